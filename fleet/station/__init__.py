@@ -1,0 +1,6 @@
+"""A charging station's control unit, as parts and one assembly per OCPP version.
+
+Pure state machines: no I/O, no clock, no entropy of their own. Whatever must outlive a power loss goes to flash:
+`boots` `clock` `accepted-url` `url` `config/<Key>` `availability/<n>` `list` `cache/<TAG>` `outbox/<n>` `ids/<n>`
+`transactions` `tx/<connector>` `last-stop`. Parts never import the assembly.
+"""

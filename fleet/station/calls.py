@@ -1,0 +1,163 @@
+"""A station's own CALLs: one outstanding at a time, each with somebody who asked, and what came of it.
+
+Every call ends exactly once: answered, refused, unreadable, timed out, or lost with the connection. It never repeats a
+call; whoever asked decides. Sources: OCPP-J 1.6 §4.1.1 (one outstanding), §4.1.4 (message ids never used twice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from fleet.station.desk import Desk
+from fleet.station.timers import NEVER
+from sim.clock import SECOND
+from sim.machine import Send
+from sim.rng import derive
+from sim.wire import ocppj, schema
+from sim.wire.calls import NORMAL, CallQueue, Pending
+from sim.wire.payloads import v16
+
+LOST = "lost"
+TIMEOUT = "timeout"
+UNREADABLE = "unreadable"
+"""Why a call failed, beside the code of a CALLERROR."""
+
+
+class Asker(Protocol):
+    """Whoever made a call."""
+
+    def answered(self, call: Pending, payload: bytes) -> None:
+        """The answer came and fits the schema."""
+        ...
+
+    def failed(self, call: Pending, why: str) -> None:
+        """No answer: LOST, TIMEOUT, UNREADABLE or the code of a CALLERROR."""
+        ...
+
+
+class Ids:
+    """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
+
+    __slots__ = ("_front", "_next")
+
+    def __init__(self, salt: object, station: str, boots: int) -> None:
+        h = derive(salt, "message-id", station, boots).hex()
+        self._front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
+        self._next = 0
+
+    def mint(self) -> str:
+        """The next id."""
+        self._next += 1
+        return f"{self._front}{self._next:012x}"
+
+
+class Calls:
+    """The line of own calls on the present connection."""
+
+    def __init__(self, desk: Desk, ids: Ids) -> None:
+        self._desk = desk
+        self._queue = CallQueue(desk.profile.calls.timeout_s * SECOND)
+        self._slot = desk.timers.slot(self._time_is_up)
+        self.mint = ids.mint
+        self.on_stuck: Callable[[], None] = lambda: None
+        self.on_forgotten: Callable[[], None] = lambda: None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is outstanding and nothing waits."""
+        return self._queue.outstanding is None and not len(self._queue)
+
+    def ask(self, action: str, payload: msgspec.Struct, asker: Asker, priority: int = NORMAL) -> None:
+        """Put a call in line; it goes out as soon as it may. Without a connection it fails at once."""
+        id = self.mint()
+        self.put(Pending(id, action, ocppj.encode_call(id, action, v16.encode(payload)), priority, asker))
+
+    def put(self, call: Pending) -> None:
+        """As `ask`, with the frame ready; the id must come from `mint`."""
+        if self._desk.link is None:
+            call.tag.failed(call, LOST)
+            return
+        self._queue.offer(call)
+        self._next()
+
+    def _next(self) -> None:
+        desk = self._desk
+        call = self._queue.next(desk.now)
+        if call is not None and desk.link is not None:
+            desk.timers.at[self._slot] = call.deadline or NEVER
+            desk.last_call_at = desk.now
+            desk.out.append(Send(desk.link, call.frame))
+
+    # -- what came of it ----------------------------------------------------------------------------------------------
+
+    def asked_at(self, call: Pending) -> int:
+        """When an outstanding or ended call was put on the link."""
+        return (call.deadline or 0) - self._queue.timeout_ms
+
+    def result(self, frame: ocppj.Result) -> None:
+        """A CALLRESULT came in; one that nobody waits for is noted and ignored."""
+        call = self._end(frame.id)
+        if call is None:
+            return
+        if self._fits(call.action, frame.payload):
+            call.tag.answered(call, frame.payload)
+        else:
+            call.tag.failed(call, UNREADABLE)
+        self._next()
+
+    def error(self, frame: ocppj.Error) -> None:
+        """A CALLERROR came in."""
+        call = self._end(frame.id)
+        if call is None:
+            return
+        code = ocppj.known_code(frame.code)
+        call.tag.failed(call, code)
+        if code == "SecurityError" and self._desk.accepted and call.action != "BootNotification":
+            self.on_forgotten()
+        self._next()
+
+    def unreadable(self, id: str) -> None:
+        """The answer to this call was no frame: the call has failed, and nobody is answered (OCPP-J 1.6 §4.2)."""
+        call = self._end(id)
+        if call is not None:
+            call.tag.failed(call, UNREADABLE)
+            self._next()
+
+    def drop(self) -> None:
+        """The connection is gone: everything asked is lost, in the order it was asked."""
+        self._desk.timers.at[self._slot] = NEVER
+        for call in self._queue.drop_all():
+            call.tag.failed(call, LOST)
+
+    def _end(self, id: str) -> Pending | None:
+        call = self._queue.answered(id)
+        if call is None:
+            self._desk.note("ignored-frame", why="an answer that nobody waits for", id=id)
+            return None
+        self._desk.timers.at[self._slot] = NEVER
+        return call
+
+    def _fits(self, action: str, payload: bytes) -> bool:
+        if payload == b"{}" and action in ("MeterValues", "StatusNotification"):
+            return True
+        if schema.judge("1.6", action, "response", payload) is not None:
+            return False
+        try:
+            v16.decode_response(action, payload)
+        except msgspec.MsgspecError:  # fits the schema and still cannot be: a number beyond 64 bits
+            return False
+        return True
+
+    def _time_is_up(self) -> None:
+        call = self._queue.timed_out(self._desk.now)
+        if call is None:
+            return
+        self._desk.note("call-timeout", action=call.action, id=call.id)
+        call.tag.failed(call, TIMEOUT)
+        if self._desk.profile.calls.on_timeout == "reconnect":
+            self.on_stuck()
+        else:
+            self._next()

@@ -1,0 +1,181 @@
+"""When the meters are read: samples during transactions, samples on the grid of the clock, and tariff-change instants.
+
+It writes MeterValues and says when a tariff changes; signed readings are taken by the charging part. Sources: OCPP 1.6
+§3.16 (sampled and clock-aligned data), §9.1 (the keys). The grid begins at UTC midnight, and its samples carry the
+grid's time. There is no main meter, so connector 0 has no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from fleet.station.bay import Bay
+from fleet.station.desk import Desk
+from fleet.station.keys import MEASURANDS
+from fleet.station.outbox import Outbox, Sample
+from fleet.station.timers import NEVER
+from sim.clock import DAY, MINUTE, iso
+from sim.wire import templates
+from sim.wire.payloads import v16
+
+PERIODIC, CLOCK, TRIGGER, END = "Sample.Periodic", "Sample.Clock", "Trigger", "Transaction.End"
+_ALL = tuple(range(len(MEASURANDS)))
+_UNITS = {
+    "Energy.Active.Import.Register": "Wh",
+    "Power.Active.Import": "W",
+    "Power.Offered": "W",
+    "Current.Import": "A",
+    "Voltage": "V",
+}
+
+
+class Metering:
+    """The reading schedules of all connectors."""
+
+    def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay]) -> None:
+        self._desk = desk
+        self._outbox = outbox
+        self._bays = bays
+        self._templates: dict[tuple[str, ...], templates.MeterValuesTemplate] = {}
+        self._plans: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._amperes: dict[int, str] = {}
+        self._voltage = str(desk.profile.meter.voltage)
+        self._sampling = {bay.number: desk.timers.slot(_Due(self._sampled, bay)) for bay in bays}
+        self._grid = desk.timers.slot(self._on_grid)
+        self._tariff = desk.timers.slot(self._tariff_changes)
+        self.on_tariff_change: Callable[[], None] = lambda: None
+
+    # -- schedules ----------------------------------------------------------------------------------------------------
+
+    def begin(self, bay: Bay) -> None:
+        """A transaction began: its samples count from now."""
+        self._arm_sampling(bay)
+        self._arm_tariff()
+
+    def end(self, bay: Bay) -> None:
+        """The transaction is over."""
+        self._desk.timers.at[self._sampling[bay.number]] = NEVER
+
+    def arm(self) -> None:
+        """The clock was set: everything that goes by the time of day follows."""
+        self._arm_grid()
+        self._arm_tariff()
+
+    def key_changed(self, name: str) -> None:
+        """A configuration key has a new value."""
+        if name == "MeterValueSampleInterval":
+            for bay in self._bays:
+                if bay.transaction is not None:
+                    self._arm_sampling(bay)
+        elif name == "ClockAlignedDataInterval":
+            self._arm_grid()
+        elif name == "TariffChangeTimes":
+            self._arm_tariff()
+
+    def _arm_sampling(self, bay: Bay) -> None:
+        interval = self._desk.keys.seconds("MeterValueSampleInterval")
+        self._desk.timers.at[self._sampling[bay.number]] = self._desk.now + interval if interval else NEVER
+
+    def _arm_grid(self) -> None:
+        desk = self._desk
+        interval = desk.keys.seconds("ClockAlignedDataInterval")
+        into_day = desk.time() % DAY
+        wait = min(interval - into_day % interval, DAY - into_day) if interval else NEVER - desk.now
+        desk.timers.at[self._grid] = desk.now + wait
+
+    def _arm_tariff(self) -> None:
+        desk = self._desk
+        minutes: tuple[int, ...] = desk.keys["TariffChangeTimes"]
+        into_day = desk.time() % DAY
+        waits = [(minute * MINUTE - into_day - 1) % DAY + 1 for minute in minutes]
+        running = waits and any(bay.transaction is not None for bay in self._bays)
+        desk.timers.at[self._tariff] = desk.now + min(waits) if running else NEVER
+
+    def _tariff_changes(self) -> None:
+        self.on_tariff_change()
+        self._arm_tariff()
+
+    # -- samples ------------------------------------------------------------------------------------------------------
+
+    def _sampled(self, bay: Bay) -> None:
+        if bay.transaction is None:
+            return
+        desk = self._desk
+        self._arm_sampling(bay)
+        self._push(bay, desk.keys["MeterValuesSampledData"], PERIODIC, desk.time())
+        self._keep(bay, desk.keys["StopTxnSampledData"], PERIODIC, desk.time())
+
+    def _on_grid(self) -> None:
+        desk = self._desk
+        self._arm_grid()
+        for bay in self._bays:
+            self._push(bay, desk.keys["MeterValuesAlignedData"], CLOCK, desk.time())
+            self._keep(bay, desk.keys["StopTxnAlignedData"], CLOCK, desk.time())
+
+    def _push(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
+        if measurands:
+            number = bay.transaction.number if bay.transaction is not None else 0
+            sample = Sample(self._template(measurands, context), bay.number, at, self.values(bay, measurands))
+            self._outbox.push_sample(number, sample)
+
+    def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
+        if measurands and bay.transaction is not None:
+            bay.transaction.samples.append(msgspec.to_builtins(self.meter_value(bay, measurands, context, at)))
+            self._desk.persist(f"tx/{bay.number}", bay.transaction.saved())
+
+    def _template(self, measurands: tuple[str, ...], context: str) -> templates.MeterValuesTemplate:
+        found = self._templates.get((context, *measurands))
+        if found is None:
+            found = templates.meter_values(tuple(self._described(measurands, context, ("0",) * len(measurands))))
+            self._templates[(context, *measurands)] = found
+        return found
+
+    def _described(self, measurands: tuple[str, ...], context: str, values: Sequence[str]) -> list[v16.SampledValue]:
+        return [
+            v16.SampledValue(value=value, context=context, measurand=measurand, unit=_UNITS[measurand])
+            for measurand, value in zip(measurands, values, strict=True)
+        ]
+
+    def meter_value(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> v16.MeterValue:
+        """One meter value with these measurands, read now."""
+        described = self._described(measurands, context, self.values(bay, measurands))
+        return v16.MeterValue(timestamp=iso(at), sampled_value=described)
+
+    def values(self, bay: Bay, measurands: tuple[str, ...]) -> tuple[str, ...]:
+        """What the meter shows now, as texts."""
+        desk, number = self._desk, bay.number
+        plan = self._plans.get(measurands)
+        if plan is None:
+            plan = self._plans[measurands] = tuple(MEASURANDS.index(measurand) for measurand in measurands)
+        power = desk.hardware.power(number, desk.now)
+        offers = bay.transaction is not None and bay.offered and not bay.blocked
+        shown = (
+            str(desk.hardware.register(number, desk.now)),
+            str(power),
+            self._amperes.get(power) or self._ampere(power),
+            self._voltage,
+            str(desk.config.max_power_w) if offers else "0",
+        )
+        return shown if plan == _ALL else tuple([shown[place] for place in plan])
+
+    def _ampere(self, power: int) -> str:
+        """The current per phase for this power, cut to a tenth of an ampere."""
+        meter = self._desk.profile.meter
+        tenths = power * 10 // (meter.voltage * meter.phases)
+        text = self._amperes[power] = f"{tenths // 10}.{tenths % 10}"
+        return text
+
+
+class _Due:
+    """Calls back for one connector."""
+
+    __slots__ = ("_bay", "_call")
+
+    def __init__(self, call: Callable[[Bay], None], bay: Bay) -> None:
+        self._call = call
+        self._bay = bay
+
+    def __call__(self) -> None:
+        self._call(self._bay)

@@ -1,0 +1,241 @@
+"""The outbox: messages of transactions, in order, kept over offline times and power losses until the back-end has them.
+
+Strictly first in, first out: a message waits until the one before it was confirmed or given up, so a Stop never
+overtakes its Start. Start and Stop are in flash from the first moment, samples from the moment the station is offline.
+Sources: OCPP 1.6 §3.7 (queueing), §3.7.1 (attempts), errata §3.18 (transaction id -1), OCPP-J errata §3.2 (a CALLERROR
+fails).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from fleet.station.calls import LOST, Calls
+from fleet.station.desk import Desk
+from fleet.station.timers import NEVER
+from sim.clock import iso
+from sim.wire import ocppj
+from sim.wire.calls import TRANSACTION, Pending
+from sim.wire.payloads import v16
+from sim.wire.templates import MeterValuesTemplate
+
+NO_ID = -1
+"""The transaction id of a transaction whose Start was given up (errata §3.18)."""
+
+OPEN_ID = -987_654_321
+"""Written into a payload struct for the id of an own transaction: filled in when the message goes out."""
+
+_PLACE = b"\x00"
+"""Stands in a body where that id belongs: a byte that no JSON text can hold."""
+_WRITTEN = b'"transactionId":%d' % OPEN_ID
+_PLACED = b'"transactionId":' + _PLACE
+
+
+class Sample(Struct, frozen=True):
+    """MeterValues not written out yet."""
+
+    template: MeterValuesTemplate
+    connector: int
+    at: int
+    values: tuple[str, ...]
+
+    def payload(self, in_transaction: bool) -> bytes:
+        """The payload, with the place for the transaction id if it belongs to one."""
+        frame = self.template.frame("", self.connector, OPEN_ID if in_transaction else None, iso(self.at), self.values)
+        return frame[len(b'[2,"","MeterValues",') : -1].replace(_WRITTEN, _PLACED, 1)
+
+
+class Message(Struct):
+    """One message of the queue. `transaction` is the station's own number of it, 0 if the message belongs to none."""
+
+    number: int
+    action: str
+    transaction: int
+    body: bytes | Sample
+    attempts: int = 0
+    saved: bool = False
+
+
+Settled = Callable[[Message, bytes], None]
+
+
+class Outbox:
+    """The queue and its one message under way."""
+
+    def __init__(self, desk: Desk, calls: Calls, flash: Mapping[str, Any]) -> None:
+        self._desk = desk
+        self._calls = calls
+        self._slot = desk.timers.slot(self._retry)
+        self._under_way = False
+        self._not_before = 0
+        self._queue: deque[Message] = deque()
+        self.ids: dict[int, int] = {}
+        self.on_confirmed: Settled = lambda message, payload: None
+        self._restore(flash)
+        self._next = self._queue[-1].number + 1 if self._queue else 1
+
+    def _restore(self, flash: Mapping[str, Any]) -> None:
+        kept = {int(key[7:]): row for key, row in flash.items() if key.startswith("outbox/")}
+        for number in sorted(kept):
+            row = kept[number]
+            message = Message(
+                number, row["action"], row["transaction"], row["payload"].encode(), row["attempts"], saved=True
+            )
+            self._queue.append(message)
+        self.ids = {int(key[4:]): id for key, id in sorted(flash.items()) if key.startswith("ids/")}
+
+    def __len__(self) -> int:
+        """Messages not confirmed and not given up yet."""
+        return len(self._queue)
+
+    # -- putting in ---------------------------------------------------------------------------------------------------
+
+    def push(self, action: str, transaction: int, payload: Any) -> bytes:
+        """Queue a payload struct; for the id of an own transaction its `transaction_id` must be OPEN_ID. Returns the
+        body.
+        """
+        body = v16.encode(payload)
+        if transaction:
+            body = body.replace(_WRITTEN, _PLACED, 1)
+        self.push_raw(action, transaction, body)
+        return body
+
+    def push_raw(self, action: str, transaction: int, body: bytes) -> None:
+        """Queue a body as `push` returned it, or one that names its transaction id already."""
+        self._put(Message(self._next, action, transaction, body), save=True)
+
+    def push_sample(self, transaction: int, sample: Sample) -> None:
+        """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
+        self._put(Message(self._next, "MeterValues", transaction, sample), save=not self._desk.online)
+
+    def _put(self, message: Message, save: bool) -> None:
+        self._next += 1
+        if len(self._queue) >= self._desk.profile.memory.outbox_messages:
+            self._make_room()
+        self._queue.append(message)
+        if save:
+            self._save(message)
+        self.pump()
+
+    def _make_room(self) -> None:
+        """Out of memory: the oldest sample that is not under way goes, never a Start or Stop."""
+        for place, message in enumerate(self._queue):
+            if message.action == "MeterValues" and not (place == 0 and self._under_way):
+                del self._queue[place]
+                self._discard(message, "queue-full")
+                return
+
+    def _save(self, message: Message) -> None:
+        body = message.body
+        payload = body if isinstance(body, bytes) else body.payload(message.transaction != 0)
+        message.saved = True
+        row = {
+            "action": message.action,
+            "transaction": message.transaction,
+            "payload": payload.decode(),
+            "attempts": message.attempts,
+        }
+        self._desk.persist(f"outbox/{message.number}", row)
+
+    def save_all(self) -> None:
+        """Everything still here goes to flash: the connection is gone, or the station is about to restart."""
+        for message in self._queue:
+            if not message.saved:
+                self._save(message)
+
+    def unsaved(self) -> Sequence[Message]:
+        """What a power loss at this moment would take."""
+        return [message for message in self._queue if not message.saved]
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Put the first message in line if it may go now."""
+        desk = self._desk
+        if self._under_way or not self._queue or not desk.online or desk.now < self._not_before:
+            return
+        message = self._queue[0]
+        self._under_way = True
+        id = self._calls.mint()
+        self._calls.put(Pending(id, message.action, self._frame(id, message), TRANSACTION, self))
+
+    def _frame(self, id: str, message: Message) -> bytes:
+        transaction = message.transaction
+        body = message.body
+        if isinstance(body, bytes):
+            if transaction:
+                body = body.replace(_PLACE, b"%d" % self.ids.get(transaction, NO_ID), 1)
+            return ocppj.encode_call(id, message.action, body)
+        known = self.ids.get(transaction, NO_ID) if transaction else None
+        return body.template.frame(id, body.connector, known, iso(body.at), body.values)
+
+    def answered(self, call: Pending, payload: bytes) -> None:
+        """Confirmed: the message is done, and the next one may go."""
+        message = self._queue.popleft()
+        self._under_way = False
+        if message.saved:
+            self._desk.persist(f"outbox/{message.number}", None)
+        if message.action != "MeterValues":
+            self.on_confirmed(message, payload)
+        self.pump()
+
+    def know(self, transaction: int, id: int) -> None:
+        """The back-end's id of an own transaction."""
+        self.ids[transaction] = id
+        self._desk.persist(f"ids/{transaction}", id)
+
+    def resolved(self, message: Message) -> bytes:
+        """The payload of a message that is written out, its transaction id filled in."""
+        assert isinstance(message.body, bytes)
+        return message.body.replace(_PLACE, b"%d" % self.ids.get(message.transaction, NO_ID), 1)
+
+    def failed(self, call: Pending, why: str) -> None:
+        """A lost connection is no attempt; anything else counts, and the next try waits interval x tries so far."""
+        self._under_way = False
+        if why == LOST:
+            return
+        desk, message = self._desk, self._queue[0]
+        message.attempts += 1
+        if message.attempts >= desk.keys["TransactionMessageAttempts"]:
+            self._queue.popleft()
+            self._discard(message, why)
+            self.pump()
+            return
+        self._not_before = desk.now + desk.keys.seconds("TransactionMessageRetryInterval") * message.attempts
+        desk.timers.at[self._slot] = self._not_before
+        if message.saved:
+            self._save(message)
+
+    def _discard(self, message: Message, why: str) -> None:
+        if message.saved:
+            self._desk.persist(f"outbox/{message.number}", None)
+        if message.action == "StartTransaction":
+            self.know(message.transaction, NO_ID)
+        self._desk.note("discarded", **self.described(message), why=why)
+
+    def described(self, message: Message) -> dict[str, Any]:
+        """A message as the truth plane shows it."""
+        body = message.body
+        payload = body if isinstance(body, bytes) else body.payload(message.transaction != 0)
+        return {
+            "action": message.action,
+            "transaction": message.transaction,
+            "transaction_id": self.ids.get(message.transaction),
+            "attempts": message.attempts,
+            "payload": payload.replace(_PLACE, b"null", 1).decode(),
+        }
+
+    def _retry(self) -> None:
+        self._desk.timers.at[self._slot] = NEVER
+        self.pump()
+
+    def forget_ids(self, open_numbers: Sequence[int]) -> None:
+        """Ids of transactions that are neither open nor in the queue are needed no more."""
+        needed = {message.transaction for message in self._queue}.union(open_numbers)
+        for number in [known for known in self.ids if known not in needed]:
+            del self.ids[number]
+            self._desk.persist(f"ids/{number}", None)

@@ -1,0 +1,47 @@
+"""The deadlines of a station's parts, and the earliest of them at the cost of one `min`.
+
+A slot holds one instant; a part sets, moves or clears its own slots and is called when one has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.clock import Instant
+
+NEVER = 1 << 62
+
+
+class Timers:
+    """All deadlines of one station."""
+
+    __slots__ = ("_calls", "at")
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+        self._calls: list[Callable[[], None]] = []
+
+    def slot(self, call: Callable[[], None]) -> int:
+        """A new slot; `call` runs when its instant has come. Write the instant into `at[slot]`."""
+        self.at.append(NEVER)
+        self._calls.append(call)
+        return len(self.at) - 1
+
+    def fire(self, now: int) -> None:
+        """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
+        at = self.at
+        when = min(at)
+        while when <= now:
+            slot = at.index(when)
+            at[slot] = NEVER
+            self._calls[slot]()
+            when = min(at)
+
+    def first(self) -> int:
+        """The earliest of all, NEVER or later if there is none."""
+        return min(self.at)
+
+    def earliest(self) -> Instant | None:
+        """The next deadline, None for never."""
+        when = min(self.at)
+        return Instant(when) if when < NEVER else None

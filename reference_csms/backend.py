@@ -1,0 +1,140 @@
+"""The reference back-end: the rooms put together behind the port of `sim.backend`.
+
+Handlers only stage; `flush` commits and then lets the replies go, by the part `committer`. What survives a crash is
+what the store on `setup.disk` holds. No clock, no randomness, no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reference_csms import records
+from reference_csms.authorization import Access
+from reference_csms.billing.ledger import Ledger
+from reference_csms.billing.run import BillingRun, Outbox
+from reference_csms.books import Bookkeeper
+from reference_csms.calls import StationCalls, Timeouts
+from reference_csms.catalogue import Catalogue
+from reference_csms.configurator import Configurator
+from reference_csms.endpoint import Connection
+from reference_csms.handlers.v16 import Handlers
+from reference_csms.handover import HandOver
+from reference_csms.metering.check import RecordCheck
+from reference_csms.metering.registry import KeyRegistry
+from reference_csms.numbers import Numbers
+from reference_csms.operations import Operations
+from reference_csms.parts import Parts
+from reference_csms.pricing.quote import Quotes
+from reference_csms.provision import Provisioner
+from reference_csms.quarantine import Quarantine
+from reference_csms.sessions import Sessions
+from reference_csms.settlement import Settlement
+from reference_csms.stage import Stage
+from reference_csms.stations import Stations
+from reference_csms.storage.memory import MemoryStore
+from sim.backend import Books, Operation, Refusal, Release, Row, Setup
+from sim.clock import Instant
+from sim.machine import LinkId, Machine
+
+SUBPROTOCOL = "ocpp1.6"
+DEFAULT_HEARTBEAT_S = 300
+DEFAULT_RETRY_S = 60
+DEFAULT_TRANSACTION_BASE = 1_000_000
+
+
+class ReferenceCsms:
+    """A back-end that implements `sim.backend.BackEnd`.
+
+    Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
+    `retry_interval` (seconds, told in BootNotification answers).
+    """
+
+    def __init__(self, setup: Setup, parts: Parts) -> None:
+        options = setup.options
+        self.name = setup.name
+        self._seed = setup.seed
+        self._parts = parts
+        self._store = store = MemoryStore(setup.disk, records.ALL_TABLES)
+        self._stage = Stage()
+        self._timeouts = Timeouts()
+        provisioner = Provisioner(store, setup.name, parts.tariffs)
+        if store.epoch == 1:
+            provisioner.load(setup.provision)
+            store.commit()
+        numbers = Numbers(store)
+        catalogue = Catalogue(store)
+        access = Access(store, parts.authorize)
+        quarantine = Quarantine(store, numbers, setup.name)
+        check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
+        self._outbox = Outbox(store, numbers)
+        settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name)
+        base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
+        sessions = Sessions(store, parts, access, catalogue, numbers, check, quarantine, settlement, setup.name, base)
+        ledger = Ledger(store, parts.check_posting, parts.chain_hash)
+        self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name)
+        self._stations = Stations(store)
+        self._handlers = Handlers(
+            self._stations,
+            sessions,
+            access,
+            int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
+            int(options.get("retry_interval", DEFAULT_RETRY_S)),
+        )
+        self._configurator = Configurator(catalogue, self._stations)
+        hand_over = HandOver(store, sessions)
+        self._operations = Operations(
+            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts
+        )
+        self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
+        self._bookkeeper = Bookkeeper(store, self._stations, access)
+
+    def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
+        """404 for an identity that is unknown or closed here, else the Machine of this link."""
+        state = self._stations.find(identity)
+        if state is None or state.row.policy in (records.CLOSE, records.FOREIGN):
+            return Refusal(404, "unknown identity")
+        owner = f"{self.name}/{self._store.epoch}/{identity}"
+        calls = StationCalls(self._stage, self._timeouts, link, self._seed, owner)
+        return Connection(
+            link,
+            state,
+            SUBPROTOCOL in subprotocols,
+            self._stage,
+            self._stations,
+            self._handlers,
+            calls,
+            self._parts.admit_call,
+            self._configurator.ready,
+        )
+
+    def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
+        """Take an operation; its outcome is released as a Settle."""
+        self._operations.take(operation, call_id, now)
+
+    def flush(self, now: Instant, release: Release) -> None:
+        """Commit what was staged, then release it, in the order that the part `committer` gives."""
+        self._outbox.seen_time(now)
+        self._parts.committer(self._store.commit, lambda: self._stage.release_all(release))
+
+    def tick(self, now: Instant) -> None:
+        """Whatever is due: timeouts of calls, one bill, a batch of live state, a new day of prices."""
+        self._timeouts.expire(now)
+        self._billing.step(now)
+        self._stations.save(now)
+        self._configurator.begin_day(now)
+
+    def next_deadline(self) -> Instant | None:
+        """The earliest of what is due."""
+        earliest = self._stations.next_save()
+        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day()):
+            if wish is not None and (earliest is None or wish < earliest):
+                earliest = wish
+        return earliest
+
+    def books(self, now: Instant) -> Books:
+        """All books as plain rows."""
+        return self._bookkeeper.books(now)
+
+    def quote(self, request: Row, now: Instant) -> Row:
+        """A price without booking anything, see `pricing.quote`."""
+        return self._quotes.quote(request, now)

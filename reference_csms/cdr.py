@@ -1,0 +1,103 @@
+"""From signed readings to a charge detail record: periods between consecutive readings, and which of them were idle.
+
+Idle time begins when the EV stops drawing while power is offered (S) and ends when it draws again or power is
+withheld (C), or at the end. A withheld minute is never idle (INV-35). Energies are exact differences of signed values
+(INV-31).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from reference_csms.metering.check import END_MARKS
+from reference_csms.pricing.rating import Cdr, Period
+from reference_csms.pricing.tariffs import Tariff
+from reference_csms.records import Session
+from sim.clock import Instant
+from sim.wire.ocmf import Reading
+
+IdleIntervals = Callable[[Sequence[Reading]], Sequence[tuple[int, int]]]
+TimeBillable = Callable[[str, Sequence[Reading]], bool]
+StopTime = Callable[[Instant, Instant], Instant]
+
+_LETTERS = {"none": "", "duration": "SR", "absolute": "S"}
+
+
+def as_claimed(claimed: Instant, received: Instant) -> Instant:
+    """The default for the part `stop_time`: the station's own time counts, not that of the delivery."""
+    return claimed
+
+
+def idle_intervals(readings: Sequence[Reading]) -> list[tuple[int, int]]:
+    """From each S to the next C or end, in ms. Tariff changes in between end nothing."""
+    intervals: list[tuple[int, int]] = []
+    since: int | None = None
+    for reading in readings:
+        if reading.mark == "S":
+            since = reading.at if since is None else since
+        elif since is not None and (reading.mark == "C" or reading.mark in END_MARKS):
+            intervals.append((since, reading.at))
+            since = None
+    return intervals
+
+
+def time_billable(time_billing: str, readings: Sequence[Reading]) -> bool:
+    """Whether the meter's certificate and its clock at these readings allow time to be billed (T10).
+
+    absolute needs synchronised time (S) throughout, duration also takes relative time (R); a reading with a time error
+    (EF t) spoils it. Judged from the first S reading on, since nothing before it is billed by time.
+    """
+    marks = [reading.mark for reading in readings]
+    relevant = readings[marks.index("S") :] if "S" in marks else readings
+    letters = _LETTERS[time_billing]
+    return bool(letters) and all(one.status in letters and "t" not in one.error_flags for one in relevant)
+
+
+def build_cdr(
+    cdr_id: str,
+    session: Session,
+    tariff: Tariff,
+    zone: str,
+    readings: Sequence[Reading],
+    billable_time: bool,
+    idle: Sequence[tuple[int, int]],
+    corrects: str | None = None,
+) -> Cdr:
+    """The CDR of a closed session. `readings` in order, in kWh, at least two."""
+    assert session.stopped_at is not None
+    return Cdr(
+        cdr_id=cdr_id,
+        session_id=session.session_id,
+        station=session.station,
+        connector=session.connector,
+        site=session.site,
+        id_tag=session.id_tag,
+        grp=session.grp,
+        tariff_id=tariff.tariff_id,
+        tariff_version=tariff.version,
+        currency=tariff.currency,
+        zone=zone,
+        started_at=session.started_at,
+        stopped_at=session.stopped_at,
+        kwh=readings[-1].value - readings[0].value,
+        time_billable=billable_time,
+        periods=_periods(readings, idle),
+        corrects=corrects,
+    )
+
+
+def at_stop_time(readings: Sequence[Reading], stop_time: StopTime, received: Instant) -> list[Reading]:
+    """The readings with the time of the last one as the rule `stop_time` wants it."""
+    last = readings[-1]
+    return [*readings[:-1], replace(last, at=stop_time(last.at, received))]
+
+
+def _periods(readings: Sequence[Reading], idle: Sequence[tuple[int, int]]) -> tuple[Period, ...]:
+    periods = []
+    for before, after in pairwise(readings):
+        resting = any(since <= before.at and after.at <= until for since, until in idle)
+        periods.append(Period(before.at, after.at, after.value - before.value, resting))
+    return tuple(periods)

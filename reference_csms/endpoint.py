@@ -1,0 +1,161 @@
+"""One connection of a station: frames in, judged and answered; replies and calls out through the stage.
+
+Whatever a peer sends, only its own connection notices (INV-38): wrong frames are answered with the CALLERROR that
+OCPP-J 1.6 wants, or ignored. Our own mistakes raise. The newest connection of an identity is the one that counts
+(INV-14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from reference_csms.calls import Asked, StationCalls, encode_payload
+from reference_csms.handlers.v16 import HANDLERS, Handlers
+from reference_csms.records import UNKNOWN
+from reference_csms.stage import Stage
+from reference_csms.stations import Stations, StationState
+from sim.clock import Instant
+from sim.machine import Close, Closed, Effect, Event, LinkId, Opened, Received, Send
+from sim.wire import ocppj
+from sim.wire.schema import judge, known_actions
+
+_ACTIONS = known_actions("1.6")
+_TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotification"})
+
+
+class Connection:
+    """The Machine of one link."""
+
+    __slots__ = (
+        "_admit",
+        "_alive",
+        "_handlers",
+        "_on_ready",
+        "_stage",
+        "_stations",
+        "_triggered",
+        "calls",
+        "link",
+        "state",
+        "understood",
+    )
+
+    def __init__(
+        self,
+        link: LinkId,
+        state: StationState,
+        understood: bool,
+        stage: Stage,
+        stations: Stations,
+        handlers: Handlers,
+        calls: StationCalls,
+        admit: Callable[[str, bool], bool],
+        on_ready: Callable[[Connection, bool, Instant], None],
+    ) -> None:
+        self.link = link
+        self.state = state
+        self.understood = understood
+        self.calls = calls
+        self._stage = stage
+        self._stations = stations
+        self._handlers = handlers
+        self._admit = admit
+        self._on_ready = on_ready
+        self._alive = True
+        self._triggered = False
+
+    def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
+        """React to an event of this link. What leaves goes through the stage, so the answer is always empty."""
+        if not self._alive:
+            return ()
+        if isinstance(event, Received):
+            self._received(event.frame, now)
+        elif isinstance(event, Opened):
+            self._opened(now)
+        elif isinstance(event, Closed):
+            self._gone(now)
+        return ()
+
+    def next_deadline(self) -> Instant | None:
+        """Timeouts of all connections are kept by the back-end."""
+        return None
+
+    def hang_up(self, reason: str, now: Instant) -> None:
+        """Close the link from our side."""
+        if self._alive:
+            self._gone(now)
+            self._stage.add(Close(self.link, reason))
+
+    def _opened(self, now: Instant) -> None:
+        if not self.understood:
+            # OCPP-J 1.6: without a common subprotocol the handshake succeeds and the connection is closed at once.
+            self.hang_up("no common subprotocol", now)
+            return
+        before = self.state.connection
+        if before is not None:
+            before.hang_up("replaced by a newer connection", now)
+        self.state.connection = self
+        if self.state.accepted:
+            self._on_ready(self, False, now)
+
+    def _gone(self, now: Instant) -> None:
+        self._alive = False
+        if self.state.connection is self:
+            self.state.connection = None
+        self.calls.drop(now)
+
+    # -- frames ------------------------------------------------------------------------------------------------
+
+    def _received(self, frame: bytes, now: Instant) -> None:
+        state = self.state
+        self._stations.seen(state, now)
+        try:
+            message = ocppj.parse(frame)
+        except ocppj.BadFrame as bad:
+            self._bad_frame(bad, now)
+            return
+        if isinstance(message, ocppj.Call):
+            self._call(message, now)
+        else:
+            self.calls.answered(message, now)
+
+    def _bad_frame(self, bad: ocppj.BadFrame, now: Instant) -> None:
+        if bad.id is not None:
+            self._refuse(bad.id, bad.code, bad.why)
+        elif bad.settles is not None:
+            self.calls.unreadable(bad.settles, bad.why, now)
+
+    def _call(self, call: ocppj.Call, now: Instant) -> None:
+        action = call.action
+        handler = HANDLERS.get(action)
+        if handler is None:
+            known = action in _ACTIONS
+            self._refuse(call.id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
+            return
+        if not self._admit(action, self.state.accepted):
+            self._refuse(call.id, "SecurityError", "the station is not accepted")
+            self._ask_to_boot(now)
+            return
+        violation = judge("1.6", action, "request", call.payload)
+        if violation is not None:
+            self._refuse(call.id, violation.code, f"{violation.path} {violation.problem}".strip())
+            return
+        try:
+            reply = handler(self._handlers, self.state, call.payload, call.id, now)
+        except msgspec.ValidationError as err:
+            self._refuse(call.id, "FormationViolation", str(err))
+            return
+        self._stage.add(Send(self.link, ocppj.encode_result(call.id, reply)))
+        if action == "BootNotification" and self.state.accepted:
+            self._on_ready(self, True, now)
+
+    def _refuse(self, id: str, code: str, why: str) -> None:
+        self._stage.add(Send(self.link, ocppj.encode_error(id, code, why)))
+
+    def _ask_to_boot(self, now: Instant) -> None:
+        """A station that came from another back-end without a boot would be stuck: ask it once per connection."""
+        if not self._triggered and self.state.row.registration == UNKNOWN:
+            self._triggered = True
+            self.calls.ask("TriggerMessage", _TRIGGER_BOOT, Asked(), now)

@@ -1,0 +1,182 @@
+"""OCPP 1.6: payload to version-neutral command, and the answer back. No rule of business lives here.
+
+Each handler gets bytes that the schema accepts and gives back the bytes of the answer. Transaction-related requests are
+always answered, whatever they contain (OCPP 1.6 §4.8 to §4.10, INV-05).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from reference_csms.authorization import Access
+from reference_csms.commands import Answer, Start, Stop
+from reference_csms.records import ACCEPTED, PENDING
+from reference_csms.sessions import Sessions
+from reference_csms.stations import Stations, StationState
+from sim.clock import Instant, iso, parse_iso
+from sim.wire.payloads import v16
+
+Handler = Callable[["Handlers", StationState, bytes, str, Instant], bytes]
+
+_EMPTY = b"{}"
+_STATUS = {ACCEPTED: "Accepted", PENDING: "Pending"}
+_MAX_DIGITS = 15
+_ENERGY = "Energy.Active.Import.Register"
+_decode_meter_values = msgspec.json.Decoder(v16.MeterValues).decode
+
+
+class Handlers:
+    """What the handlers need of the house. Intervals in seconds."""
+
+    def __init__(
+        self, stations: Stations, sessions: Sessions, access: Access, heartbeat_interval: int, retry_interval: int
+    ) -> None:
+        self.stations = stations
+        self.sessions = sessions
+        self.access = access
+        self.heartbeat_interval = heartbeat_interval
+        self.retry_interval = retry_interval
+        self.beat = (-1, b"")
+
+
+def _boot_notification(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request: v16.BootNotification = v16.decode_request("BootNotification", raw)
+    registration = house.stations.boot(state, msgspec.to_builtins(request), now)
+    interval = house.heartbeat_interval if registration == ACCEPTED else house.retry_interval
+    status = _STATUS.get(registration, "Rejected")
+    return v16.encode(v16.BootNotificationResult(status=status, current_time=iso(now), interval=interval))
+
+
+def _heartbeat(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    at, reply = house.beat
+    if at != now:
+        reply = b'{"currentTime":"%b"}' % iso(now).encode()
+        house.beat = (now, reply)
+    return reply
+
+
+def _status_notification(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request: v16.StatusNotification = v16.decode_request("StatusNotification", raw)
+    at = parse_iso(request.timestamp) if request.timestamp else now
+    before = state.statuses.get(request.connector_id)
+    if before is None or before[2] <= at:  # older news never change the live state (INV-11)
+        state.statuses[request.connector_id] = (request.status, request.error_code, at)
+    return _EMPTY
+
+
+def _authorize(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request: v16.Authorize = v16.decode_request("Authorize", raw)
+    status, token = house.access.decide(request.id_tag, state.row.site, now)
+    expires = iso(token.expires_at) if token is not None and token.expires_at is not None else None
+    info = v16.IdTagInfo(status=status, parent_id_tag=token.grp if token else None, expiry_date=expires)
+    return v16.encode(v16.AuthorizeResult(id_tag_info=info))
+
+
+def _start_transaction(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request: v16.StartTransaction = v16.decode_request("StartTransaction", raw)
+    start = Start(
+        station=state.station,
+        connector=request.connector_id,
+        id_tag=request.id_tag,
+        meter_start=request.meter_start,
+        at=parse_iso(request.timestamp),
+        received_at=now,
+        message_id=id,
+    )
+    answer = house.sessions.start(start)
+    _register(state, request.connector_id, request.meter_start)
+    assert answer.transaction_id is not None
+    info = v16.IdTagInfo(status=answer.status or "Invalid", parent_id_tag=answer.parent)
+    return v16.encode(v16.StartTransactionResult(id_tag_info=info, transaction_id=answer.transaction_id))
+
+
+def _stop_transaction(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request: v16.StopTransaction = v16.decode_request("StopTransaction", raw)
+    stop = Stop(
+        station=state.station,
+        transaction_id=request.transaction_id,
+        meter_stop=request.meter_stop,
+        at=parse_iso(request.timestamp),
+        id_tag=request.id_tag,
+        reason=request.reason or "Local",
+        values=_signed_values(request.transaction_data),
+        received_at=now,
+        message_id=id,
+    )
+    answer = house.sessions.stop(stop)
+    if answer.connector is not None:
+        _register(state, answer.connector, request.meter_stop)
+    return v16.encode(v16.StopTransactionResult(id_tag_info=_info(answer)))
+
+
+def _meter_values(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    request = _decode_meter_values(raw)
+    for sample in request.meter_value[-1].sampled_value if request.meter_value else ():
+        measurand = sample.measurand
+        if (measurand is None or measurand == _ENERGY) and sample.format != "SignedData" and sample.phase is None:
+            wh = _watt_hours(sample.value, sample.unit)
+            if wh is not None:
+                _register(state, request.connector_id, wh)
+            break
+    return _EMPTY
+
+
+def _data_transfer(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    return v16.encode(v16.DataTransferResult(status="UnknownVendorId"))
+
+
+def _noted(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    """Notifications that need no more than an empty answer."""
+    return _EMPTY
+
+
+def _sign_certificate(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+    """There is no certificate authority behind this back-end."""
+    return v16.encode(v16.SignCertificateResult(status="Rejected"))
+
+
+HANDLERS: dict[str, Handler] = {
+    "Authorize": _authorize,
+    "BootNotification": _boot_notification,
+    "DataTransfer": _data_transfer,
+    "DiagnosticsStatusNotification": _noted,
+    "FirmwareStatusNotification": _noted,
+    "Heartbeat": _heartbeat,
+    "LogStatusNotification": _noted,
+    "MeterValues": _meter_values,
+    "SecurityEventNotification": _noted,
+    "SignCertificate": _sign_certificate,
+    "SignedFirmwareStatusNotification": _noted,
+    "StartTransaction": _start_transaction,
+    "StatusNotification": _status_notification,
+    "StopTransaction": _stop_transaction,
+}
+
+
+def _info(answer: Answer) -> v16.IdTagInfo | None:
+    return v16.IdTagInfo(status=answer.status, parent_id_tag=answer.parent) if answer.status is not None else None
+
+
+def _signed_values(data: list[v16.MeterValue] | None) -> tuple[str, ...]:
+    """The signed values of a stop in the order in which they came (OCA note on signed meter values §3.1)."""
+    return tuple(s.value for value in data or () for s in value.sampled_value if s.format == "SignedData")
+
+
+def _register(state: StationState, connector: int, wh: int) -> None:
+    """The register last seen; an older message never turns it back."""
+    if wh >= state.registers.get(connector, 0):
+        state.registers[connector] = wh
+
+
+def _watt_hours(value: str, unit: str | None) -> int | None:
+    """A sampled energy in whole Wh, None if it is no number. Exact: energy is never a binary float."""
+    if unit != "kWh" and value.isdecimal():
+        return int(value)
+    try:
+        number = Decimal(value)
+        return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < _MAX_DIGITS else None
+    except (InvalidOperation, ValueError, OverflowError):
+        return None

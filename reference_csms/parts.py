@@ -1,0 +1,84 @@
+"""The named parts of a back-end: every decision that somebody may want to replace, each with its default.
+
+`assemble(setup, name=...)` replaces parts and nothing else does. A planted bug is one such replacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from reference_csms import authorization, cdr, matching, numbers, provision
+from reference_csms.billing import ledger
+from reference_csms.metering import check
+from reference_csms.pricing import rating
+from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
+from reference_csms.pricing.tariffs import LocalMinute, Tariff, local_minute
+from sim.wire import ocmf
+
+AdmitCall = Callable[[str, bool], bool]
+Gate = Callable[[str | None], str | None]
+Rate = Callable[[Cdr, Tariff, RatingPolicy], RatedCdr]
+Step = Callable[[], None]
+Committer = Callable[[Step, Step], None]
+
+PARTS: dict[str, str] = {
+    "transaction_ids": "(base, n) -> the n-th transaction id of this back-end, n from 1 and never the same twice",
+    "admit_call": "(action, accepted) -> whether a station's CALL is taken; False is answered SecurityError",
+    "authorize": "(token or None, site, now) -> Accepted, Blocked, Expired or Invalid",
+    "may_remote_start": "(station accepted, decision) -> whether RemoteStart/Stop may be sent",
+    "match_stop": "(view of the sessions, stop) -> Match: the session of a stop, or a quarantine reason",
+    "deduplicate_stop": "(session, stop) -> close, repeat or second",
+    "stop_time": "(time claimed, time received) -> the instant that counts as the end",
+    "verify_record": "(record, registered public key) -> whether the signature is good",
+    "time_billable": "(time_billing of the meter, readings) -> whether time may be billed",
+    "idle_intervals": "(readings) -> [(from, to)] in which the EV rested by its own choice",
+    "gate": "(reason against billing or None) -> reason to quarantine, or None to bill",
+    "tariffs": "(tariff rows of the instruction sheet) -> tariff rows used here",
+    "local_time": "(instant, zone) -> minute of the local day, for rating and quotes",
+    "rate": "(cdr, tariff, policy) -> rated CDR",
+    "post": "(seller, customer, rated CDR) -> postings of a bill",
+    "check_posting": "(postings) -> None, or raises Unbalanced",
+    "chain_hash": "(seq, at, kind, ref, postings, previous hash) -> hash of a journal entry",
+    "committer": "(commit, release) -> None: in which order a group is committed and its replies released",
+}
+
+
+def admit_call(action: str, accepted: bool) -> bool:
+    """Before its boot is Accepted a station may only boot (OCPP-J 1.6 errata §3.8, INV-16)."""
+    return accepted or action == "BootNotification"
+
+
+def hold_objections(reason: str | None) -> str | None:
+    """The default gate: whatever speaks against billing holds the session."""
+    return reason
+
+
+def commit_then_release(commit: Step, release: Step) -> None:
+    """The default order: nothing leaves before everything it speaks of lasts."""
+    commit()
+    release()
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """The parts of one back-end, as described in `PARTS`."""
+
+    transaction_ids: numbers.TransactionIds = numbers.in_circle
+    admit_call: AdmitCall = admit_call
+    authorize: authorization.Authorize = authorization.authorize
+    may_remote_start: authorization.MayRemoteStart = authorization.may_remote_start
+    match_stop: matching.MatchStop = matching.match_stop
+    deduplicate_stop: matching.DeduplicateStop = matching.deduplicate_stop
+    stop_time: cdr.StopTime = cdr.as_claimed
+    verify_record: check.VerifyRecord = ocmf.verify
+    time_billable: cdr.TimeBillable = cdr.time_billable
+    idle_intervals: cdr.IdleIntervals = cdr.idle_intervals
+    gate: Gate = hold_objections
+    tariffs: provision.TransformTariffs = provision.as_given
+    local_time: LocalMinute = local_minute
+    rate: Rate = rating.rate
+    post: ledger.PostBill = ledger.post_bill
+    check_posting: ledger.CheckPosting = ledger.balanced
+    chain_hash: ledger.ChainHash = ledger.chain_hash
+    committer: Committer = commit_then_release

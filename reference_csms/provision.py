@@ -1,0 +1,219 @@
+"""The instruction sheet: plain rows of owners, sites, stations, meters, tokens and tariffs, read into the store.
+
+Rows (a `?` may be left out):
+    owners    owner, currency, zone, name?, country?, tariff_id?, address?
+    sites     site, owner, name?, tariff_id?
+    stations  station, site, backend?, registration?, tariff_id?, power_w?, configuration? {key: value}
+    meters    meter_id, station, connector, public_key, time_billing?, valid_from?, valid_to?, registered?
+    tokens    token, status?, grp?, customer?, mobile?, sites?, single?, expires_at?
+    tariffs   see `pricing.tariffs`
+A station row with another `backend` is known as a place only and gets 404 when it dials. A meter row with `registered`
+false is left out: its key is not in this registry. Wrong rows raise BadInput; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reference_csms import records
+from reference_csms.pricing.tariffs import Tariff, tariff_from_row
+from reference_csms.records import METERS, OWNERS, SITES, STATIONS, TARIFFS, TOKENS, Meter, Owner, Site, Station, Token
+from reference_csms.storage.port import Store, Table, put
+from sim.backend import Row
+from sim.clock import Instant, parse_iso, zone
+from sim.errors import BadInput
+
+TransformTariffs = Callable[[Sequence[Row]], Sequence[Row]]
+
+WHATS = ("owners", "tariffs", "sites", "stations", "meters", "tokens")
+TIME_BILLING = ("none", "duration", "absolute")
+_STATUSES = {"accepted": "Accepted", "blocked": "Blocked", "expired": "Expired", "invalid": "Invalid"}
+_POLICIES = {
+    "accepted": records.ACCEPT,
+    "unknown": records.ACCEPT,
+    "pending": records.HOLD,
+    "rejected": records.REJECT,
+    "closed": records.CLOSE,
+}
+
+
+def as_given(rows: Sequence[Row]) -> Sequence[Row]:
+    """The default for the part `tariffs`: prices are taken over as they stand."""
+    return rows
+
+
+class Provisioner:
+    """Writes rows of the instruction sheet into the store. Loading the same rows again changes nothing."""
+
+    def __init__(self, store: Store, backend: str, transform: TransformTariffs = as_given) -> None:
+        self._store = store
+        self._backend = backend
+        self._transform = transform
+
+    def load(self, provision: Mapping[str, Sequence[Row]]) -> None:
+        """Everything at once, at the first start. Raises BadInput."""
+        for what in WHATS:
+            self._take(what, provision.get(what, ()), first=True)
+
+    def take(self, what: str, rows: Sequence[Row]) -> int:
+        """Rows of one kind that an operator hands over, all of them or none; returns how many. Raises BadInput."""
+        if what not in WHATS:
+            raise BadInput("import", "what", f"{what!r} is unknown", WHATS)
+        self._take(what, rows, first=False)
+        return len(rows)
+
+    def _take(self, what: str, rows: Sequence[Row], first: bool) -> None:
+        if what == "tariffs":
+            rows = self._transform(rows)
+        readers = [_Reader(what, n, row) for n, row in enumerate(rows)]
+        if what == "stations":
+            for station in [self._station(reader, first) for reader in readers]:
+                put(self._store, STATIONS, station)
+            return
+        table, read = _READ[what]
+        for row in [read(reader) for reader in readers]:
+            if row is not None:
+                put(self._store, table, row)
+
+    def _station(self, row: _Reader, first: bool) -> Station:
+        """At the first start the row's own word counts; what is imported later is meant for this back-end."""
+        policy = row.one_of("registration", _POLICIES, "accepted")
+        if first and row.maybe("backend") not in (None, self._backend):
+            policy = records.FOREIGN
+        fresh = Station(
+            station=row.text("station"),
+            site=row.text("site"),
+            policy=policy,
+            registration=records.UNKNOWN,
+            tariff_id=row.maybe("tariff_id", "tariff"),
+            configuration={str(key): str(value) for key, value in (row.row.get("configuration") or {}).items()},
+            power_w=row.row.get("power_w") or row.row.get("max_power_w"),
+        )
+        known = self._store.get(STATIONS, fresh.station)
+        if known is None:
+            return fresh
+        if known.policy not in (records.CLOSE, records.FOREIGN):
+            fresh = replace(fresh, policy=known.policy, registration=known.registration)
+        return replace(fresh, boots=known.boots, first_seen=known.first_seen, boot=known.boot)
+
+
+class _Reader:
+    """One row, and where it stands."""
+
+    def __init__(self, what: str, n: int, row: Row) -> None:
+        self.what = what
+        self.n = n
+        self.row = row
+
+    def _wrong(self, name: str, problem: str, allowed: object) -> BadInput:
+        return BadInput("provision", f"{self.what}[{self.n}].{name}", problem, str(allowed))
+
+    def text(self, name: str) -> str:
+        value = self.row.get(name)
+        if value is None or value == "":
+            raise self._wrong(name, "is missing", "a text")
+        return str(value)
+
+    def maybe(self, *names: str) -> str | None:
+        for name in names:
+            value = self.row.get(name)
+            if value is not None and value != "":
+                return str(value)
+        return None
+
+    def whole(self, name: str) -> int:
+        value = self.row.get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self._wrong(name, f"{value!r} is no whole number", "1, 2, ...")
+        return value
+
+    def instant(self, name: str) -> Instant | None:
+        value: Any = self.row.get(name)
+        try:
+            return None if value is None else parse_iso(value) if isinstance(value, str) else Instant(int(value))
+        except ValueError:
+            raise self._wrong(name, f"{value!r} is no instant", "milliseconds or an RFC 3339 text") from None
+
+    def zone(self, name: str) -> str:
+        value = self.text(name)
+        try:
+            zone(value)
+        except ValueError as err:
+            raise self._wrong(name, str(err), "an IANA time zone") from None
+        return value
+
+    def one_of(self, name: str, allowed: Mapping[str, str], default: str) -> str:
+        value = str(self.row.get(name) or default).lower()
+        if value not in allowed:
+            raise self._wrong(name, f"{value!r} is unknown", ", ".join(allowed))
+        return allowed[value]
+
+
+def _owner(row: _Reader) -> Owner:
+    return Owner(
+        owner=row.text("owner"),
+        name=row.maybe("name") or row.text("owner"),
+        country=row.maybe("country") or "",
+        currency=row.text("currency"),
+        zone=row.zone("zone"),
+        tariff_id=row.maybe("tariff_id", "tariff"),
+        address=row.maybe("address") or "",
+    )
+
+
+def _site(row: _Reader) -> Site:
+    return Site(
+        site=row.text("site"),
+        name=row.maybe("name") or row.text("site"),
+        owner=row.text("owner"),
+        tariff_id=row.maybe("tariff_id", "tariff"),
+    )
+
+
+def _tariff(row: _Reader) -> Tariff:
+    return tariff_from_row(row.row, "tariffs")
+
+
+def _token(row: _Reader) -> Token:
+    sites = row.row.get("sites")
+    return Token(
+        key=row.text("token").upper(),
+        token=row.text("token"),
+        status=row.one_of("status", _STATUSES, "accepted"),
+        grp=row.maybe("grp", "group"),
+        customer=row.maybe("customer") or row.text("token"),
+        mobile=row.maybe("mobile"),
+        sites=None if sites is None else tuple(str(site) for site in sites),
+        single=bool(row.row.get("single", False)),
+        expires_at=row.instant("expires_at"),
+    )
+
+
+def _meter(row: _Reader) -> Meter | None:
+    if row.row.get("registered") in (False, 0):
+        return None
+    valid_from = row.instant("valid_from") or Instant(0)
+    meter_id, station, connector = row.text("meter_id"), row.text("station"), row.whole("connector")
+    return Meter(
+        key_id=f"{meter_id}/{station}*{connector}/{valid_from}",
+        meter_id=meter_id,
+        station=station,
+        connector=connector,
+        public_key=row.text("public_key"),
+        time_billing=row.one_of("time_billing", {name: name for name in TIME_BILLING}, "none"),
+        valid_from=valid_from,
+        valid_to=row.instant("valid_to"),
+    )
+
+
+_READ: dict[str, tuple[Table[Any], Callable[[_Reader], Struct | None]]] = {
+    "owners": (OWNERS, _owner),
+    "sites": (SITES, _site),
+    "tariffs": (TARIFFS, _tariff),
+    "tokens": (TOKENS, _token),
+    "meters": (METERS, _meter),
+}

@@ -1,0 +1,294 @@
+"""The rows this back-end keeps, and all tables. Rows are frozen; a change is a new row with the same key.
+
+Only shapes live here, no behaviour. Instants are ms, energies Wh, money minor units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from reference_csms.billing.ledger import JOURNAL
+from reference_csms.pricing.rating import Cdr, RatedCdr
+from reference_csms.pricing.tariffs import Tariff
+from reference_csms.storage.port import Table
+from sim.clock import Instant
+
+__all__ = ["ALL_TABLES", "JOURNAL"]
+
+# transaction states and session states (`books_transactions.state`, `books_sessions.state`)
+OPEN = "open"
+CLOSED = "closed"
+HANDED_OVER = "handed-over"
+BILLED = "billed"
+FREE = "free"
+QUARANTINED = "quarantined"
+
+# registration
+UNKNOWN = "unknown"
+PENDING = "pending"
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+
+# what the operator wants of the next boot
+ACCEPT = "accept"
+HOLD = "hold"
+REJECT = "reject"
+CLOSE = "closed"
+FOREIGN = "foreign"
+
+
+class Counter(Struct, frozen=True):
+    """A number circle: how many numbers it gave out."""
+
+    name: str
+    value: int
+
+
+class Owner(Struct, frozen=True, kw_only=True):
+    """Who sells the charging at some sites; currency, VAT and time zone of the bills are the owner's."""
+
+    owner: str
+    name: str
+    country: str
+    currency: str
+    zone: str
+    tariff_id: str | None
+    address: str
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """Where stations stand. `tariff_id` None: that of the owner."""
+
+    site: str
+    name: str
+    owner: str
+    tariff_id: str | None
+
+
+class Station(Struct, frozen=True, kw_only=True):
+    """What an operator and a BootNotification say about a station.
+
+    `policy` is what its next boot gets: accept, hold (Pending), reject; closed and foreign identities are answered 404.
+    """
+
+    station: str
+    site: str
+    policy: str
+    registration: str
+    tariff_id: str | None
+    configuration: dict[str, str]
+    power_w: int | None
+    boots: int = 0
+    first_seen: Instant | None = None
+    boot: dict[str, Any] = {}
+
+
+class StationLife(Struct, frozen=True, kw_only=True):
+    """What changes all the time, written in batches: a crash may lose some minutes of it and nothing else."""
+
+    station: str
+    last_seen: Instant
+    messages: int
+    statuses: dict[int, tuple[str, str, Instant]]
+    registers: dict[int, int]
+    configuration: dict[str, str]
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """Somebody who may charge. `key` is the token in capitals (idTags are case-insensitive, OCPP 1.6 §3.9).
+
+    `sites` None: everywhere. `single`: not twice at the same time (ConcurrentTx).
+    """
+
+    key: str
+    token: str
+    status: str
+    grp: str | None
+    customer: str
+    mobile: str | None
+    sites: tuple[str, ...] | None
+    single: bool
+    expires_at: Instant | None
+
+
+class Meter(Struct, frozen=True, kw_only=True):
+    """One entry of the key registry: which key a meter signs with, at which connector, from when to when.
+
+    `time_billing`: none, duration or absolute, what its certificate allows its clock to be used for.
+    """
+
+    key_id: str
+    meter_id: str
+    station: str
+    connector: int
+    public_key: str
+    time_billing: str
+    valid_from: Instant
+    valid_to: Instant | None
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A transaction and the charging session it became; 1.6 has exactly one of each.
+
+    `start_key` is the business key of its StartTransaction, `open_at` its station and `open_token` its token while it
+    is open (they exist to be indexed). `stop_key` tells an equal stop from another one. `tariff` is frozen at the
+    start.
+    """
+
+    session_id: str
+    transaction_id: int
+    issuer: str
+    station: str
+    connector: int
+    site: str
+    id_tag: str
+    token_status: str
+    customer: str | None
+    grp: str | None
+    meter_start: int
+    started_at: Instant
+    received_start_at: Instant
+    tariff: Tariff | None
+    start_key: str
+    meter_stop: int | None = None
+    stopped_at: Instant | None = None
+    received_stop_at: Instant | None = None
+    stop_reason: str | None = None
+    stop_key: str | None = None
+    stop_status: str | None = None
+    transaction_state: str = OPEN
+    state: str = OPEN
+    reason: str | None = None
+    cdr_id: str | None = None
+
+    @property
+    def open_at(self) -> str | None:
+        """The station, while the transaction is open."""
+        return self.station if self.transaction_state == OPEN else None
+
+    @property
+    def open_token(self) -> str | None:
+        """The token in capitals, while the transaction is open."""
+        return self.id_tag.upper() if self.transaction_state == OPEN else None
+
+    @property
+    def energy_wh(self) -> int | None:
+        """What the raw registers say was delivered, None while unknown."""
+        return None if self.meter_stop is None else self.meter_stop - self.meter_start
+
+
+class SignedRecord(Struct, frozen=True, kw_only=True):
+    """A signed record as it was received; `text` is exact. `key` is its digest and where it arrived."""
+
+    key: str
+    digest: str
+    session_id: str | None
+    station: str
+    meter_id: str | None
+    key_id: str | None
+    verdict: str
+    reason: str | None
+    text: str
+    received_at: Instant
+
+
+class Rated(Struct, frozen=True, kw_only=True):
+    """One rating of a CDR; exactly one version of them is effective."""
+
+    rated_id: str
+    version: int
+    effective: bool
+    rated: RatedCdr
+
+    @property
+    def cdr_id(self) -> str:
+        """The CDR rated."""
+        return self.rated.cdr_id
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """The outbox of sessions: a rated CDR that waits for its bill."""
+
+    number: int
+    session_id: str
+    rated_id: str
+    due_at: Instant
+    state: str = "pending"
+
+
+class Bill(Struct, frozen=True, kw_only=True):
+    """A bill. `data` is its canonical JSON, `data_hash` the sha256 of that, which also stands in the journal."""
+
+    number: str
+    session_id: str
+    cdr_id: str
+    rated_id: str
+    seller: str
+    customer: str
+    currency: str
+    gross: int
+    net: int
+    vat: int
+    issued_at: Instant
+    data: str
+    data_hash: str
+    journal_seq: int
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """Something that was accepted on the wire and must not be billed, with its reason and evidence.
+
+    `fingerprint` makes repeated deliveries of the same thing one row. `energy_wh` is None where the row stands for no
+    energy of its own (a second or stray stop).
+    """
+
+    quarantine_id: str
+    fingerprint: str
+    session_id: str | None
+    station: str
+    transaction_id: int
+    reason: str
+    detail: str
+    energy_wh: int | None
+    evidence: str
+    actor: str
+    at: Instant
+    state: str = "held"
+
+
+COUNTERS = Table("counters", Counter, "name")
+OWNERS = Table("owners", Owner, "owner")
+SITES = Table("sites", Site, "site")
+STATIONS = Table("stations", Station, "station")
+STATION_LIVES = Table("station_lives", StationLife, "station")
+TOKENS = Table("tokens", Token, "key", ("mobile",))
+METERS = Table("meters", Meter, "key_id", ("meter_id",))
+TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
+SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
+RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
+CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
+RATED = Table("rated", Rated, "rated_id", ("cdr_id",))
+DUES = Table("dues", Due, "number", ("state",))
+BILLS = Table("bills", Bill, "number", append_only=True)
+QUARANTINE = Table("quarantine", Quarantined, "quarantine_id", ("fingerprint",))
+
+ALL_TABLES = (
+    COUNTERS,
+    OWNERS,
+    SITES,
+    STATIONS,
+    STATION_LIVES,
+    TOKENS,
+    METERS,
+    TARIFFS,
+    SESSIONS,
+    RECORDS,
+    CDRS,
+    RATED,
+    DUES,
+    BILLS,
+    QUARANTINE,
+    JOURNAL,
+)

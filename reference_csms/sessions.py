@@ -1,0 +1,131 @@
+"""Transactions as the station reports them: start, stop, and both again.
+
+Every start and stop gets an answer, whatever it contains (INV-05); what cannot be billed is held by the quarantine.
+The same start or stop delivered n times is one row with equal answers (INV-04), and a closed session never changes
+(INV-06).
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from reference_csms.authorization import Access
+from reference_csms.catalogue import Catalogue
+from reference_csms.commands import Answer, Start, Stop
+from reference_csms.matching import CLOSE, REPEAT, Match, SessionView
+from reference_csms.metering.check import RecordCheck
+from reference_csms.numbers import Numbers
+from reference_csms.parts import Parts
+from reference_csms.quarantine import SECOND_STOP, UNKNOWN_TRANSACTION, Quarantine
+from reference_csms.records import SESSIONS, Session
+from reference_csms.settlement import Settlement
+from reference_csms.storage.port import Store
+
+
+class Sessions:
+    """Opens and closes sessions in a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        parts: Parts,
+        access: Access,
+        catalogue: Catalogue,
+        numbers: Numbers,
+        check: RecordCheck,
+        quarantine: Quarantine,
+        settlement: Settlement,
+        backend: str,
+        transaction_base: int,
+    ) -> None:
+        self._store = store
+        self._parts = parts
+        self._access = access
+        self._catalogue = catalogue
+        self._numbers = numbers
+        self._check = check
+        self._quarantine = quarantine
+        self._settlement = settlement
+        self._backend = backend
+        self._base = transaction_base
+        self._view = SessionView(store)
+
+    def start(self, start: Start) -> Answer:
+        """Open a session, or find the one that this start opened before."""
+        known = self._store.find(SESSIONS, "start_key", start.key)
+        session = known[0] if known else self._open(start)
+        return Answer(session.token_status, session.grp, session.transaction_id)
+
+    def _open(self, start: Start) -> Session:
+        site = self._catalogue.site_of(start.station)
+        status, token = self._access.decide_start(start.id_tag, site, start.received_at)
+        session = Session(
+            session_id=self.next_id(),
+            transaction_id=self._parts.transaction_ids(self._base, self._numbers.next("transaction")),
+            issuer=self._backend,
+            station=start.station,
+            connector=start.connector,
+            site=site,
+            id_tag=start.id_tag,
+            token_status=status,
+            customer=token.customer if token else None,
+            grp=token.grp if token else None,
+            meter_start=start.meter_start,
+            started_at=start.at,
+            received_start_at=start.received_at,
+            tariff=self._catalogue.tariff_for(site, start.station, start.at),
+            start_key=start.key,
+        )
+        self._store.insert(SESSIONS, session)
+        return session
+
+    def next_id(self) -> str:
+        """A new session id."""
+        return f"{self._backend}-s-{self._numbers.next('session'):06d}"
+
+    def stop(self, stop: Stop) -> Answer:
+        """Close the session that this stop belongs to, or hold the stop."""
+        match = self._parts.match_stop(self._view, stop)
+        session = match.session
+        if session is None:
+            return self._unmatched(stop, match)
+        verdict = self._parts.deduplicate_stop(session, stop)
+        if verdict == REPEAT:
+            return Answer(session.stop_status, session.grp if session.stop_status else None)
+        answer = self._answer(stop)
+        if verdict == CLOSE:
+            self._settlement.close(session, stop, answer.status)
+            return replace(answer, connector=session.connector)
+        self._hold(stop, SECOND_STOP, f"session {session.session_id} was closed with other values", session)
+        return answer
+
+    def _unmatched(self, stop: Stop, match: Match) -> Answer:
+        self._hold(stop, match.reason, match.detail, None)
+        return self._answer(stop)
+
+    def _hold(self, stop: Stop, reason: str, detail: str, session: Session | None) -> None:
+        """Hold a stop that closes nothing. Only one of an unknown transaction stands for energy of its own."""
+        judgement = self._check.unmatched(stop.values, reason)
+        energy = judgement.energy_kwh if reason == UNKNOWN_TRANSACTION else None
+        energy_wh = None if energy is None else int(energy * 1000)
+        self._quarantine.hold(reason, detail, stop, judgement, session, energy_wh)
+        self._quarantine.keep_records(judgement, None, stop.station, stop.received_at)
+
+    def _answer(self, stop: Stop) -> Answer:
+        """The word on the idTag of a stop, if it names one."""
+        if stop.id_tag is None:
+            return Answer(None)
+        site = self._catalogue.site_of(stop.station)
+        status, token = self._access.decide(stop.id_tag, site, stop.received_at)
+        return Answer(status, token.grp if token else None)
+
+    def find_open(self, station: str, connector: int) -> Session | None:
+        """The open session at a connector, the latest if an older one never ended."""
+        found = [
+            session for session in self._store.find(SESSIONS, "open_at", station) if session.connector == connector
+        ]
+        return max(found, key=lambda session: (session.started_at, session.session_id), default=None)
+
+    def open_transactions(self, station: str) -> list[int]:
+        """The transaction ids that are open at a station."""
+        return [session.transaction_id for session in self._store.find(SESSIONS, "open_at", station)]

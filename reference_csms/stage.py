@@ -1,0 +1,24 @@
+"""What is to leave the house once the running group is committed: replies, commands, settlements, in order.
+
+Nothing else may hand an effect to a runtime, so that no reply can ever overtake the commit it speaks of.
+"""
+
+from __future__ import annotations
+
+from sim.backend import Release
+from sim.machine import Effect
+
+
+class Stage:
+    """Effects of the running group."""
+
+    def __init__(self) -> None:
+        self._effects: list[Effect] = []
+        self.add = self._effects.append
+
+    def release_all(self, release: Release) -> None:
+        """Let everything go in order. What `release` does not take is lost, as in a crash."""
+        effects = list(self._effects)
+        self._effects.clear()
+        for effect in effects:
+            release(effect)

@@ -1,0 +1,134 @@
+"""The day as series over time: who was connected where, who charged, where each moving station was, what went wrong.
+
+Pure numbers for the picture; nothing here draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from reports import words
+from reports.run import BACKENDS, Row, Run, by, points
+from sim.clock import HOUR, MINUTE
+
+Steps = tuple[list[int], list[int]]
+
+
+class Band(Struct, frozen=True):
+    """Something that lasted, in a row of its own."""
+
+    row: str
+    label: str
+    begin: int
+    end: int
+
+
+class Day(Struct, frozen=True):
+    """All that the timeline shows. Instants in ms."""
+
+    begin: int
+    end: int
+    zone: str
+    connected: dict[str, Steps]
+    plugged: Steps
+    drawing: Steps
+    moves: tuple[Band, ...]
+    charging_at_moved: tuple[Band, ...]
+    faults: tuple[Band, ...]
+
+
+def day(run: Run) -> Day:
+    """The series of a run."""
+    begin, end = _window(run)
+    sessions = run.table("truth_sessions")
+    open_sessions = [(s["started_at"], s["stopped_at"] if s["stopped_at"] is not None else end) for s in sessions]
+    moves = tuple(_moves(run, end))
+    moving = {band.row for band in moves}
+    return Day(
+        begin=begin,
+        end=end,
+        zone=run.zone,
+        connected={name: _connected(run, name, end) for name in BACKENDS},
+        plugged=_steps(open_sessions),
+        drawing=_steps(span for session in sessions for span in _drawing(session, end)),
+        moves=moves,
+        charging_at_moved=tuple(
+            Band(s["station"], "", s["started_at"], s["stopped_at"] or end) for s in sessions if s["station"] in moving
+        ),
+        faults=tuple(_faults(run)),
+    )
+
+
+def _window(run: Run) -> tuple[int, int]:
+    """From an hour before the first arrival to an hour after the last session's end, at most what the evidence covers."""
+    starts = [int(row["started_at"]) for row in run.table("truth_sessions")]
+    stops = [int(row["stopped_at"]) for row in run.table("truth_sessions") if row["stopped_at"] is not None]
+    links = run.table("wire_links")
+    begin = min(starts, default=min((int(row["opened_at"]) for row in links), default=0)) - HOUR
+    end = max([*stops, *(int(row["until"] or row["at"]) for row in run.table("truth_faults"))], default=begin + HOUR)
+    return begin // HOUR * HOUR, -(-(end + HOUR // 2) // HOUR) * HOUR
+
+
+def _steps(spans: Iterable[tuple[Any, Any]]) -> Steps:
+    """How many spans are open, as a step function."""
+    edges: dict[int, int] = {}
+    for begin, end in spans:
+        edges[int(begin)] = edges.get(int(begin), 0) + 1
+        edges[int(end)] = edges.get(int(end), 0) - 1
+    times, counts, level = [], [], 0
+    for at in sorted(edges):
+        level += edges[at]
+        times.append(at)
+        counts.append(level)
+    return times, counts
+
+
+def _connected(run: Run, backend: str, end: int) -> Steps:
+    """Stations with at least one living connection to this back-end."""
+    spans: list[tuple[int, int]] = []
+    for links in by([row for row in run.table("wire_links") if row["backend"] == backend], "station").values():
+        for link in sorted(links, key=lambda row: int(row["opened_at"])):
+            begin, until = int(link["opened_at"]), int(link["closed_at"] if link["closed_at"] is not None else end)
+            if spans and spans[-1][1] >= begin and spans[-1][0] <= begin and link is not links[0]:
+                spans[-1] = (spans[-1][0], max(until, spans[-1][1]))  # an old connection that nobody had noticed dying
+            else:
+                spans.append((begin, until))
+    return _steps(spans)
+
+
+def _drawing(session: Row, end: int) -> Iterable[tuple[int, int]]:
+    """When power flowed in a session: not while the EV was full (S to C) or the station withheld it (W to w)."""
+    stopped = {"S", "W"}
+    begin: int | None = int(session["started_at"])
+    for at, _, mark in points(session):
+        if mark in stopped and begin is not None:
+            yield begin, at
+            begin = None
+        elif mark in ("C", "w") and begin is None:
+            begin = at
+    if begin is not None:
+        yield begin, int(session["stopped_at"] if session["stopped_at"] is not None else end)
+
+
+def _moves(run: Run, end: int) -> Iterable[Band]:
+    phase_of = {state: phase for phase, states in words.PHASES for state in states}
+    stations = by(run.table("truth_migration"), "station")
+    for station in sorted(stations, key=lambda name: _turn(stations[name])):
+        rows = stations[station]
+        for number, row in enumerate(rows):
+            until = int(rows[number + 1]["at"]) if number + 1 < len(rows) else end
+            yield Band(station, phase_of[row["state"]], int(row["at"]), until)
+
+
+def _turn(rows: list[Row]) -> tuple[int, str]:
+    drained = [int(row["at"]) for row in rows if row["state"] == "DRAINING"]
+    return (drained or [int(rows[-1]["at"])])[0], str(rows[0]["station"])
+
+
+def _faults(run: Run) -> Iterable[Band]:
+    for row in sorted(run.table("truth_faults"), key=lambda row: (str(row["kind"]), int(row["at"]))):
+        label = words.FAULTS.get(row["kind"], row["kind"])
+        yield Band(label, str(row["target"]), int(row["at"]), max(int(row["until"] or 0), int(row["at"]) + MINUTE))

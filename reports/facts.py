@@ -1,0 +1,150 @@
+"""The numbers of a run, added up from its evidence: energy, money, people, messages, faults.
+
+Adds and groups only. What is right or wrong is said by the checks; a sum that does not come out is shown as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+
+from reports.run import BACKENDS, Row, Run, by
+
+_NO_ENERGY_OF_ITS_OWN = ("stray-stop", "second-stop", "replay")
+
+
+class Fate(Struct, frozen=True):
+    """What became of some sessions: a part of all energy. `key` is for the picture, `backend` empty for all."""
+
+    key: str
+    backend: str
+    sessions: int
+    wh: int
+
+
+class Money(Struct, frozen=True):
+    """Bills of one back-end in one currency, in minor units."""
+
+    backend: str
+    currency: str
+    bills: int
+    gross: int
+    vat: int
+
+
+class Facts(Struct, frozen=True):
+    """The whole run in numbers. Energies in Wh."""
+
+    visits: int
+    app_visits: int
+    outcomes: dict[str, int]
+    sites: int
+    stations: int
+    sessions: int
+    delivered_wh: int
+    fates: tuple[Fate, ...]
+    money: tuple[Money, ...]
+    calls: dict[str, int]
+    calls_lost: int
+    connections: int
+    resent: int
+    records: int
+    quarantined: int
+    moved: int
+    to_move: int
+    handed_over: int
+
+    def wh(self, *keys: str) -> int:
+        """The energy of these fates."""
+        return sum(fate.wh for fate in self.fates if fate.key in keys)
+
+    @property
+    def unaccounted_wh(self) -> int:
+        """What meters delivered and no book knows; negative if the books know more than there was."""
+        return self.delivered_wh - sum(fate.wh for fate in self.fates)
+
+
+@lru_cache(maxsize=4)
+def facts(run: Run) -> Facts:
+    """Add everything up once."""
+    visits = run.table("truth_visits")
+    sessions = run.table("truth_sessions")
+    states = by(run.table("truth_migration"), "station")
+    meters = run.table("truth_meters")
+    return Facts(
+        visits=len(visits),
+        app_visits=sum(visit["channel"] == "app" for visit in visits),
+        outcomes=dict(Counter(str(visit["outcome"]) for visit in visits)),
+        sites=len({row["site"] for row in run.plan("stations") or []} | {visit["site"] for visit in visits}),
+        stations=len({meter["station"] for meter in meters}),
+        sessions=len(sessions),
+        delivered_wh=sum(delivered(session) for session in sessions),
+        fates=tuple(_fates(run)),
+        money=tuple(_money(run)),
+        calls={name: run.count("wire_calls", f"backend = '{name}'") for name in BACKENDS},
+        calls_lost=run.count("wire_calls", "answer_delivered_at IS NULL"),
+        connections=run.count("wire_links"),
+        resent=_resent(run),
+        records=run.count("books_records"),
+        quarantined=run.count("books_quarantine"),
+        moved=sum(rows[-1]["state"] == "CLOSED_AT_OLD" for rows in states.values()),
+        to_move=len(states),
+        handed_over=run.count("books_transactions", "state = 'handed-over'"),
+    )
+
+
+def delivered(session: Row) -> int:
+    """What the meter gave in a true session, Wh; 0 while its end is not known."""
+    if session["register_stop"] is None or session["register_start"] is None:
+        return 0
+    return int(session["register_stop"]) - int(session["register_start"])
+
+
+def quarantined_energy(row: Row) -> int:
+    """Energy of a quarantine entry that no session of the same books carries already, Wh."""
+    if row["session_id"] or row["reason"] in _NO_ENERGY_OF_ITS_OWN:
+        return 0
+    return int(row["energy_wh"] or 0)
+
+
+def _fates(run: Run) -> list[Fate]:
+    fates: list[Fate] = []
+    sessions = run.table("books_sessions")
+    for key in ("billed", "free", "quarantined", "open"):
+        for name in BACKENDS:
+            mine = [row for row in sessions if row["backend"] == name and row["state"] == key]
+            count, wh = len(mine), sum(int(row["energy_wh"] or 0) for row in mine)
+            if key == "quarantined":
+                loose = [row for row in run.table("books_quarantine") if row["backend"] == name]
+                energies = [energy for row in loose if (energy := quarantined_energy(row))]
+                count, wh = count + len(energies), wh + sum(energies)
+            fates.append(Fate(key, name, count, wh))
+    return fates
+
+
+def _money(run: Run) -> list[Money]:
+    sums: dict[tuple[str, str], list[int]] = {}
+    for bill in run.table("books_bills"):
+        total = sums.setdefault((bill["backend"], bill["currency"]), [0, 0, 0])
+        total[0] += 1
+        total[1] += int(bill["gross"])
+        total[2] += int(bill["vat"])
+    return [Money(backend, currency, *total) for (backend, currency), total in sorted(sums.items())]
+
+
+def _resent(run: Run) -> int:
+    """How many starts and stops went out more than once: same station, same action, same content."""
+    sent: Counter[tuple[Any, ...]] = Counter()
+    for row in run.table("wire_calls"):
+        if row["way"] == "up" and row["action"] in ("StartTransaction", "StopTransaction"):
+            sent[row["station"], row["action"], row["payload"]] += 1
+    return sum(count - 1 for count in sent.values())
+
+
+def lines_of(rated: Row) -> list[Row]:
+    """The lines of a rated CDR, as its books explain them."""
+    return list(json.loads(rated["lines"] or "[]"))

@@ -1,0 +1,235 @@
+"""report.html: one page, with nothing outside of it, for somebody who never saw the project.
+
+Gathers what the sections say; the template lays it out. No verdict is made here, and none is softened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reports import plots, words
+from reports.day import day
+from reports.facts import Facts, facts
+from reports.junit import junit
+from reports.run import Row, Run, by
+from reports.summary import headline
+from reports.walk import walk
+from sim.evidence.canonical import canonical
+from sim.evidence.verdict import CheckResult, Verdict
+from sim.pages import Markup, render
+
+_TEMPLATE = Path(__file__).parent / "templates" / "report.html"
+_MOST_FINDINGS = 50
+_SCENARIO: dict[str, Any] = {"title": "", "story": "", "sessions": {}}
+_MANIFEST: dict[str, Any] = {"command": "", "target": "", "counts": {}, "timings": {}, "versions": {}, "digest": ""}
+_INPUT: dict[str, Any] = {"source_day": "", "weeks_shifted": 0, "not_replayed": []}
+_BUDGETS = dict.fromkeys(("refused_starts", "interrupted_charges", "connector_minutes_lost"), "")
+
+
+def write_reports(folder: Path) -> None:
+    """Write junit.xml and report.html into a run folder that holds manifest, verdicts and evidence."""
+    with Run(folder) as run:
+        (folder / "junit.xml").write_text(junit(run), encoding="utf-8")
+        (folder / "report.html").write_text(page(run), encoding="utf-8")
+
+
+def write_picture(folder: Path, file: Path) -> None:
+    """Write the day's timeline of a run as an SVG file of its own, on white."""
+    with Run(folder) as run:
+        svg = plots.timeline(day(run), "day")
+    white = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    head, _, rest = svg.partition("</title>")
+    file.write_text(f"{head}</title>{white}{rest}", encoding="utf-8")
+
+
+def page(run: Run) -> str:
+    """The whole report as HTML text."""
+    numbers, series = facts(run), day(run)
+    context = {
+        "run": run,
+        "scenario": {**_SCENARIO, **run.scenario},
+        "headline": headline(run),
+        "facts": numbers,
+        "tiles": _tiles(numbers),
+        "timeline": Markup(plots.timeline(series, "day-wide")),
+        "timeline_narrow": Markup(plots.timeline(series, "day-narrow", narrow=True)),
+        "energy": Markup(plots.energy(numbers, "kwh-wide")),
+        "energy_narrow": Markup(plots.energy(numbers, "kwh-narrow", narrow=True)),
+        "claims": _claims(run),
+        "findings": [finding for result in run.results for finding in result.findings[:_MOST_FINDINGS]],
+        "cut": {r.check: len(r.findings) for r in run.results if len(r.findings) > _MOST_FINDINGS},
+        "walk": walk(run),
+        "input": {**_INPUT, **(run.plan("input") or {})} if run.plan("input") else {},
+        "sites": _sites(run),
+        "drivers": _drivers(run, numbers),
+        "faults": run.table("truth_faults"),
+        "moves": _moves(run),
+        "quarantine": run.table("books_quarantine"),
+        "free": _free(run),
+        "money": _money(run),
+        "manifest": {**_MANIFEST, **run.manifest},
+        "repeats": run.table("repeats"),
+        "unverifiable": run.table("unverifiable"),
+        "glossary": words.GLOSSARY,
+        "quarantine_words": words.QUARANTINE,
+        "fault_words": words.FAULTS,
+        "free_words": words.FREE,
+        "state_words": words.STATES,
+        "verdict_words": words.VERDICTS,
+        "passed": run.verdict is Verdict.PASS,
+    }
+    return render(_TEMPLATE, filters=_filters(run), **context)
+
+
+def _filters(run: Run) -> dict[str, Any]:
+    date = str(run.scenario.get("day", {}).get("date", ""))
+    return {
+        "kwh": words.kwh,
+        "n": words.number,
+        "money": words.money,
+        "at": lambda instant: words.moment(instant, run.zone, date),
+        "lasts": words.duration,
+        "plural": words.plural,
+        "canonical": canonical,
+        "quantity": quantity,
+    }
+
+
+def quantity(line: Mapping[str, Any]) -> str:
+    """Quantity and unit of a rated line as people say it: seconds of idle time as minutes and seconds."""
+    amount, unit = str(line.get("billed_quantity") or line.get("quantity") or ""), str(line.get("unit") or "")
+    if unit in ("s", "second", "seconds") and amount.isdecimal():
+        return words.duration(int(amount) * 1000)
+    return f"{amount}\u00a0{unit}"
+
+
+def _tiles(f: Facts) -> list[tuple[str, str]]:
+    bills = sum(money.bills for money in f.money)
+    tiles = [
+        (words.number(f.visits), "visits of cars, replayed from real ones"),
+        (words.number(f.stations), f"stations at {words.plural(f.sites, 'site')}"),
+        (words.kwh_round(f.delivered_wh), "left the meters"),
+        (words.number(bills), "bills written"),
+        (words.number(sum(f.calls.values())), "messages sent and judged"),
+    ]
+    if f.to_move:
+        tiles.append((f"{f.moved} of {f.to_move}", "stations moved to the new back-end"))
+    return tiles
+
+
+def _claims(run: Run) -> list[dict[str, Any]]:
+    """Each claim with its checks; checks of no claim come last."""
+    results = {result.check: result for result in run.results}
+    claims: list[dict[str, Any]] = []
+    told: list[str] = []
+    for claim in run.claims:
+        mine = [results[name] for name in claim.get("checks", ()) if name in results]
+        told += [result.check for result in mine]
+        claims.append({"says": claim["says"], "results": mine, "verdict": _worst(mine)})
+    rest = [result for result in run.results if result.check not in told]
+    if rest:
+        claims.append({"says": "And besides", "results": rest, "verdict": _worst(rest)})
+    return claims
+
+
+def _worst(results: list[CheckResult]) -> str:
+    for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS):
+        if any(result.verdict is verdict for result in results):
+            return verdict.value
+    return Verdict.NOT_APPLICABLE.value
+
+
+def _sites(run: Run) -> list[dict[str, Any]]:
+    """Where the stations stand: site, owner, back-end at the start, visits, energy."""
+    owners = run.scenario.get("owners", {})
+    plan = {str(row["site"]): row for row in run.plan("sites") or []}
+    given = run.scenario.get("sites", {})
+    moving = {row["site"] for row in run.table("truth_migration")}
+    stations = by(run.plan("stations") or [], "site")
+    sites = []
+    visits = by(run.table("truth_visits"), "site")
+    for name in sorted({name for name in (*visits, *stations, *plan) if name}):
+        row = {**given.get(name, {}), **plan.get(name, {})}
+        owner = owners.get(row.get("owner"), {})
+        sites.append(
+            {
+                "site": name,
+                "owner": owner.get("name", row.get("owner") or ""),
+                "where": ", ".join(str(owner[key]) for key in ("country", "currency") if key in owner),
+                "backend": "legacy, then new" if name in moving else _backends(row, stations.get(name, [])),
+                "stations": len({station["station"] for station in stations.get(name, [])}),
+                "visits": len(visits.get(name, [])),
+            }
+        )
+    return sites
+
+
+def _backends(site: Mapping[str, Any], stations: list[Row]) -> str:
+    there = dict.fromkeys(str(station.get("backend") or "") for station in stations)
+    return ", ".join(name for name in there if name) or str(site.get("backend") or "")
+
+
+def _drivers(run: Run, f: Facts) -> dict[str, Any]:
+    visits = run.table("truth_visits")
+    return {
+        "outcomes": f.outcomes,
+        "refusals": sum(int(visit["refusals"] or 0) for visit in visits),
+        "interrupted": sum(bool(visit["interrupted"]) for visit in visits),
+        "lost_minutes": sum(int(visit["lost_ms"] or 0) for visit in visits) // 60_000,
+        "budgets": {**_BUDGETS, **run.scenario.get("budgets", {})},
+    }
+
+
+def _moves(run: Run) -> list[dict[str, Any]]:
+    """One row for each station that moved, with its transitions and the sessions that ran meanwhile."""
+    stations = by(run.table("truth_migration"), "station")
+    sessions = by(run.table("truth_sessions"), "station")
+    moves = []
+    for station, rows in stations.items():
+        times = {row["state"]: int(row["at"]) for row in rows}
+        begin = times.get("DRAINING", int(rows[0]["at"]))
+        end = times.get("CLOSED_AT_OLD", int(rows[-1]["at"]))
+        running = [s for s in sessions.get(station, []) if s["started_at"] < end and (s["stopped_at"] or end) > begin]
+        away, seen = times.get("SWITCH_SENT"), times.get("SEEN_AT_NEW")
+        moves.append(
+            {
+                "station": station,
+                "begin": begin,
+                "rows": rows,
+                "state": rows[-1]["state"],
+                "end": end,
+                "dark": seen - away if away is not None and seen is not None else None,
+                "running": len(running),
+            }
+        )
+    return sorted(moves, key=lambda move: (move["begin"], move["station"]))
+
+
+def _free(run: Run) -> list[Row]:
+    return [row for row in run.table("books_sessions") if row["state"] == "free"]
+
+
+def _money(run: Run) -> list[dict[str, Any]]:
+    """Bills by seller, back-end and currency."""
+    owners = run.scenario.get("owners", {})
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for bill in run.table("books_bills"):
+        total = sums.setdefault((str(bill["seller"]), bill["backend"], bill["currency"]), [0, 0, 0, 0])
+        for place, amount in enumerate((1, bill["net"], bill["vat"], bill["gross"])):
+            total[place] += int(amount)
+    return [
+        {
+            "seller": owners.get(seller, {}).get("name", seller),
+            "backend": backend,
+            "currency": currency,
+            "bills": total[0],
+            "net": total[1],
+            "vat": total[2],
+            "gross": total[3],
+        }
+        for (seller, backend, currency), total in sorted(sums.items())
+    ]
+
+

@@ -1,0 +1,67 @@
+"""junit.xml: one test case for each check, so that any CI server shows what a run found.
+
+FAIL is a failure, UNKNOWN an error (unless it was allowed), NOT_APPLICABLE a skip. Times are left out: they are not part
+of what a run proves.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from reports.run import Run
+from sim.evidence.canonical import canonical
+from sim.evidence.verdict import CheckResult, Finding, Verdict
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(run: Run) -> str:
+    """The whole XML document."""
+    cases = [_case(result, run) for result in run.results]
+    counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")}
+    numbers = {
+        "tests": str(len(cases)),
+        "failures": str(counts["failure"]),
+        "errors": str(counts["error"]),
+        "skipped": str(counts["skipped"]),
+    }
+    name = f"{run.manifest.get('scenario_name')} seed {run.manifest.get('seed')}"
+    root = ElementTree.Element("testsuites", {"name": "chargerig", **numbers})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **numbers})
+    properties = ElementTree.SubElement(suite, "properties")
+    for key in ("scenario_name", "seed", "digest", "target"):
+        value = _clean(str(run.manifest.get(key, "")))
+        ElementTree.SubElement(properties, "property", {"name": key, "value": value})
+    suite.extend(cases)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(result: CheckResult, run: Run) -> ElementTree.Element:
+    classname = f"chargerig.{run.manifest.get('scenario_name')}"
+    name = _clean(f"{result.check}: {result.sentence}")
+    case = ElementTree.Element("testcase", {"classname": _clean(classname), "name": name, "assertions": str(result.items)})
+    if result.verdict is Verdict.FAIL:
+        first = result.findings[0].sentence if result.findings else result.reason
+        message = _clean(f"{len(result.findings)} of {result.items}: {first}")
+        failure = ElementTree.SubElement(case, "failure", {"type": "finding", "message": message})
+        failure.text = _clean("\n\n".join(_finding(finding) for finding in result.findings))
+    elif result.verdict is Verdict.UNKNOWN and result.check not in run.forgiven:
+        ElementTree.SubElement(case, "error", {"type": "unknown", "message": _clean(result.reason)})
+    elif result.verdict is Verdict.UNKNOWN:
+        ElementTree.SubElement(case, "skipped", {"message": _clean(f"unknown, and allowed to be: {result.reason}")})
+    elif result.verdict is Verdict.NOT_APPLICABLE:
+        ElementTree.SubElement(case, "skipped", {"message": _clean(result.reason or "nothing to examine")})
+    return case
+
+
+def _finding(finding: Finding) -> str:
+    lines = [f"{finding.subject_kind} {finding.subject}: {finding.sentence}"]
+    lines += [f"  {line.table} {canonical(line.row)}" for line in finding.evidence]
+    return "\n".join(lines)
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML 1.0 cannot hold; a wire can carry anything."""
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,247 @@
+"""The pictures of a run as SVG text. The one door to matplotlib, which is imported only when a picture is drawn.
+
+Colours can be told apart by people who do not see all of them, and in grey print; every series is labelled where it is.
+The same run gives the same bytes: no date, no random ids.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from reports import words
+from reports.day import Band, Day
+from reports.facts import Facts
+from sim import clock
+from sim.clock import HOUR
+
+LEGACY, NEW, DRAWING, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#8a8a8a", "#222222"
+FREE, QUARANTINE, FAULT = "#c9a400", "#cc79a7", "#cc0044"
+_BACKEND = {"legacy": LEGACY, "new": NEW}
+_PHASE = dict(
+    zip((phase for phase, _ in words.PHASES), ("#e8e8e8", "#f0d98a", "#222222", "#f2b48c", NEW, FAULT), strict=True)
+)
+
+
+def timeline(day: Day, name: str, narrow: bool = False) -> str:
+    """The day in panels above each other: connections, charging, the move, the faults. `narrow` is for a phone."""
+    stations = list(dict.fromkeys(band.row for band in day.moves))
+    faults = list(dict.fromkeys(band.row for band in day.faults))
+    panels: list[tuple[float, Any]] = [(1.5, _connections), (1.7, _charging)]
+    if stations:
+        panels.append((0.19 * len(stations) + 0.1, lambda axis, day: _move(axis, day, stations)))
+        panels.append((0.75 if narrow else 0.3, lambda axis, day: _legend(axis, day, 2 if narrow else 4)))
+    if faults:
+        panels.append((0.34 * len(faults) + 0.05, lambda axis, day: _faults(axis, day, faults)))
+    heights = [height for height, _ in panels]
+    total = sum(heights) + 0.42 * len(heights) + 0.35
+    plt = _pyplot()
+    figure, axes = plt.subplots(
+        len(panels), 1, sharex=True, figsize=(4.3 if narrow else 9.4, total), gridspec_kw={"height_ratios": heights}
+    )
+    try:
+        for axis, (_, draw) in zip(axes, panels, strict=True):
+            draw(axis, day)
+        _hours(axes[-1], day, 6 if narrow else 3)
+        left = 0.45 + (0.25 if stations else 0)
+        width = figure.get_figwidth()
+        figure.subplots_adjust(
+            left=left / width, right=1 - 0.12 / width, top=1 - 0.28 / total, bottom=0.5 / total,
+            hspace=0.42 * len(heights) / sum(heights),
+        )  # fmt: skip
+        return _svg(figure, name, "The day: stations connected, cars charging, the move, and what went wrong")
+    finally:
+        plt.close(figure)
+
+
+def energy(facts: Facts, name: str, narrow: bool = False) -> str:
+    """Where every kWh went: from what left the meters, step by step down to what nobody can find."""
+    steps = [
+        ("left the meters", facts.delivered_wh, facts.sessions, INK),
+        *(
+            (label, fate.wh, fate.sessions, color)
+            for key, text, color_of in _STEPS
+            for fate in facts.fates
+            if fate.key == key and (fate.wh or fate.sessions or key == "billed")
+            for label, color in [(f"{text} at {fate.backend}", color_of.get(fate.backend, GREY))]
+        ),
+        ("not found in any book", facts.unaccounted_wh, 0, FAULT),
+    ]
+    plt = _pyplot()
+    figure, axis = plt.subplots(figsize=(4.3 if narrow else 9.4, 0.55 + 0.42 * len(steps)))
+    try:
+        left = facts.delivered_wh
+        for row, (label, wh, sessions, color) in enumerate(steps):
+            begin = 0 if row == 0 else left - wh
+            axis.barh(row, wh / 1000, left=begin / 1000, height=0.62, color=color)
+            left = left if row == 0 else begin
+            note = f"{label}: {words.kwh_round(wh)}" + (f", {words.plural(sessions, 'session')}" if sessions else "")
+            inside = begin + wh / 2 > facts.delivered_wh / 2
+            edge = (begin if inside else begin + wh) / 1000
+            axis.annotate(
+                note.replace("\u202f", " "),
+                (max(edge, 0) if row else 0, row),
+                xytext=(-5 if inside and row else 5, 0),
+                textcoords="offset points",
+                ha="right" if inside and row else "left",
+                va="center",
+                fontsize=8 if narrow else 9.5,
+                color="white" if row == 0 else INK,
+            )
+        axis.set_ylim(len(steps) - 0.5, -0.5)
+        axis.set_yticks([])
+        axis.set_xlabel("kWh")
+        axis.set_xlim(0, max(facts.delivered_wh / 1000, 1) * 1.01)
+        figure.tight_layout()
+        return _svg(figure, name, "Where every kWh went")
+    finally:
+        plt.close(figure)
+
+
+_STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("billed", "billed", _BACKEND),
+    ("free", "free by a rule", {"legacy": FREE, "new": FREE}),
+    ("quarantined", "in quarantine", {"legacy": QUARANTINE, "new": QUARANTINE}),
+    ("open", "still open", {}),
+)
+
+
+def _connections(axis: Any, day: Day) -> None:
+    top = max((max(counts, default=0) for _, counts in day.connected.values()), default=0)
+    for backend, (times, counts) in day.connected.items():
+        xs, ys = _within(day, times, counts)
+        dashes = {"linestyle": (0, (5, 1.2))} if backend == "new" else {}
+        axis.step(xs, ys, where="post", color=_BACKEND[backend], linewidth=1.8, **dashes)
+        if ys:
+            axis.annotate(
+                f"at {backend}",
+                (xs[-1], ys[-1]),
+                xytext=(-3, 4),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                color=_BACKEND[backend],
+                fontweight="bold",
+            )
+    axis.set_ylim(0, max(top, 1) * 1.22)
+    _titled(axis, "Stations connected")
+
+
+def _charging(axis: Any, day: Day) -> None:
+    for (times, counts), color, alpha in ((day.plugged, GREY, 0.45), (day.drawing, DRAWING, 1.0)):
+        xs, ys = _within(day, times, counts)
+        axis.fill_between(xs, ys, step="post", color=color, alpha=alpha, linewidth=0)
+    axis.set_ylim(0, max([*day.plugged[1], 1]) * 1.3)
+    axis.annotate("drawing power", (0.012, 0.90), xycoords="axes fraction", va="top", color=DRAWING, fontweight="bold")
+    axis.annotate("plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold")
+    _titled(axis, "Cars in a session")
+
+
+def _move(axis: Any, day: Day, stations: Sequence[str]) -> None:
+    rows = {station: number for number, station in enumerate(stations)}
+    for band in day.moves:
+        _bar(axis, day, band, rows[band.row], 0.78, _PHASE[band.label])
+    for band in day.charging_at_moved:
+        _bar(axis, day, band, rows[band.row], 0.16, INK)
+    axis.set_yticks(range(len(stations)), stations, fontsize=7.5)
+    axis.set_ylim(len(stations) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    _titled(axis, "The move, station by station")
+
+
+def _legend(axis: Any, day: Day, columns: int) -> None:
+    """What the colours of the move mean, in a row of its own."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    used = [phase for phase in _PHASE if any(band.label == phase for band in day.moves)]
+    handles: list[Any] = [Patch(facecolor=_PHASE[phase], edgecolor="#999999", linewidth=0.5, label=phase) for phase in used]
+    handles.append(Line2D([], [], color=INK, linewidth=2, label="a session is running"))
+    axis.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=7.5, frameon=False,
+        handlelength=1.3, borderpad=0, borderaxespad=0, labelspacing=0.3, columnspacing=1.4,
+    )  # fmt: skip
+    axis.axis("off")
+
+
+def _faults(axis: Any, day: Day, faults: Sequence[str]) -> None:
+    rows = {fault: number for number, fault in enumerate(faults)}
+    for band in day.faults:
+        _bar(axis, day, band, rows[band.row] + 0.2, 0.34, FAULT, least=(day.end - day.begin) / 250)
+    for fault, row in rows.items():
+        axis.annotate(fault, (0, row - 0.28), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+    axis.set_yticks([])
+    axis.set_ylim(len(faults) - 0.45, -0.6)
+    _titled(axis, "What went wrong on purpose")
+
+
+def _bar(axis: Any, day: Day, band: Band, row: int, height: float, color: str, least: float = 0) -> None:
+    begin, end = max(band.begin, day.begin), min(band.end, day.end)
+    if end > begin:
+        width = max(end - begin, least)
+        axis.barh(row, width / HOUR, left=(begin - day.begin) / HOUR, height=height, color=color, linewidth=0)
+
+
+def _within(day: Day, times: Sequence[int], counts: Sequence[int]) -> tuple[list[float], list[int]]:
+    """Hours since the begin of the picture, cut to its window with the right level at both ends."""
+    xs: list[float] = [0.0]
+    ys = [0]
+    for at, count in zip(times, counts, strict=True):
+        if at <= day.begin:
+            ys[0] = count
+        elif at < day.end:
+            xs.append((at - day.begin) / HOUR)
+            ys.append(count)
+    return [*xs, (day.end - day.begin) / HOUR], [*ys, ys[-1]]
+
+
+def _hours(axis: Any, day: Day, every: int) -> None:
+    hours = range(0, (day.end - day.begin) // HOUR + 1)
+    locals_ = [clock.to_datetime(day.begin + hour * HOUR, clock.zone(day.zone)) for hour in hours]
+    ticks = [hour for hour, local in zip(hours, locals_, strict=True) if local.hour % every == 0]
+    axis.set_xticks(ticks, [f"{locals_[hour]:%H:%M}" for hour in ticks])
+    axis.set_xlim(0, (day.end - day.begin) / HOUR)
+    axis.set_xlabel(f"local time, {locals_[0]:%A %d %B %Y}")
+
+
+def _titled(axis: Any, title: str) -> None:
+    axis.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK, pad=4)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "chargerig",
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+        }
+    )
+    return pyplot
+
+
+def _svg(figure: Any, name: str, title: str) -> str:
+    """Bare SVG for a page: as wide as its place, its ids its own, a title for those who cannot see it."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "chargerig"}, transparent=True)
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1width="100%" role="img"', text, count=1, flags=re.DOTALL)
+    return re.sub(r"(<svg [^>]*>)", rf"\1<title>{title}</title>", text, count=1)

@@ -1,0 +1,105 @@
+"""What a scenario may name: kinds of faults, checks, vendor profiles, packaged scenarios and planted bugs.
+
+Only names and sentences. How a fault is done, a check judges or a profile behaves is written elsewhere, and the lists are
+asked from there where that place keeps one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class FaultKeys(Struct, frozen=True):
+    """The keys that a kind of fault needs besides `kind`, and those that it may have."""
+
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+
+
+FAULT_KEYS: Mapping[str, FaultKeys] = {
+    "link.stall": FaultKeys(needs=("at", "lasts")),
+    "link.reset": FaultKeys(needs=("at",)),
+    "backend.crash": FaultKeys(needs=("at", "lasts", "moment"), may=("on",)),
+    "meter.tamper": FaultKeys(needs=("at",)),
+    "meter.key-unregistered": FaultKeys(),
+    "station.stray-stop": FaultKeys(needs=("at",), may=("lasts",)),
+    "station.withhold": FaultKeys(needs=("at", "lasts")),
+    "station.power-loss": FaultKeys(needs=("at", "lasts")),
+}
+
+
+def _library() -> Traversable:
+    return resources.files("scenarios") / "library"
+
+
+def _toml_files(folder: Traversable) -> list[Traversable]:
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")] if folder.is_dir() else []
+    return sorted(files, key=lambda entry: entry.name)
+
+
+def scenarios() -> dict[str, str]:
+    """Names of the packaged scenarios with their titles."""
+    found: dict[str, str] = {}
+    for entry in _toml_files(_library()):
+        data = tomllib.loads(entry.read_text("utf-8"))
+        found[entry.name.removesuffix(".toml")] = str(data.get("title", ""))
+    return found
+
+
+def scenario_file(name: str) -> Traversable:
+    """The TOML file of a packaged scenario."""
+    return _library() / f"{name}.toml"
+
+
+def session_files() -> tuple[str, ...]:
+    """Names of the packaged session files."""
+    folder = resources.files("scenarios") / "data"
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".csv")))
+
+
+def session_file(name: str) -> Path:
+    """Where a packaged session file lies; packages are installed as plain files."""
+    return Path(str(resources.files("scenarios") / "data" / name))
+
+
+def profiles() -> dict[str, str]:
+    """Names of the vendor profiles with their titles."""
+    found: dict[str, str] = {}
+    for entry in _toml_files(resources.files("fleet") / "profiles"):
+        data = tomllib.loads(entry.read_text("utf-8"))
+        found[entry.name.removesuffix(".toml")] = str(data.get("title") or data.get("description") or "")
+    return found
+
+
+def faults() -> dict[str, str]:
+    """Kinds of faults with what each of them does."""
+    from scenarios import nemesis  # the nemesis imports the model and the runtime; names stay cheap without it
+
+    return dict(nemesis.FAULTS)
+
+
+def session_columns() -> tuple[str, ...]:
+    """What a column of a session file may hold."""
+    from scenarios.workloads.sessions import Columns
+
+    return tuple(Columns.__struct_fields__)
+
+
+def checks() -> dict[str, str]:
+    """Names of all checks with the sentence that each of them proves."""
+    from scenarios.checks import registry
+
+    return {check.name: check.sentence for check in registry.all_checks()}
+
+
+def mutants() -> dict[str, str]:
+    """Names of the planted bugs with what is wrong in each."""
+    from scenarios.mutants import registry
+
+    return {mutant.name: mutant.sentence for mutant in registry.all_mutants()}

@@ -1,0 +1,72 @@
+"""Who may charge where: the same answer before and after the move (INV-21)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from scenarios.checks.registry import Judge, check
+from scenarios.checks.stops import answer
+from sim.evidence.reader import Evidence, line
+from sim.evidence.views import Access, WireCall
+
+_PASSING = "ConcurrentTx"
+"""An answer that depends on what the token does at the moment, and says nothing about the contract."""
+
+Planned = Callable[[str, str | None], bool]
+
+
+@check(
+    "INV-21",
+    sentence="a token is accepted or refused at a site alike by both back-ends, before and after the move",
+    planes=("books", "wire", "plan"),
+    needs=("books_access", "wire_calls"),
+)
+def same_access(evidence: Evidence, judge: Judge) -> None:
+    """Decision and group per (token, site) in both books, and Authorize answers; planned changes are left out."""
+    changed = {(row["token"].upper(), row.get("site")) for row in evidence.plan("access_changes") or ()}
+
+    def planned(token: str, site: str | None) -> bool:
+        return (token.upper(), site) in changed or (token.upper(), None) in changed
+
+    backends = evidence.backends()
+    if len(backends) > 1:
+        _same_books(evidence, judge, backends, planned)
+    site_of = {row["station"]: row["site"] for row in evidence.plan("stations", [])}
+    answers: dict[tuple[str, str], dict[str, WireCall]] = {}
+    for call in evidence.read(WireCall):
+        told = answer(call) if call.action == "Authorize" and call.way == "up" else None
+        if told is None:
+            continue
+        token, status = _asked(call).upper(), str(told.get("idTagInfo", {}).get("status"))
+        if status != _PASSING:
+            answers.setdefault((token, site_of.get(call.station, call.station)), {}).setdefault(status, call)
+    for (token, site), statuses in answers.items():
+        if planned(token, site):
+            continue
+        judge.examined()
+        if len(statuses) > 1:
+            sentence = f"at {site} this token was told {' and '.join(sorted(statuses))}"
+            judge.fail("token", token, sentence, *map(line, statuses.values()))
+    judge.say(f"{len(answers)} pairs of token and site were asked about on the wire")
+
+
+def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: Planned) -> None:
+    decisions: dict[tuple[str, str], dict[str, Access]] = {}
+    for row in evidence.read(Access):
+        decisions.setdefault((row.token.upper(), row.site), {})[row.backend] = row
+    for (token, site), rows in decisions.items():
+        if planned(token, site):
+            continue
+        judge.examined()
+        silent = [name for name in backends if name not in rows]
+        if silent:
+            sentence = f"{' and '.join(silent)} says nothing about this token at {site}"
+            judge.fail("token", token, sentence, *map(line, rows.values()))
+        elif len({(row.decision, row.grp) for row in rows.values()}) > 1:
+            said = ", ".join(f"{name} says {row.decision} ({row.grp or 'no group'})" for name, row in rows.items())
+            judge.fail("token", token, f"at {site} {said}", *map(line, rows.values()))
+
+
+def _asked(call: WireCall) -> str:
+    return str(json.loads(call.payload or "{}").get("idTag", ""))

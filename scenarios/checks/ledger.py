@@ -1,0 +1,214 @@
+"""Ratings, bills and the journal: each once, each balanced, none changed afterwards (INV-06, B02, B11, L01, L05)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from scenarios.checks.joins import HANDED_OVER, ledgered
+from scenarios.checks.plan import plan_of
+from scenarios.checks.registry import Judge, check
+from sim.evidence.reader import Evidence, line
+from sim.evidence.views import BookBill, BookCdr, BookEntry, BookRated, BookSession
+
+GENESIS = ("", "0" * 64)
+"""What may stand before the first entry."""
+BILL, CORRECTION = "bill", "correction"
+
+
+@check(
+    "INV-06",
+    sentence="a closed session has one bill and one bill entry; its amount changes through a correction entry only",
+    planes=("books",),
+    needs=("books_sessions", "books_bills", "books_journal", "books_rated", "books_cdrs"),
+)
+def one_bill_entry(evidence: Evidence, judge: Judge) -> None:
+    """Per billed session: one bill, one entry of that amount, and no other price without a correction."""
+    entries, corrected = _entries(evidence), _corrected(evidence)
+    versions: dict[tuple[str, str], list[BookRated]] = {}
+    for rating in evidence.read(BookRated):
+        versions.setdefault((rating.backend, rating.cdr_id), []).append(rating)
+    used: set[tuple[str, int]] = set()
+    for entry in ledgered(evidence):
+        judge.examined()
+        session = entry.session
+        if len(entry.bills) != 1:
+            sentence = f"billed with {len(entry.bills)} bills"
+            judge.fail("session", session.session_id, sentence, line(session), *map(line, entry.bills))
+        for bill in entry.bills:
+            posted = entries.get((bill.backend, bill.number), [])
+            used |= {(one.backend, one.seq) for one in posted}
+            rated = versions.get((bill.backend, bill.cdr_id or ""), [])
+            problem = _bill_problem(
+                bill, posted, rated, bool(corrected & {bill.number, session.session_id, bill.cdr_id})
+            )
+            if problem:
+                judge.fail("bill", bill.number, problem, line(bill), *map(line, posted), *map(line, rated))
+    for group in entries.values():
+        for one in (one for one in group if (one.backend, one.seq) not in used):
+            judge.fail("entry", f"{one.backend} {one.seq}", "a bill entry that belongs to no bill", line(one))
+
+
+def _bill_problem(bill: BookBill, posted: list[BookEntry], rated: list[BookRated], corrected: bool) -> str | None:
+    if len(posted) != 1:
+        return f"the bill has {len(posted)} bill entries"
+    owed = sum(amount for account, _, amount in _postings(posted[0]) if account.startswith("receivable:"))
+    if owed != bill.gross:
+        return f"the bill says {bill.gross}, its entry {owed}"
+    if any(one.gross != bill.gross for one in rated) and not corrected:
+        return "the session was rated at another amount, and no correction entry says so"
+    return None
+
+
+def _entries(evidence: Evidence) -> dict[tuple[str, str], list[BookEntry]]:
+    """Bill entries by back-end and the first word of their reference: the number of the bill."""
+    found: dict[tuple[str, str], list[BookEntry]] = {}
+    for one in evidence.read(BookEntry):
+        if one.kind == BILL:
+            found.setdefault((one.backend, (one.ref or "").split(" ")[0]), []).append(one)
+    return found
+
+
+def _corrected(evidence: Evidence) -> set[str | None]:
+    """Everything that a correction entry refers to."""
+    refs = [one.ref or "" for one in evidence.read(BookEntry) if one.kind == CORRECTION]
+    return {word for ref in refs for word in ref.split(" ")}
+
+
+@check(
+    "B02",
+    sentence="each charge detail record is rated exactly once per version, and exactly one version is effective",
+    planes=("books",),
+    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
+)
+def rated_once(evidence: Evidence, judge: Judge) -> None:
+    """Versions, the effective one, and the one that the bill names."""
+    versions: dict[tuple[str, str], list[BookRated]] = {}
+    for rated in evidence.read(BookRated):
+        versions.setdefault((rated.backend, rated.cdr_id), []).append(rated)
+    billed = {(bill.backend, bill.cdr_id): bill for bill in evidence.read(BookBill)}
+    free = {(one.backend, one.cdr_id) for one in evidence.read(BookSession) if one.state == "free"}
+    known = {(cdr.backend, cdr.cdr_id) for cdr in evidence.read(BookCdr)}
+    for cdr in evidence.read(BookCdr):
+        ratings = versions.get((cdr.backend, cdr.cdr_id), [])
+        bill = billed.get((cdr.backend, cdr.cdr_id))
+        judge.examined()
+        effective = [one for one in ratings if one.effective]
+        if not ratings and (cdr.backend, cdr.cdr_id) in free:
+            problem = ""
+        elif len({one.version for one in ratings}) < len(ratings):
+            problem = "was rated twice in one version"
+        elif len(effective) != 1:
+            problem = f"has {len(effective)} effective ratings"
+        else:
+            problem = "is billed by a rating that is not the effective one" if _other(bill, effective[0]) else ""
+        if problem:
+            rows = [line(bill)] if bill else []
+            judge.fail("bill", cdr.cdr_id, f"the record {problem}", line(cdr), *map(line, ratings), *rows)
+    for place, ratings in versions.items():
+        if place not in known:
+            judge.examined()
+            judge.fail("bill", place[1], "a rating of a record that is not there", *map(line, ratings))
+
+
+def _other(bill: BookBill | None, effective: BookRated) -> bool:
+    return bill is not None and bill.rated_id is not None and bill.rated_id != effective.rated_id
+
+
+@check(
+    "B11",
+    sentence="a session with an unknown tariff, token or meter key is held, never billed and never priced 0 in silence",
+    planes=("books", "plan"),
+    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
+)
+def nothing_unknown_billed(evidence: Evidence, judge: Judge) -> None:
+    """Every closed session: known throughout or held, a price above 0 or free with a reason, held with a reason."""
+    plan = plan_of(evidence)
+    gross = {entry.session: [bill.gross for bill in entry.bills] for entry in ledgered(evidence)}
+    versions = {(name, str(row.get("version", 1))) for name, rows in plan.tariffs.items() for row in rows}
+    for session in evidence.read(BookSession):
+        if session.state in ("open", HANDED_OVER):
+            continue
+        judge.examined()
+        meter = plan.meters.get((session.station, session.connector or 0))
+        unknown = []
+        if (session.tariff_id or "", str(session.tariff_version)) not in versions:
+            unknown.append(f"tariff {session.tariff_id or '(none)'}")
+        if not plan.knows_token(session.id_tag):
+            unknown.append(f"token {session.id_tag}")
+        if meter is None or not meter.registered:
+            unknown.append("meter key")
+        if session.state == "quarantined":
+            problem = "" if session.reason else "held without a reason"
+        elif unknown:
+            problem = f"{session.state} with an unknown {' and '.join(unknown)}"
+        elif session.state == "free":
+            problem = "" if session.reason else "free without a reason"
+        else:
+            problem = "billed at nothing" if 0 in gross.get(session, [0]) else ""
+        if problem:
+            judge.fail("session", session.session_id, problem, line(session))
+
+
+@check(
+    "L01",
+    sentence="every journal entry balances in every currency",
+    planes=("books",),
+    needs=("books_journal",),
+)
+def balanced(evidence: Evidence, judge: Judge) -> None:
+    """Debits and credits of each entry, in whole minor units."""
+    for entry in evidence.read(BookEntry):
+        judge.examined()
+        sums: dict[str, int] = {}
+        for _, currency, amount in _postings(entry):
+            sums[currency] = sums.get(currency, 0) + amount
+        if not sums or any(sums.values()):
+            off = ", ".join(f"{amount} {currency}" for currency, amount in sums.items() if amount) or "no postings"
+            judge.fail("entry", f"{entry.backend} {entry.seq}", f"the entry does not balance: {off}", line(entry))
+
+
+@check(
+    "L05",
+    sentence="the journal is append-only: its hash chain verifies from end to end, and no bill points beyond it",
+    planes=("books",),
+    needs=("books_journal", "books_bills"),
+)
+def chained(evidence: Evidence, judge: Judge) -> None:
+    """Sequence without gaps, each hash recomputed, each entry chained to the one before."""
+    last: dict[str, tuple[int, str]] = {}
+    for entry in sorted(evidence.read(BookEntry), key=lambda one: (one.backend, one.seq)):
+        judge.examined()
+        seq, hash_before = last.get(entry.backend, (0, ""))
+        if entry.seq != seq + 1:
+            problem = f"entry {entry.seq} stands where {seq + 1} is due"
+        elif (entry.prev_hash or "") not in (GENESIS if seq == 0 else (hash_before,)):
+            problem = f"entry {entry.seq} does not follow the one before it"
+        elif entry_hash(entry) != entry.hash:
+            problem = f"entry {entry.seq} is not what its hash says"
+        else:
+            problem = ""
+        if problem:
+            judge.fail("entry", f"{entry.backend} {entry.seq}", problem, line(entry))
+        last[entry.backend] = (entry.seq, entry.hash or "")
+    for bill in evidence.read(BookBill):
+        if bill.journal_seq is not None and bill.journal_seq > last.get(bill.backend, (0, ""))[0]:
+            sentence = f"the bill points to entry {bill.journal_seq}, and the journal ends before it"
+            judge.fail("bill", bill.number, sentence, line(bill))
+
+
+def entry_hash(entry: BookEntry) -> str:
+    """SHA-256 over the canonical JSON of everything but the hash, the hash of the entry before included."""
+    body: dict[str, Any] = {"seq": entry.seq, "at": entry.at, "kind": entry.kind, "ref": entry.ref}
+    body |= {"postings": json.loads(entry.postings), "prev_hash": entry.prev_hash}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _postings(entry: BookEntry) -> list[tuple[str, str, int]]:
+    found: list[Any] = json.loads(entry.postings)
+    for one in found:
+        if not isinstance(one[2], int):
+            raise TypeError(f"entry {entry.seq} of {entry.backend} posts {one[2]!r}, no whole number")
+    return [(str(account), str(currency), amount) for account, currency, amount in found]

@@ -1,0 +1,260 @@
+"""Prices: a second opinion on each bill, equal prices before and after the move, and when time may cost.
+
+INV-22, T01, T10, T11 and INV-35. The oracle is asked for every bill; a back-end's rating code must never be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from scenarios import oracle
+from scenarios.checks.joins import Ledgered, joined, ledgered
+from scenarios.checks.plan import Plan, plan_of
+from scenarios.checks.registry import Judge, check
+from scenarios.checks.stops import letters
+from scenarios.oracle import NoOpinion, Opinion, Point, Terms
+from sim.evidence.reader import Evidence, line, note
+from sim.evidence.views import BookCdr, BookRated, BookSession, GridPrice, Rerated, TrueSession
+from sim.rng import stream
+
+TIME_COMPONENTS = ("idle", "time", "parking")
+SAMPLE = 3
+"""How many sessions the oracle prices twice, second by second, to prove itself."""
+
+
+@check(
+    "INV-22",
+    sentence="prices are equal at both back-ends over the whole grid, and each re-rates the other's sessions equally",
+    planes=("quotes", "books"),
+    needs=("quotes_grid", "quotes_rerated", "books_rated"),
+)
+def same_prices(evidence: Evidence, judge: Judge) -> None:
+    """Every (site, group, time, component), and gross, net and VAT of every foreign charge detail record."""
+    _same_grid(evidence, judge)
+    original = {(rated.backend, rated.cdr_id): rated for rated in evidence.read(BookRated) if rated.effective}
+    for again in evidence.read(Rerated):
+        first = original.get((again.of_backend, again.cdr_id))
+        if first is None:
+            continue
+        judge.examined()
+        before, after = _amounts(first), _amounts(again)
+        if before != after:
+            sentence = f"{again.of_backend} rated it {before}, {again.backend} rates it {after}"
+            judge.fail("price", again.cdr_id, sentence, line(first), line(again))
+
+
+def _same_grid(evidence: Evidence, judge: Judge) -> None:
+    grid: dict[tuple[Any, ...], dict[str, GridPrice]] = {}
+    for row in evidence.read(GridPrice):
+        place = grid.setdefault((row.site, row.grp, row.at, row.component), {})
+        if row.backend in place and _price(place[row.backend]) != _price(row):
+            judge.fail(
+                "price", row.site, f"{row.backend} quotes two prices at once", line(place[row.backend]), line(row)
+            )
+        place[row.backend] = row
+    asked = sorted({backend for rows in grid.values() for backend in rows})
+    if len(asked) < 2:
+        return
+    for (site, group, at, component), rows in grid.items():
+        judge.examined()
+        silent = [name for name in asked if name not in rows]
+        if silent or len({_price(row) for row in rows.values()}) > 1:
+            said = ", ".join(f"{name} asks {row.price} {row.currency}" for name, row in rows.items())
+            said += "".join(f", {name} quotes nothing" for name in silent)
+            sentence = f"{component} at {site} for {group or 'everybody'} at {at}: {said}"
+            judge.fail("price", f"{site}/{group}/{at}/{component}", sentence, *map(line, rows.values()))
+
+
+def _price(row: GridPrice) -> tuple[Decimal | None, str | None, Decimal | None]:
+    vat = None if row.vat_percent is None else Decimal(row.vat_percent)
+    return (None if row.price is None else Decimal(row.price), row.currency, vat)
+
+
+def _amounts(row: BookRated | Rerated) -> str:
+    return f"{row.currency} gross {row.gross} net {row.net} VAT {row.vat}"
+
+
+class Priced(Struct, frozen=True):
+    """A closed session of the books with its true session and the oracle's terms for it."""
+
+    session: BookSession
+    truth: TrueSession
+    points: tuple[Point, ...]
+    terms: Terms
+
+
+@check(
+    "T01",
+    sentence="every bill is what a second, independent calculation from the true session says, to the minor unit",
+    planes=("truth", "books", "plan"),
+    needs=("books_sessions", "books_rated", "books_bills", "books_cdrs"),
+)
+def second_opinion(evidence: Evidence, judge: Judge) -> None:
+    """Gross, net, VAT and currency of bill and effective rating; free exactly where the oracle says so."""
+    plan = plan_of(evidence)
+    priced = []
+    for entry in ledgered(evidence):
+        case = _priced(evidence, plan, entry.session)
+        if case is not None:
+            judge.examined()
+            priced.append(case)
+            _compare(judge, entry, case)
+    for session in evidence.read(BookSession):
+        case = _priced(evidence, plan, session) if session.state == "free" else None
+        if case is not None:
+            judge.examined()
+            said = oracle.opinion(case.points, case.terms)
+            token = plan.token(case.truth.token)
+            if not said.free and not (token and token.free):
+                sentence = f"free in the books, the oracle asks {said.gross} {said.currency}"
+                judge.fail("session", session.session_id, sentence, line(session), line(case.truth), _why(said))
+    _prove_oracle(evidence, judge, priced)
+
+
+def _compare(judge: Judge, entry: Ledgered, case: Priced) -> None:
+    said = oracle.opinion(case.points, case.terms)
+    if said.free:
+        judge.fail("bill", entry.name, "billed, though below the minimum", line(entry.session), line(case.truth))
+        return
+    wanted = (said.currency, said.gross, said.net, said.vat)
+    for row in (*entry.bills, entry.rated):
+        if row is not None and (row.currency, row.gross, row.net, row.vat) != wanted:
+            sentence = (
+                f"{row.currency} {row.gross} (net {row.net}, VAT {row.vat}) on the books, "
+                f"{said.currency} {said.gross} (net {said.net}, VAT {said.vat}) by the oracle"
+            )
+            judge.fail("bill", entry.name, sentence, line(row), line(case.truth), _why(said))
+            return
+
+
+def _why(said: Opinion) -> Any:
+    lines = [f"{one.component} {one.quantity} x {one.price} = {one.amount}" for one in said.lines]
+    return note("truth", "oracle", lines="; ".join(lines), gross=said.gross, net=said.net, vat=said.vat)
+
+
+def _prove_oracle(evidence: Evidence, judge: Judge, priced: list[Priced]) -> None:
+    """The oracle is judged too: a drawn sample priced second by second must give the same."""
+    drawn = list(priced)
+    stream(evidence.digest, "oracle-sample").shuffle(drawn)
+    proven = 0
+    for case in drawn:
+        if proven < SAMPLE and oracle.changes_signed(case.points, case.terms):
+            proven += 1
+            exact, walked = (price(case.points, case.terms) for price in (oracle.opinion, oracle.second_by_second))
+            if (exact.gross, exact.net, exact.free) != (walked.gross, walked.net, walked.free):
+                judge.unknown(f"the oracle disagrees with itself on {case.truth.session_id}")
+    judge.say(f"{proven} of them also priced second by second")
+
+
+def _priced(evidence: Evidence, plan: Plan, session: BookSession) -> Priced | None:
+    truth = joined(evidence).truth_of(session)
+    if truth is None or truth.stopped_at is None or session.state == "handed-over":
+        return None
+    points = tuple(Point(at, wh, mark) for at, wh, mark in json.loads(truth.points))
+    token = plan.token(truth.token)
+    terms = Terms(
+        tariff=plan.tariff(truth.site, truth.started_at),
+        zone=plan.zone_of_site[truth.site],
+        group=token.group if token else None,
+        idle_billable=_time_allowed(evidence, plan, session, truth.station, truth.connector),
+    )
+    if len(points) < 2:
+        raise NoOpinion(f"session {truth.session_id} has no points")
+    return Priced(session, truth, points, terms)
+
+
+def _time_allowed(
+    evidence: Evidence, plan: Plan, session: BookSession | None, station: str, connector: int | None
+) -> bool:
+    """Whether idle may be billed: by the meter's approval, and by the clock's letter on each reading from its S on.
+
+    The letter is the one that was signed; without the wire, the one of the plan.
+    """
+    meter = plan.meters[station, connector or 0]
+    signed = letters(evidence, station, session.transaction_id) if session else ()
+    return all(oracle.may_bill_time(meter.time_billing, letter) for letter in signed or (meter.letter,))
+
+
+@check(
+    "T10",
+    sentence="no time is billed from a station whose meter or clock may not be used for it",
+    planes=("books", "plan"),
+    needs=("books_sessions", "books_cdrs", "books_rated"),
+)
+def time_allowed(evidence: Evidence, judge: Judge) -> None:
+    """Every effective rating from a meter that may not bill time, and every one that has a time line."""
+    plan = plan_of(evidence)
+    sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
+    for cdr, rated in _effective(evidence):
+        session = sessions.get((cdr.backend, cdr.session_id or ""))
+        allowed = _time_allowed(evidence, plan, session, cdr.station, cdr.connector)
+        times = [one for one in _lines(rated) if _is_time(one)]
+        if allowed and not times:
+            continue
+        judge.examined()
+        if times and not allowed:
+            meter = plan.meters[cdr.station, cdr.connector or 0]
+            sentence = f"time is billed from {cdr.station}*{cdr.connector}, whose time billing is {meter.time_billing}"
+            judge.fail("bill", cdr.cdr_id, sentence, line(cdr), line(rated))
+
+
+@check(
+    "T11",
+    sentence="minutes in which the station withheld power never enter idle time",
+    planes=("truth", "books"),
+    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
+)
+def withheld_is_no_idle(evidence: Evidence, judge: Judge) -> None:
+    """Idle seconds of each charge detail record against those in which the EV itself did not draw."""
+    plan = plan_of(evidence)
+    for entry in ledgered(evidence):
+        case = _priced(evidence, plan, entry.session)
+        if case is None or entry.cdr is None or not entry.cdr.idle_seconds:
+            continue
+        judge.examined()
+        true_seconds = oracle.idle_ms(case.points) // 1000
+        if entry.cdr.idle_seconds > true_seconds + 1:
+            sentence = f"{entry.cdr.idle_seconds} s of idle time, but the EV itself rested for {true_seconds} s only"
+            judge.fail("session", entry.session.session_id, sentence, line(entry.cdr), line(case.truth))
+
+
+@check(
+    "INV-35",
+    sentence="an idle fee is taken only for time after the EV's own end and after the grace, never for withheld power",
+    planes=("truth", "books", "plan"),
+    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
+)
+def idle_after_grace(evidence: Evidence, judge: Judge) -> None:
+    """The money on idle lines against what the true idle time costs after the grace, one second of rounding allowed."""
+    plan = plan_of(evidence)
+    for entry in ledgered(evidence):
+        charged = sum(one["amount"] for one in _lines(entry.rated) if _is_time(one)) if entry.rated else 0
+        case = _priced(evidence, plan, entry.session) if charged else None
+        if case is None:
+            continue
+        judge.examined()
+        most = oracle.idle_cost(case.terms, oracle.idle_ms(case.points) // 1000 + 1)
+        if charged > most:
+            sentence = f"an idle fee of {charged}, where at most {most} is due"
+            rows = [line(one) for one in (entry.rated, entry.cdr) if one is not None]
+            judge.fail("session", entry.session.session_id, sentence, *rows, line(case.truth))
+
+
+def _effective(evidence: Evidence) -> list[tuple[BookCdr, BookRated]]:
+    cdrs = {(cdr.backend, cdr.cdr_id): cdr for cdr in evidence.read(BookCdr)}
+    ratings = [rated for rated in evidence.read(BookRated) if rated.effective]
+    return [(cdrs[rated.backend, rated.cdr_id], rated) for rated in ratings if (rated.backend, rated.cdr_id) in cdrs]
+
+
+def _lines(rated: BookRated | None) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = json.loads(rated.lines or "[]") if rated else []
+    return found
+
+
+def _is_time(one: Mapping[str, Any]) -> bool:
+    return one["component"] in TIME_COMPONENTS and one["amount"] != 0

@@ -1,0 +1,309 @@
+"""The command line `chargerig`. One door to typer.
+
+Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could not be
+judged. With --json standard output carries one JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from reports.run import Run
+from reports.summary import summary
+from scenarios import catalogue, cli_screen
+from scenarios.cli_doors import Doors
+from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Done, Wish, run_one, worst
+from scenarios.load import load_scenario, unknown, with_sessions
+from scenarios.model import Scenario, plain
+from scenarios.runfolder import open_run
+from sim.errors import BadInput
+
+app = typer.Typer(
+    name="chargerig",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Rehearse a charging back-end's day in virtual time, and follow every joule to the bill.\n\n"
+    "Virtual stations (OCPP 1.6, signed meter values) replay real charging sessions at two back-ends while a site moves from "
+    "one to the other. Afterwards checks read the evidence: was anything lost, billed twice, or billed wrongly?\n\n"
+    "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
+    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could not be "
+    "judged.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
+
+
+@contextmanager
+def _guarded(as_json: bool) -> Iterator[None]:
+    """Turns a user's mistake into one sentence and exit code 2, and a mistake of ours into exit code 3."""
+    try:
+        yield
+    except BadInput as bad:
+        cli_screen.complain(str(bad))
+        if as_json:
+            keys = {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}
+            _print_json({"error": {"sentence": str(bad), **keys}, "exit_code": BAD_INPUT})
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        cli_screen.complain("stopped by hand; nothing was written")
+        raise typer.Exit(130) from None
+    except typer.Exit:
+        raise
+    except Exception as err:
+        traceback.print_exc(file=sys.stderr)
+        cli_screen.complain(f"this is our own failure, not the back-end's: {type(err).__name__}: {err}")
+        if as_json:
+            _print_json({"error": {"sentence": f"{type(err).__name__}: {err}"}, "exit_code": OWN_FAILURE})
+        raise typer.Exit(OWN_FAILURE) from None
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _doors(context: typer.Context) -> Doors:
+    return context.obj if isinstance(context.obj, Doors) else Doors()
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names of scenarios, or paths of .toml files.")],
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run, by default reports/out/<scenario>-seed<N>-<digest8>. Of several runs, their parent."),
+    ] = None,
+    as_json: Json = False,
+    target: Annotated[
+        str, typer.Option(help="The back-end under test: reference, a target file, or package.module:factory.")
+    ] = "reference",
+    allow_unknown: Annotated[
+        list[str] | None, typer.Option(metavar="CHECK", help="A check that may be UNKNOWN without harm. May be repeated.")
+    ] = None,
+    sessions: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Replay this CSV file of charging sessions instead.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Time zone of that file's local times, as Europe/London.")
+    ] = None,
+    repeat: Annotated[
+        bool, typer.Option(help="Run it a second time in another process, to see that it repeats itself (INV-39).")
+    ] = True,
+) -> None:
+    """Run scenarios and judge them.
+
+    \b
+    chargerig run first-day --seed 1
+    chargerig run first-day --seed 7 --json | jq .runs[0].verdict
+    chargerig run first-day --target mycompany.backend:factory
+    chargerig run first-day --sessions mine.csv --zone Europe/London
+    """
+    with _guarded(as_json):
+        days = [_scenario(name, sessions, zone) for name in scenario]
+        forgiven = _known_checks(allow_unknown or [])
+        command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
+        done = []
+        for day in days:
+            place = out if out is None or len(days) == 1 else out / f"{day.name}-seed{seed}"
+            wish = Wish(seed, target, place, repeat, forgiven, command)
+            with cli_screen.progress(f"{day.name}, seed {seed}", day.day.zone) as tell:
+                done.append(run_one(day, wish, _doors(context), tell))
+            if not as_json:
+                _show(done[-1].folder)
+        code = worst([one.code for one in done])
+        if as_json:
+            _print_json({"runs": [_as_data(one) for one in done], "exit_code": code})
+        raise typer.Exit(code)
+
+
+def _scenario(name: str, sessions: str | None, zone: str | None) -> Scenario:
+    day = load_scenario(name)
+    if sessions is not None:
+        return with_sessions(day, sessions, zone)
+    if zone is not None:
+        raise BadInput("command line", "--zone", "is the zone of a session file, and none is given", "--sessions FILE")
+    return day
+
+
+def _known_checks(names: list[str]) -> tuple[str, ...]:
+    known = catalogue.checks()
+    for name in names:
+        if name not in known:
+            raise BadInput("command line", "--allow-unknown", unknown("check", name, known), known)
+    return tuple(names)
+
+
+def _show(folder: Path) -> None:
+    with Run(folder) as one:
+        cli_screen.verdicts(summary(one), folder)
+
+
+def _as_data(done: Done) -> dict[str, Any]:
+    return {
+        "scenario": done.scenario,
+        "seed": done.seed,
+        "digest": done.digest,
+        "verdict": done.verdict.value,
+        "exit_code": done.code,
+        "folder": str(done.folder),
+        "counts": done.counts,
+        "timings": done.timings,
+        "checks": [msgspec.to_builtins(result) for result in done.results],
+    }
+
+
+_LISTS = {
+    "scenarios": catalogue.scenarios,
+    "checks": catalogue.checks,
+    "faults": catalogue.faults,
+    "profiles": catalogue.profiles,
+    "mutants": catalogue.mutants,
+}
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="scenarios, checks, faults, profiles or mutants.")], as_json: Json = False
+) -> None:
+    """List what there is: scenarios, checks, faults, profiles or mutants.
+
+    \b
+    chargerig list checks
+    """
+    with _guarded(as_json):
+        if what not in _LISTS:
+            raise BadInput("command line", "list", unknown("list", what, _LISTS), _LISTS)
+        rows = _LISTS[what]()
+        if as_json:
+            _print_json([{"name": name, "sentence": sentence} for name, sentence in rows.items()])
+        else:
+            cli_screen.names(rows)
+
+
+@app.command()
+def show(
+    scenario: Annotated[str, typer.Argument(help="The name of a scenario, or the path of a .toml file.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a scenario says, after checking that it can be run.
+
+    \b
+    chargerig show first-day
+    chargerig show my-day.toml
+    """
+    with _guarded(as_json):
+        one = load_scenario(scenario)
+        if as_json:
+            _print_json(plain(one))
+        else:
+            cli_screen.scenario(one)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    run_dir: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Write the picture of the day into this file, too.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Render the reports of an old run again, from its folder alone.
+
+    \b
+    chargerig report reports/out/first-day-seed1-1a2b3c4d
+    """
+    with _guarded(as_json):
+        manifest = open_run(run_dir)
+        doors = _doors(context)
+        doors.reports(run_dir)
+        if picture is not None:
+            if not picture.absolute().parent.is_dir():
+                raise BadInput("command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is")
+            doors.picture(run_dir, picture)
+        if as_json:
+            _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})
+        else:
+            _show(run_dir)
+
+
+@app.command()
+def mutants(
+    context: typer.Context,
+    name: Annotated[list[str] | None, typer.Argument(help="Planted bugs to run; all of them if none is named.")] = None,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Run back-ends with planted bugs and see whether the checks catch them. Exit code 1 if one escapes.
+
+    \b
+    chargerig list mutants
+    chargerig mutants double-billing
+    """
+    with _guarded(as_json):
+        known = catalogue.mutants()
+        for one in name or []:
+            if one not in known:
+                raise BadInput("command line", "NAME", unknown("mutant", one, known), known)
+        doors = _doors(context)
+        rows = []
+        for one in name or known:
+            cli_screen.err().print(f"{one}: {known[one]}", soft_wrap=True, markup=False)
+            rows.append(doors.run_mutant(one, seed))
+        caught = sum(bool(row.caught) for row in rows)
+        code = OK if caught == len(rows) else FINDING
+        if as_json:
+            keys = ("name", "check", "caught", "failed", "note")
+            data = [{key: getattr(row, key) for key in keys} for row in rows]
+            _print_json({"planted": len(rows), "caught": caught, "mutants": data, "exit_code": code})
+        else:
+            cli_screen.mutants(rows)
+            cli_screen.out().print(f"{caught} of {len(rows)} planted bugs caught")
+        raise typer.Exit(code)
+
+
+bench = typer.Typer(no_args_is_help=True, help="Measure how fast the rig is on this machine.")
+app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def day(
+    context: typer.Context,
+    stations: Annotated[int, typer.Option(min=1, help="Number of stations.")] = 1000,
+    hours: Annotated[int, typer.Option(min=1, help="Length of the virtual day.")] = 24,
+    as_json: Json = False,
+) -> None:
+    """Round trips per CPU second of a virtual day, and of the `ocpp` library's own engine for the same messages.
+
+    \b
+    chargerig bench day --stations 100 --hours 6
+    """
+    with _guarded(as_json):
+        rows = _doors(context).bench_day(stations, hours)
+        if as_json:
+            _print_json(rows)
+        else:
+            cli_screen.measurement(rows)
+
+
+def main() -> None:
+    """The entry point of the script `chargerig`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

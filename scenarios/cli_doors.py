@@ -1,0 +1,70 @@
+"""What the command line calls: each door leads to the module that does the work, which is imported only when it is used.
+
+Tests hand in doors of their own. Nothing here may do any work itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+
+def _judge(*args: Any, **named: Any) -> Any:
+    from scenarios.runner import judge
+
+    return judge(*args, **named)
+
+
+def _resolve(spec: str) -> Any:
+    from scenarios.targets import resolve
+
+    return resolve(spec)
+
+
+def _reports(folder: Path) -> None:
+    from reports.html import write_reports
+
+    write_reports(folder)
+
+
+def _picture(folder: Path, file: Path) -> None:
+    from reports.html import write_picture
+
+    write_picture(folder, file)
+
+
+def _run_mutant(name: str, seed: int) -> Any:
+    from scenarios.mutants.run import run_mutant
+
+    return run_mutant(name, seed)
+
+
+def _bench_day(stations: int, hours: int) -> dict[str, Any]:
+    from scenarios.bench import bench_day
+
+    return bench_day(stations=stations, hours=hours)
+
+
+def _bill_page(bill: dict[str, Any]) -> str:
+    from reference_csms.billing.documents import bill_html
+
+    return bill_html(bill)
+
+
+class Doors(Struct, frozen=True):
+    """Every door. `judge` runs and judges a scenario, `resolve` finds a target, `reports` renders a run folder.
+
+    `run_mutant(name, seed)` gives something with `name`, `check`, `caught`, `failed` (names of the checks that found
+    something) and `note`.
+    """
+
+    judge: Callable[..., Any] = _judge
+    resolve: Callable[[str], Any] = _resolve
+    reports: Callable[[Path], None] = _reports
+    picture: Callable[[Path, Path], None] = _picture
+    run_mutant: Callable[[str, int], Any] = _run_mutant
+    bench_day: Callable[[int, int], dict[str, Any]] = _bench_day
+    bill_page: Callable[[dict[str, Any]], str] = _bill_page

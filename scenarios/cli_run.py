@@ -1,0 +1,159 @@
+"""One run from the command line: the day is played and judged, its records become a folder, the reports are drawn.
+
+The clock on the wall is read here, for the timings in the manifest; nothing that is judged may depend on it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from msgspec import Struct
+
+from reports.run import bill_file
+from scenarios.cli_doors import Doors
+from scenarios.load import sessions_path
+from scenarios.model import Scenario, plain
+from scenarios.runfolder import RunFolder, write_manifest, write_verdicts
+from sim.evidence.store import Evidence, open_evidence
+from sim.evidence.verdict import CheckResult, Verdict, overall
+
+OK, FINDING, BAD_INPUT, OWN_FAILURE, NOT_JUDGED = 0, 1, 2, 3, 4
+
+_PACKAGES = ("chargerig", "simpy", "ocpp", "jsonschema-rs", "msgspec", "cryptography", "zstandard", "matplotlib", "tzdata")
+
+Progress = Callable[[int, int, int, int], None]
+
+
+class Wish(Struct, frozen=True):
+    """What the user asked for, the same for every scenario of one command."""
+
+    seed: int
+    target: str
+    out: Path | None = None
+    repeat: bool = True
+    allow_unknown: tuple[str, ...] = ()
+    command: str = ""
+
+
+class Done(Struct, frozen=True):
+    """A run that lies in its folder."""
+
+    scenario: str
+    seed: int
+    digest: str
+    folder: Path
+    results: tuple[CheckResult, ...]
+    verdict: Verdict
+    counts: dict[str, int]
+    timings: dict[str, str]
+
+    @property
+    def code(self) -> int:
+        """The exit code that this run asks for."""
+        return {Verdict.PASS: OK, Verdict.FAIL: FINDING}.get(self.verdict, NOT_JUDGED)
+
+
+def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) -> Done:
+    """Run, judge and write down one scenario. Raises BadInput; leaves no half-written folder whatever happens."""
+    target = doors.resolve(wish.target)
+    sessions = sessions_path(scenario)
+    with RunFolder(scenario.name, wish.seed, wish.out) as folder:
+        begun = perf_counter()
+        played, results = doors.judge(
+            scenario,
+            wish.seed,
+            sessions=sessions,
+            target=target,
+            folder=folder.path,
+            progress=progress,
+            repeat=wish.repeat,
+        )
+        played.evidence.close()
+        judged = perf_counter()
+        with closing(open_evidence(folder.path / "evidence.sqlite")) as evidence:
+            digest = evidence.digest
+            counts = _counts(evidence, results)
+            counts["frames"] = played.frames
+            counts["bills without a page"] = _write_bills(evidence, folder.path, doors)
+        verdict = overall(results, wish.allow_unknown)
+        manifest = {
+            "scenario_name": scenario.name,
+            "title": scenario.title,
+            "seed": wish.seed,
+            "digest": digest,
+            "verdict": verdict.value,
+            "target": wish.target,
+            "command": wish.command,
+            "versions": versions(),
+            "counts": counts,
+            "timings": {"run and checks": f"{judged - begun:.1f} s"},
+            "scenario": plain(scenario),
+        }
+        write_verdicts(folder.path, results, wish.allow_unknown)
+        write_manifest(folder.path, manifest)
+        doors.reports(folder.path)
+        manifest["timings"] = {**manifest["timings"], "bills and reports": f"{perf_counter() - judged:.1f} s"}
+        write_manifest(folder.path, manifest)
+        place = folder.publish(digest)
+    return Done(
+        scenario=scenario.name,
+        seed=wish.seed,
+        digest=digest,
+        folder=place,
+        results=tuple(results),
+        verdict=verdict,
+        counts=counts,
+        timings=dict(manifest["timings"]),
+    )
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of several runs: a finding beats what could not be judged."""
+    return next((code for code in (OWN_FAILURE, BAD_INPUT, FINDING, NOT_JUDGED) if code in codes), OK)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a run depends on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def _counts(evidence: Evidence, results: Sequence[CheckResult]) -> dict[str, int]:
+    tables = {
+        "visits": "truth_visits",
+        "true sessions": "truth_sessions",
+        "calls": "wire_calls",
+        "connections": "wire_links",
+        "bills": "books_bills",
+        "journal entries": "books_journal",
+        "in quarantine": "books_quarantine",
+    }
+    counts = {name: int(evidence.rows(f"SELECT COUNT(*) AS n FROM {table}")[0]["n"]) for name, table in tables.items()}
+    counts["items examined"] = sum(result.items for result in results)
+    counts["findings"] = sum(len(result.findings) for result in results)
+    return counts
+
+
+def _write_bills(evidence: Evidence, folder: Path, doors: Doors) -> int:
+    """A page for each bill; returns how many have data that we cannot render (a foreign back-end's own)."""
+    (folder / "bills").mkdir()
+    failed = 0
+    for bill in evidence.rows("SELECT * FROM books_bills ORDER BY rowid"):
+        try:
+            page = doors.bill_page(bill)
+        except (ValueError, KeyError, TypeError):
+            failed += 1
+        else:
+            (folder / bill_file(bill)).write_text(page, encoding="utf-8")
+    return failed

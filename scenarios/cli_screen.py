@@ -1,0 +1,160 @@
+"""What the command line draws: verdicts, lists, a scenario, the planted bugs, a measurement, and progress. One door to rich.
+
+Results go to standard output, progress and complaints to standard error. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from reports.summary import Summary
+from scenarios.model import Scenario, duration_text, hhmm
+from sim import clock
+from sim.clock import HOUR
+
+_STYLE = {"holds": "green", "broken": "bold red", "could not be judged": "yellow", "nothing to examine": "dim"}
+_LINE_EVERY = 4 * HOUR
+
+
+def out() -> Console:
+    """Where results go."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def err() -> Console:
+    """Where progress and complaints go."""
+    return Console(stderr=True, highlight=False)
+
+
+def complain(sentence: str) -> None:
+    """One sentence to the user about a mistake."""
+    err().print(f"[bold red]chargerig:[/] {escape(sentence)}", soft_wrap=True)
+
+
+def verdicts(summary: Summary, folder: Path) -> None:
+    """The table of a run, its numbers, its first findings, and where the report lies."""
+    console = out()
+    style = {"PASS": "bold green", "FAIL": "bold red"}.get(summary.verdict, "bold yellow")
+    table = _table("check", "verdict", "items", "what it says")
+    table.columns[2].justify = "right"
+    for line in summary.lines:
+        word = line.verdict + (f" ({line.findings})" if line.findings else "")
+        table.add_row(line.check, f"[{_STYLE[line.verdict]}]{word}[/]", f"{line.items:,}", escape(line.sentence))
+    console.print(table)
+    numbers = Table.grid(padding=(0, 2))
+    for what, much in summary.numbers:
+        numbers.add_row(f"[dim]{what}[/]", escape(much))
+    console.print(numbers)
+    for check, subject, sentence in summary.first_findings:
+        console.print(f"[bold red]{check}[/] {escape(subject)}: {escape(sentence)}")
+    console.print(f"\n[{style}]{escape(summary.headline)}[/]")
+    console.print(f"report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
+
+
+def names(rows: Mapping[str, str]) -> None:
+    """Names with what they mean."""
+    table = _table("name", "what it is")
+    for name, sentence in rows.items():
+        table.add_row(f"[bold]{escape(name)}[/]", escape(sentence))
+    out().print(table)
+
+
+def scenario(one: Scenario) -> None:
+    """What a scenario says, for a reader."""
+    console = out()
+    console.print(f"[bold]{escape(one.name)}[/]: {escape(one.title)}\n\n{escape(' '.join(one.story.split()))}\n")
+    for claim in one.claims:
+        console.print(f"  • {escape(claim.says)} [dim]{' '.join(claim.checks)}[/]")
+    table = Table.grid(padding=(0, 2))
+    for what, text in _lines(one):
+        table.add_row(f"[dim]{what}[/]", escape(text))
+    console.print()
+    console.print(table)
+
+
+def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
+    yield "day", f"{one.day.date:%A %d %B %Y}, {duration_text(one.day.horizon)} from midnight ({one.day.zone})"
+    yield "sessions", f"{one.sessions.file}, times of {one.sessions.zone}"
+    for name, owner in one.owners.items():
+        yield f"owner {name}", f"{owner.name}, {owner.country}, {owner.currency}, VAT {owner.vat_percent} %"
+    for tariff in one.tariff:
+        bands = ", ".join(f"{hhmm(b.from_)}-{hhmm(b.to)} {b.price}" for b in tariff.energy)
+        yield f"tariff {tariff.tariff_id}", f"{tariff.currency} per kWh: {bands}; start {tariff.start_fee}"
+    for name, site in one.sites.items():
+        place = "moves from legacy to new" if site.backend == "move" else f"at {site.backend}"
+        yield f"site {name}", f"{site.owner}, {one.tariff_of(site).tariff_id}, {place}"
+    if one.move is not None:
+        span = f"{hhmm(one.move.start)} to {hhmm(one.move.deadline)}"
+        yield "move", f"{one.move.site}, {span}, a station every {duration_text(one.move.pace)}"
+    for fault in one.fault:
+        when = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}" if fault.at else "all day"
+        lasts = f", for {duration_text(fault.lasts)}" if fault.lasts else ""
+        yield f"fault {fault.id or fault.kind}", f"{fault.kind}, {when}{lasts}"
+    yield "checks", " ".join(one.checks.all_of)
+
+
+def mutants(rows: Iterable[Any]) -> None:
+    """Which planted bugs were caught, and by what."""
+    table = _table("planted bug", "", "check named for it", "checks that found something", "note")
+    for row in rows:
+        word = "[green]caught[/]" if row.caught else "[bold red]escaped[/]"
+        table.add_row(escape(row.name), word, row.check, " ".join(row.failed), escape(row.note))
+    out().print(table)
+
+
+def measurement(rows: Mapping[str, Any]) -> None:
+    """Names and numbers."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(f"[dim]{escape(name)}[/]", f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+                      if isinstance(value, int) else escape(str(value)))  # fmt: skip
+    out().print(table)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+@contextmanager
+def progress(title: str, zone: str) -> Iterator[Any]:
+    """Yields `tell(start, now, end, frames)`: a bar with the virtual clock on a terminal, a line now and then elsewhere."""
+    console = err()
+    begun = perf_counter()
+
+    def clock_text(now: int, frames: int) -> str:
+        local = clock.to_datetime(now, clock.zone(zone))
+        rate = int(frames / max(perf_counter() - begun, 0.001))
+        return f"{local:%a %H:%M}  {frames:,} messages  {rate:,}/s"
+
+    if not console.is_terminal:
+        told = [0]
+
+        def line(start: int, now: int, end: int, frames: int) -> None:
+            if now - told[0] >= _LINE_EVERY or now >= end:
+                told[0] = now
+                console.print(f"{title}: {clock_text(now, frames)}", soft_wrap=True)
+
+        yield line
+        return
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[clock]}"), console=console, transient=True
+    )
+    with bar:
+        task = bar.add_task(title, total=1.0, clock="")
+
+        def move(start: int, now: int, end: int, frames: int) -> None:
+            bar.update(task, completed=(now - start) / max(end - start, 1), clock=clock_text(now, frames))
+
+        yield move

@@ -1,0 +1,221 @@
+"""What the values of a scenario must mean together: names that exist, times that are possible, shares that add up.
+
+Pure. Each rule raises BadInput with the key path; none may repair anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from scenarios import catalogue
+from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm
+from sim.clock import DAY, MINUTE
+from sim.errors import BadInput
+
+
+def judge(scenario: Scenario, file: str) -> None:
+    """Raise BadInput for the first rule that the scenario breaks."""
+    for rule in (_names, _day, _tariffs, _owners, _sites, _shares, _move, _numbers, _faults, _checks):
+        rule(scenario, file)
+
+
+def _need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
+    if not fits:
+        raise BadInput(file, place, problem, allowed)
+
+
+def _known(name: str, known: Iterable[str], file: str, place: str, what: str) -> None:
+    names = list(known)
+    _need(name in names, file, place, f"there is no {what} {name!r}", names or f"nothing: there is no {what} at all")
+
+
+def _names(scenario: Scenario, file: str) -> None:
+    slug = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", scenario.name)
+    _need(bool(slug), file, "name", f"{scenario.name!r} cannot name a folder", "lower-case letters, digits and hyphens")
+    _need(bool(scenario.claims), file, "claims", "nothing is claimed", "at least one sentence")
+    sessions = scenario.sessions.file
+    packaged = catalogue.session_files()
+    found = sessions in packaged or Path(sessions).is_file()
+    _need(found, file, "sessions.file", f"there is no session file {sessions!r}", [*packaged, "or the path of a CSV file"])
+    for field in scenario.sessions.columns:
+        _known(field, catalogue.session_columns(), file, f"sessions.columns.{field}", "field of a session")
+
+
+def _day(scenario: Scenario, file: str) -> None:
+    day = scenario.day
+    fits = DAY + MINUTE <= day.horizon <= 31 * DAY
+    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover the day", "more than 24h, up to 31d")
+    _need(MINUTE <= day.settle <= 31 * DAY, file, "day.settle", "nothing could come to rest in it", "from 1m to 31d")
+
+
+def _tariffs(scenario: Scenario, file: str) -> None:
+    twice = [name for name, count in Counter(t.tariff_id for t in scenario.tariff).items() if count > 1]
+    _need(not twice, file, "tariff", f"the tariff {twice[:1]} is there twice", "one [[tariff]] for each tariff_id")
+    for number, tariff in enumerate(scenario.tariff):
+        place = f"tariff[{number}]"
+        _need(tariff.prices_include_vat, file, f"{place}.prices_include_vat", "net prices are not rated yet", "true")
+        _need(tariff.version >= 1, file, f"{place}.version", f"{tariff.version} is no version", "1 or more")
+        _need(tariff.minimum_wh >= 0, file, f"{place}.minimum_wh", "is negative", "0 or more")
+        _need(tariff.idle_grace_s >= 0, file, f"{place}.idle_grace_s", "is negative", "0 or more")
+        _bands(tariff, file, f"{place}.energy")
+        for group, percent in tariff.group_discounts.items():
+            known = group in scenario.groups
+            _need(known, file, f"{place}.group_discounts", f"there is no group {group!r}", list(scenario.groups))
+            _need(percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100")
+
+
+def _bands(tariff: Tariff, file: str, place: str) -> None:
+    """The bands cover each minute of the local day exactly once."""
+    covered: Counter[int] = Counter()
+    for band in tariff.energy:
+        end = band.to if band.to > band.from_ else band.to + DAY
+        _need(band.from_ % MINUTE == 0 and band.to % MINUTE == 0, file, place, "a price changes between minutes", "HH:MM")
+        covered.update(minute % DAY for minute in range(band.from_, end, MINUTE))
+    for minute in range(0, DAY, MINUTE):
+        count = covered[minute]
+        problem = f"{hhmm(minute)} has {'no price' if not count else f'{count} prices'}"
+        _need(count == 1, file, place, problem, "bands that cover the day exactly once; the end is exclusive")
+
+
+def _owners(scenario: Scenario, file: str) -> None:
+    tariffs = {tariff.tariff_id: tariff for tariff in scenario.tariff}
+    for name, owner in scenario.owners.items():
+        _known(owner.tariff, tariffs, file, f"owners.{name}.tariff", "tariff")
+        _fits(owner.currency, owner.vat_percent, tariffs[owner.tariff], file, f"owners.{name}")
+    for number, name in enumerate(scenario.default_owners):
+        _known(name, scenario.owners, file, f"default_owners[{number}]", "owner")
+    _need(bool(scenario.default_backends), file, "default_backends", "the list is empty", ("legacy", "new"))
+
+
+def _fits(currency: str, vat_percent: str, tariff: Tariff, file: str, place: str) -> None:
+    _need(
+        tariff.currency == currency,
+        file,
+        f"{place}.currency",
+        f"{currency} is not the currency of {tariff.tariff_id}",
+        tariff.currency,
+    )
+    same = tariff.vat_percent.value == type(tariff.vat_percent)(vat_percent).value
+    _need(same, file, f"{place}.vat_percent", f"{vat_percent} is not that of {tariff.tariff_id}", tariff.vat_percent)
+
+
+def _sites(scenario: Scenario, file: str) -> None:
+    tariffs = {tariff.tariff_id: tariff for tariff in scenario.tariff}
+    for name, site in scenario.sites.items():
+        place = f"sites.{name}"
+        _known(site.owner, scenario.owners, file, f"{place}.owner", "owner")
+        if site.tariff:
+            owner = scenario.owners[site.owner]
+            _known(site.tariff, tariffs, file, f"{place}.tariff", "tariff")
+            _fits(owner.currency, owner.vat_percent, tariffs[site.tariff], file, f"owners.{site.owner}")
+        if site.profile:
+            _known(site.profile, catalogue.profiles(), file, f"{place}.profile", "profile")
+        moves = scenario.move is not None and scenario.move.site == name
+        _need(
+            moves or site.backend != "move",
+            file,
+            f"{place}.backend",
+            "only the site named by move.site can move",
+            "'legacy', 'new', or 'move' for that site",
+        )
+
+
+def _shares(scenario: Scenario, file: str) -> None:
+    profiles = scenario.fleet.profiles
+    for name in profiles:
+        _known(name, catalogue.profiles(), file, f"fleet.profiles.{name}", "profile")
+    _sums(profiles, file, "fleet.profiles")
+    _sums(scenario.groups, file, "groups")
+    share = scenario.app.share
+    _need(0 <= share <= 1, file, "app.share", f"{share} is no share", "a number from 0 to 1")
+
+
+def _sums(shares: Mapping[str, float], file: str, place: str) -> None:
+    for name, share in shares.items():
+        _need(0 <= share <= 1, file, f"{place}.{name}", f"{share} is no share", "a number from 0 to 1")
+    total = sum(shares.values())
+    _need(abs(total - 1) < 1e-9, file, place, f"the shares add up to {total:g}", "exactly 1")
+
+
+def _move(scenario: Scenario, file: str) -> None:
+    move = scenario.move
+    if move is None:
+        moving = [name for name, site in scenario.sites.items() if site.backend == "move"]
+        _need(not moving, file, "move", f"{moving[:1]} is to move and nothing says how", "a table [move]")
+        return
+    if move.site != LARGEST:
+        _known(move.site, [*scenario.sites, LARGEST], file, "move.site", "site")
+        at_new = scenario.sites[move.site].backend == "new"
+        _need(not at_new, file, "move.site", f"{move.site} is at the new back-end already", "a site at 'legacy' or 'move'")
+    _need(
+        move.deadline > move.start,
+        file,
+        "move.deadline",
+        f"{hhmm(move.deadline)} is not after {hhmm(move.start)}",
+        "a time of the same day after move.start",
+    )
+    for name in ("pace", "stuck_after"):
+        _need(getattr(move, name) > 0, file, f"move.{name}", "has no length", "a duration such as 10m")
+
+
+def _numbers(scenario: Scenario, file: str) -> None:
+    for name, least in (("heartbeat_s", 1), ("sample_s", 1), ("aligned_s", 0), ("connectors", 1), ("power_w", 1)):
+        value = getattr(scenario.fleet, name)
+        _need(value >= least, file, f"fleet.{name}", f"{value} is too small", f"{least} or more")
+    low, high = scenario.network.latency_ms
+    _need(1 <= low <= high, file, "network.latency_ms", f"{low} to {high} is no range", "[low, high] with 1 <= low <= high")
+    for name in scenario.budgets.__struct_fields__:
+        _need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
+
+
+def _faults(scenario: Scenario, file: str) -> None:
+    for number, fault in enumerate(scenario.fault):
+        place = f"fault[{number}]"
+        _known(fault.kind, catalogue.FAULT_KEYS, file, f"{place}.kind", "kind of fault")
+        kind = catalogue.FAULT_KEYS[fault.kind]
+        given = [key for key in ("at", "lasts", "moment", "on") if getattr(fault, key)]
+        for key in kind.needs:
+            _need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
+        for key in given:
+            usable = (*kind.needs, *kind.may)
+            _need(key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where")
+        _window(fault, file, place)
+        _where(fault.where, fault.kind, scenario, file, f"{place}.where")
+    names = Counter(fault.id for fault in scenario.fault if fault.id)
+    twice = [name for name, count in names.items() if count > 1]
+    _need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
+
+
+def _window(fault: Fault, file: str, place: str) -> None:
+    if fault.at is not None:
+        span = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}"
+        _need(fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day")
+    if fault.lasts is not None:
+        _need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
+
+
+def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -> None:
+    one = where.count is None or where.share is None
+    _need(one, file, place, "count and share exclude each other", "one of the two")
+    _need(where.count is None or where.count >= 1, file, f"{place}.count", f"{where.count} hits nobody", "1 or more")
+    share = where.share
+    _need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
+    if where.site:
+        _known(where.site, scenario.sites, file, f"{place}.site", "site")
+    moves = scenario.move is not None or where.moving is None
+    _need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
+    named = kind != "backend.crash" or bool(where.backend)
+    _need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))
+
+
+def _checks(scenario: Scenario, file: str) -> None:
+    known = catalogue.checks()
+    _need(bool(scenario.checks.all_of), file, "checks.all_of", "nothing is checked", list(known))
+    for number, name in enumerate(scenario.checks.all_of):
+        _known(name, known, file, f"checks.all_of[{number}]", "check")
+    for number, claim in enumerate(scenario.claims):
+        for name in claim.checks:
+            _known(name, scenario.checks.all_of, file, f"claims[{number}].checks", "check in checks.all_of named")

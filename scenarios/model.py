@@ -1,0 +1,364 @@
+"""A scenario as frozen data: what happens on the day, to whom, and what is claimed about it.
+
+The seed, the target and the runtime are not part of it. Nothing here may read a file, draw a number or run anything;
+`scenarios.load` makes these from TOML and the Python API may make them directly.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from sim import clock
+from sim.clock import DAY, HOUR, MINUTE, Instant
+
+Moment = Literal["before-commit", "before-replies", "after-first-reply"]
+Backend = Literal["legacy", "new", "move"]
+LARGEST = "largest-of-legacy"
+
+
+class Duration(int):
+    """Whole milliseconds, written `90s`, `5m`, `1h30m`, `2d` or `250ms`."""
+
+
+class LocalTime(int):
+    """Milliseconds after local midnight, written `HH:MM` or `HH:MM:SS`; `24:00` is not a time of the day."""
+
+
+class DecimalText(str):
+    """A decimal number kept as its text, so that no binary rounding ever touches money: `"0.49"`."""
+
+    @property
+    def value(self) -> Decimal:
+        """The exact number."""
+        return Decimal(self)
+
+
+class ZoneName(str):
+    """An IANA time zone that this machine knows, for instance `Europe/Oslo`."""
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables of a scenario: frozen, and no key that we do not know."""
+
+
+class Claim(_Part, frozen=True, kw_only=True):
+    """One sentence that the run is to prove, and the checks that prove it."""
+
+    says: str
+    checks: tuple[str, ...] = ()
+
+
+class Day(_Part, frozen=True, kw_only=True):
+    """The virtual day. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
+
+    The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for `settle`,
+    in which everything that is still open has to come to rest.
+    """
+
+    date: datetime.date
+    zone: ZoneName
+    horizon: Duration
+    settle: Duration
+
+    @property
+    def start(self) -> Instant:
+        """Local midnight."""
+        return local_instant(self.date, 0, self.zone)
+
+    @property
+    def settles_at(self) -> Instant:
+        """When the last EV has left."""
+        return Instant(self.start + self.horizon)
+
+    @property
+    def end(self) -> Instant:
+        """When the run is over."""
+        return Instant(self.start + self.horizon + self.settle)
+
+
+class Sessions(_Part, frozen=True, kw_only=True):
+    """The real sessions that are replayed.
+
+    `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in the
+    file is 09:00 at the site. `columns` says which column holds what where it is not the usual name. A file that does not
+    hold the date of the day is shifted onto it by whole weeks.
+    """
+
+    file: str
+    zone: ZoneName
+    columns: dict[str, str] = {}
+
+
+class Owner(_Part, frozen=True, kw_only=True):
+    """Who sells the charging at some sites. `tariff` is for sites that name none."""
+
+    name: str
+    country: str
+    currency: str
+    vat_percent: DecimalText
+    zone: ZoneName
+    tariff: str
+
+
+class EnergyBand(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A price per kWh for a part of the local day; the end is exclusive and the band may wrap midnight."""
+
+    from_: LocalTime
+    to: LocalTime
+    price: DecimalText
+
+
+class Tariff(_Part, frozen=True, kw_only=True):
+    """What is charged. Prices are gross for all consumers; discounts are percent on energy only."""
+
+    tariff_id: str
+    version: int
+    currency: str
+    vat_percent: DecimalText
+    prices_include_vat: bool = True
+    energy: tuple[EnergyBand, ...]
+    start_fee: DecimalText = DecimalText("0")
+    idle_per_minute: DecimalText = DecimalText("0")
+    idle_grace_s: int = 0
+    group_discounts: dict[str, DecimalText] = {}
+    minimum_wh: int = 100
+
+    def row(self) -> dict[str, Any]:
+        """As it goes into `Setup.provision["tariffs"]`: decimals as text, bands as `HH:MM`."""
+        bands = [{"from": hhmm(b.from_), "to": hhmm(b.to), "price": str(b.price)} for b in self.energy]
+        discounts = {group: str(percent) for group, percent in sorted(self.group_discounts.items())}
+        row = {name: getattr(self, name) for name in self.__struct_fields__}
+        for name in ("vat_percent", "start_fee", "idle_per_minute"):
+            row[name] = str(row[name])
+        return {**row, "energy": bands, "group_discounts": discounts}
+
+
+class Site(_Part, frozen=True, kw_only=True):
+    """A site: who owns it, where it is at the start of the day, and what it charges."""
+
+    owner: str
+    backend: Backend
+    tariff: str = ""
+    profile: str = ""
+
+
+class Fleet(_Part, frozen=True, kw_only=True):
+    """What stands at the sites. `profiles` are shares by vendor profile for sites that name none.
+
+    `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number a station has.
+    """
+
+    profiles: dict[str, float]
+    heartbeat_s: int = 300
+    sample_s: int = 300
+    aligned_s: int = 0
+    connectors: int = 1
+    power_w: int = 7400
+
+
+class App(_Part, frozen=True, kw_only=True):
+    """The share of visits that start from the app (RemoteStart by mobile number) instead of a card."""
+
+    share: float
+
+
+class Move(_Part, frozen=True, kw_only=True):
+    """The move of one site. `start` and `deadline` are local times of the site.
+
+    A station's turn comes `pace` after the one before; it waits at most `drain_timeout` for running transactions and then
+    switches with them. `otherwise` says which site moves when the session file has no such site.
+    """
+
+    site: str
+    start: LocalTime
+    deadline: LocalTime
+    pace: Duration
+    drain_timeout: Duration
+    stuck_after: Duration
+    otherwise: Literal["", "largest-of-legacy"] = LARGEST
+
+
+class Network(_Part, frozen=True, kw_only=True):
+    """Latencies in ms: each frame takes a draw from between the two."""
+
+    latency_ms: tuple[int, int]
+
+
+class Where(_Part, frozen=True, kw_only=True):
+    """Who may be hit. `count` or `share` of the stations that fit all the others; default: one of them.
+
+    `backend` asks for one that is there at the start of the day, `moving` for one of the site that moves, `busy` for one
+    with a visit in the window.
+    """
+
+    count: int | None = None
+    share: float | None = None
+    site: str = ""
+    backend: Literal["", "legacy", "new"] = ""
+    moving: bool | None = None
+    busy: bool = True
+
+
+class Window(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Local times between which the seed draws the moment; both equal: exactly then."""
+
+    from_: LocalTime
+    to: LocalTime
+
+
+class Fault(_Part, frozen=True, kw_only=True):
+    """One thing that goes wrong on purpose. The seed draws who and when, within what is said here."""
+
+    kind: str
+    id: str = ""
+    where: Where = Where()
+    at: Window | None = None
+    lasts: Duration | None = None
+    moment: Moment | None = None
+    on: str = ""
+
+
+class Budgets(_Part, frozen=True, kw_only=True):
+    """What drivers may suffer at most on this day."""
+
+    refused_starts: int
+    interrupted_charges: int
+    connector_minutes_lost: int
+
+
+class Checks(_Part, frozen=True, kw_only=True):
+    """The checks that must all pass."""
+
+    all_of: tuple[str, ...]
+
+
+class Scenario(_Part, frozen=True, kw_only=True):
+    """The whole day."""
+
+    name: str
+    title: str
+    claims: tuple[Claim, ...]
+    story: str
+    default_owners: tuple[str, ...] = ()
+    default_backends: tuple[Literal["legacy", "new"], ...] = ("legacy",)
+    day: Day
+    sessions: Sessions
+    owners: dict[str, Owner]
+    tariff: tuple[Tariff, ...]
+    sites: dict[str, Site]
+    fleet: Fleet
+    groups: dict[str, float]
+    app: App = App(share=0.0)
+    move: Move | None = None
+    network: Network
+    fault: tuple[Fault, ...] = ()
+    budgets: Budgets
+    checks: Checks
+
+    def tariff_of(self, site: Site) -> Tariff:
+        """The tariff of a site: its own, or that of its owner."""
+        wanted = site.tariff or self.owners[site.owner].tariff
+        return next(tariff for tariff in self.tariff if tariff.tariff_id == wanted)
+
+    def sites_for(self, names: Sequence[str]) -> dict[str, Site]:
+        """Every site of the session file, in the order of the names; unknown ones go round the default owners.
+
+        Raises KeyError for an unknown site where the scenario has no default owners.
+        """
+        unknown = sorted({name for name in names if name not in self.sites})
+        if unknown and not self.default_owners:
+            raise KeyError(unknown[0])
+        spread = {
+            name: Site(
+                owner=self.default_owners[number % len(self.default_owners)],
+                backend=self.default_backends[number % len(self.default_backends)],
+            )
+            for number, name in enumerate(unknown)
+        }
+        return {name: self.sites.get(name) or spread[name] for name in dict.fromkeys(names)}
+
+    def moving_site(self, stations: Mapping[str, int]) -> str | None:
+        """The site that moves, given the number of stations of each site in the file; None if none can."""
+        if self.move is None:
+            return None
+        if self.move.site in stations:
+            return self.move.site
+        if self.move.site != LARGEST and self.move.otherwise != LARGEST:
+            return None
+        plan = self.sites_for(sorted(stations))
+        legacy = [name for name in sorted(stations) if plan[name].backend != "new"]
+        return max(legacy, key=lambda name: stations[name], default=None)
+
+    def without_faults(self, *kinds: str) -> Scenario:
+        """The same day without the faults of these kinds: a day with its baits removed."""
+        return msgspec.structs.replace(self, fault=tuple(fault for fault in self.fault if fault.kind not in kinds))
+
+
+def local_instant(date: datetime.date, time: int, zone: str) -> Instant:
+    """The instant of a local wall clock: `time` is in ms after midnight and may pass 24 hours."""
+    days, rest = divmod(int(time), DAY)
+    moment = datetime.datetime.combine(date, datetime.time(), clock.zone(zone)) + datetime.timedelta(days=days)
+    return clock.from_datetime(moment + datetime.timedelta(milliseconds=rest))
+
+
+def hhmm(time: int) -> str:
+    """`HH:MM` of a local time, with seconds where there are any."""
+    text = f"{time // HOUR:02d}:{time % HOUR // MINUTE:02d}"
+    return text if time % MINUTE == 0 else f"{text}:{time % MINUTE // 1000:02d}"
+
+
+def duration_text(ms: int) -> str:
+    """A duration as a user writes it: `1h30m`."""
+    text = ""
+    if ms and ms % DAY == 0:
+        return f"{ms // DAY}d"
+    for unit, size in (("h", HOUR), ("m", MINUTE), ("s", 1000), ("ms", 1)):
+        count, ms = divmod(ms, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def parse_local_time(text: str) -> LocalTime:
+    """The ms after midnight of `HH:MM` or `HH:MM:SS`. Raises ValueError for anything else."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or any(len(part) != 2 or not part.isdecimal() for part in parts):
+        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
+    hour, minute, second = (int(part) for part in (*parts, "00")[:3])
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
+    return LocalTime(hour * HOUR + minute * MINUTE + second * 1000)
+
+
+def parse_decimal(text: str) -> DecimalText:
+    """The text of a decimal that is not negative. Raises ValueError for anything else."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise ValueError(f'{text!r} is no amount; allowed: a decimal in quotes such as "0.49", not negative')
+    return DecimalText(text)
+
+
+def plain(value: Any) -> Any:
+    """Any part of a scenario as JSON-able data, written as a user would write it in TOML."""
+    if isinstance(value, Duration):
+        return duration_text(value)
+    if isinstance(value, LocalTime):
+        return hhmm(value)
+    if isinstance(value, Struct):
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        return {key: plain(getattr(value, name)) for name, key in names if getattr(value, name) is not None}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,373 @@
+"""Sets the stage: from a scenario and a seed to everybody and everything that takes part in the run, as plain data.
+
+Owners, sites, stations with their profiles, people and visits, faults, the move, what each back-end is told, and the plan
+that checks and oracle judge by. Nothing runs here, and nothing here may depend on a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from fleet.population import populate, tokens
+from fleet.profile import StationProfile, load_profile
+from fleet.rig import RigConfig, meters_of
+from fleet.visits import Visit
+from scenarios.migration import MoveOrder, StationOrder
+from scenarios.model import Scenario, Site, local_instant
+from scenarios.nemesis import Blow, Place, plan_faults
+from scenarios.workloads import Workload, load_day
+from sim.backend import Row
+from sim.clock import MINUTE, Instant, zone
+from sim.rng import stream
+
+ENDPOINT = "ws://{backend}/ocpp/1.6"
+LOCAL_LIST_ENTRIES = 48
+
+
+class StationPlan(Struct, frozen=True):
+    """One station: where it stands, what it is, and which back-end it is at when the day begins."""
+
+    station: str
+    site: str
+    zone: str
+    backend: str
+    profile: str
+    connectors: tuple[int, ...]
+    power_w: int
+    config: RigConfig
+    meters: tuple[Row, ...]
+    turn: Instant | None = None
+    carries: bool = False
+
+
+class Stage(Struct, frozen=True):
+    """Everything that takes part in one run."""
+
+    scenario: Scenario
+    seed: int
+    start: Instant
+    end: Instant
+    stations: tuple[StationPlan, ...]
+    visits: tuple[Visit, ...]
+    blows: tuple[Blow, ...]
+    move: MoveOrder | None
+    provision: dict[str, list[Row]]
+    plan: dict[str, Any]
+
+
+def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
+    """Draw the whole cast. Raises BadInput for what the session file or the scenario lacks."""
+    workload = _workload(scenario, sessions)
+    sites = scenario.sites_for(workload.sites)
+    counts = {site: sum(entry["site"] == site for entry in workload.stations.values()) for site in workload.sites}
+    moving = scenario.moving_site(counts)
+    country = {site: scenario.owners[plan.owner].country for site, plan in sites.items()}
+    people = populate(
+        workload.visits,
+        seed,
+        groups=_groups(scenario),
+        country_of=lambda site: country[site],
+        app_percent=round(scenario.app.share * 100),
+    )
+    plans = _stations(scenario, seed, workload, sites, moving, people.visits)
+    places = [
+        Place(
+            station=plan.station,
+            site=plan.site,
+            zone=plan.zone,
+            backend=plan.backend,
+            idle_billable=load_profile(plan.profile).clock.time_billing != "none",
+            turn=plan.turn,
+            carries=plan.carries,
+        )
+        for plan in plans
+    ]
+    blows = plan_faults(scenario, seed, places, people.visits)
+    provision = _provision(scenario, sites, plans, blows, tokens(people))
+    return Stage(
+        scenario=scenario,
+        seed=seed,
+        start=workload.day_start,
+        end=Instant(workload.horizon + int(scenario.day.settle)),
+        stations=plans,
+        visits=people.visits,
+        blows=blows,
+        move=_move(scenario, moving, plans, provision, people.visits) if moving else None,
+        provision=provision,
+        plan=_plan(scenario, workload, plans, provision, moving),
+    )
+
+
+def _workload(scenario: Scenario, sessions: Path) -> Workload:
+    default = scenario.default_owners[0] if scenario.default_owners else next(iter(scenario.owners))
+
+    def zone_of(site: str) -> Any:
+        known = scenario.sites.get(site)
+        return zone(scenario.owners[known.owner if known else default].zone)
+
+    return load_day(
+        sessions,
+        scenario.sessions.zone,
+        scenario.day.date,
+        zone_of,
+        columns=scenario.sessions.columns,
+        horizon=int(scenario.day.horizon),
+        default_power_w=scenario.fleet.power_w,
+    )
+
+
+def _groups(scenario: Scenario) -> dict[str, float]:
+    """The shares of the groups; whoever belongs to none is in the group `none`."""
+    rest = 1.0 - sum(scenario.groups.values())
+    return {"none": max(0.0, rest), **scenario.groups}
+
+
+# -- stations -----------------------------------------------------------------------------------------------------------
+
+
+def _stations(
+    scenario: Scenario,
+    seed: int,
+    workload: Workload,
+    sites: Mapping[str, Site],
+    moving: str | None,
+    visits: tuple[Visit, ...],
+) -> tuple[StationPlan, ...]:
+    profiles = _profiles(scenario, seed, workload, sites, moving)
+    turns, carrier = _turns(scenario, seed, workload, sites, moving, visits, profiles)
+    plans = []
+    for station, entry in workload.stations.items():
+        site = str(entry["site"])
+        backend = "new" if sites[site].backend == "new" and site != moving else "legacy"
+        connectors = tuple(range(1, max(int(entry["connectors"]), scenario.fleet.connectors) + 1))
+        profile = load_profile(profiles[station])
+        config = RigConfig(
+            station=station,
+            site=site,
+            profile=profile,
+            connectors=connectors,
+            url=ENDPOINT.format(backend=backend),
+            seed=seed,
+            max_power_w=int(entry["power_w"]),
+        )
+        plan = StationPlan(
+            station=station,
+            site=site,
+            zone=scenario.owners[sites[site].owner].zone,
+            backend=backend,
+            profile=profile.name,
+            connectors=connectors,
+            power_w=int(entry["power_w"]),
+            config=config,
+            meters=tuple(meters_of(config)),
+            turn=turns.get(station),
+            carries=station == carrier,
+        )
+        plans.append(plan)
+    return tuple(plans)
+
+
+def _profiles(
+    scenario: Scenario, seed: int, workload: Workload, sites: Mapping[str, Site], moving: str | None
+) -> dict[str, str]:
+    """The vendor profile of each station. The moving site gets every profile in turn, so that every route is walked."""
+    names = sorted(scenario.fleet.profiles)
+    weights = [scenario.fleet.profiles[name] for name in names]
+    chosen: dict[str, str] = {}
+    for station, entry in workload.stations.items():
+        site = str(entry["site"])
+        own = sites[site].profile
+        chosen[station] = own or stream(seed, "profile", station).choices(names, weights)[0]
+    if moving is not None and not sites[moving].profile:
+        there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
+        stream(seed, "moving-profiles").shuffle(there)
+        for number, station in enumerate(there):
+            chosen[station] = names[number % len(names)]
+    return chosen
+
+
+def _turns(
+    scenario: Scenario,
+    seed: int,
+    workload: Workload,
+    sites: Mapping[str, Site],
+    moving: str | None,
+    visits: tuple[Visit, ...],
+    profiles: Mapping[str, str],
+) -> tuple[dict[str, Instant], str | None]:
+    """When each station of the moving site has its turn, and which one is to carry an offline queue along.
+
+    The carrier is a station whose route needs no OCPP link and whose EV leaves just after its turn.
+    """
+    move = scenario.move
+    if move is None or moving is None:
+        return {}, None
+    name = scenario.owners[sites[moving].owner].zone
+    begin = local_instant(scenario.day.date, move.start, name)
+    end = local_instant(scenario.day.date, move.deadline, name) - int(move.stuck_after)
+    there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
+    stream(seed, "turns").shuffle(there)
+    pace = min(int(move.pace), (end - begin) // max(1, len(there)))
+    turns = {station: Instant(begin + number * pace) for number, station in enumerate(there)}
+    for visit in visits:
+        route = load_profile(profiles[visit.station]).migration.route if visit.station in turns else ""
+        ends_in_time = begin + 10 * MINUTE < visit.leave < end and visit.leave - visit.arrive > 30 * MINUTE
+        if route == "vendor_cloud" and ends_in_time and visit.energy_wh > 1_000 and not visit.refused_by_right:
+            turns[visit.station] = Instant(visit.leave - 2 * MINUTE)
+            return turns, visit.station
+    return turns, None
+
+
+# -- what back-ends are told ----------------------------------------------------------------------------------------------
+
+
+def _provision(
+    scenario: Scenario,
+    sites: Mapping[str, Site],
+    plans: tuple[StationPlan, ...],
+    blows: tuple[Blow, ...],
+    token_rows: list[Row],
+) -> dict[str, list[Row]]:
+    unregistered = {blow.target for blow in blows if blow.kind == "meter.key-unregistered"}
+    fleet = scenario.fleet
+    configuration = {
+        "HeartbeatInterval": str(fleet.heartbeat_s),
+        "MeterValueSampleInterval": str(fleet.sample_s),
+        "ClockAlignedDataInterval": str(fleet.aligned_s),
+    }
+    owners = [
+        {
+            "owner": name,
+            "name": owner.name,
+            "country": owner.country,
+            "currency": owner.currency,
+            "vat_percent": str(owner.vat_percent),
+            "zone": str(owner.zone),
+            "tariff_id": owner.tariff,
+        }
+        for name, owner in scenario.owners.items()
+    ]
+    site_rows = [
+        {"site": name, "owner": site.owner, "tariff_id": scenario.tariff_of(site).tariff_id} for name, site in sites.items()
+    ]
+    stations = [
+        {
+            "station": plan.station,
+            "site": plan.site,
+            "backend": plan.backend,
+            "power_w": plan.power_w,
+            "heartbeat_s": fleet.heartbeat_s,
+            "configuration": configuration,
+        }
+        for plan in plans
+    ]
+    meters = [
+        {**meter, "station": plan.station, "registered": plan.station not in unregistered}
+        for plan in plans
+        for meter in plan.meters
+    ]
+    return {
+        "owners": owners,
+        "sites": site_rows,
+        "tariffs": [tariff.row() for tariff in scenario.tariff],
+        "stations": stations,
+        "meters": meters,
+        "tokens": token_rows,
+    }
+
+
+# -- the move -------------------------------------------------------------------------------------------------------------
+
+
+def _move(
+    scenario: Scenario,
+    site: str,
+    plans: tuple[StationPlan, ...],
+    provision: Mapping[str, list[Row]],
+    visits: tuple[Visit, ...],
+) -> MoveOrder:
+    assert scenario.move is not None
+    status = {str(row["token"]): str(row["status"]) for row in provision["tokens"]}
+    group = {str(row["token"]): str(row["group"]) for row in provision["tokens"]}
+    rows = {str(row["station"]): row for row in provision["stations"]}
+    known = sorted({visit.token for visit in visits if visit.site == site and visit.contract and status[visit.token] == "Accepted"})
+    entries = tuple(
+        {"idTag": token, "idTagInfo": {"status": "Accepted", "parentIdTag": group[token]}}
+        for token in known[:LOCAL_LIST_ENTRIES]
+    )
+    stations = []
+    for plan in plans:
+        if plan.turn is None:
+            continue
+        migration = load_profile(plan.profile).migration
+        meters = [meter for meter in provision["meters"] if meter["station"] == plan.station]
+        order = StationOrder(
+            station=plan.station,
+            route=migration.route,
+            url_key=migration.url_key,
+            begin=plan.turn,
+            station_row={**rows[plan.station], "backend": "new"},
+            meter_rows=tuple(meters),
+            configuration=rows[plan.station]["configuration"],
+            local_list=entries,
+        )
+        stations.append(order)
+    return MoveOrder(
+        site=site,
+        old="legacy",
+        new="new",
+        new_url=ENDPOINT.format(backend="new"),
+        stations=tuple(stations),
+        drain_timeout=int(scenario.move.drain_timeout),
+        stuck_after=int(scenario.move.stuck_after),
+    )
+
+
+# -- what checks and oracle judge by ----------------------------------------------------------------------------------------
+
+
+def _plan(
+    scenario: Scenario,
+    workload: Workload,
+    plans: tuple[StationPlan, ...],
+    provision: Mapping[str, list[Row]],
+    moving: str | None,
+) -> dict[str, Any]:
+    move = None
+    if scenario.move is not None and moving is not None:
+        move = {"site": moving, "old": "legacy", "new": "new"}
+        move["stations"] = [plan.station for plan in plans if plan.turn is not None]  # type: ignore[assignment]
+    return {
+        "owners": provision["owners"],
+        "sites": provision["sites"],
+        "stations": [
+            {
+                "station": plan.station,
+                "site": plan.site,
+                "backend": plan.backend,
+                "profile": plan.profile,
+                "connectors": list(plan.connectors),
+                "power_w": plan.power_w,
+            }
+            for plan in plans
+        ],
+        "tariffs": provision["tariffs"],
+        "tokens": provision["tokens"],
+        "meters": provision["meters"],
+        "budgets": asdict(scenario.budgets),
+        "window": {"start": workload.day_start, "end": workload.horizon},
+        "move": move,
+        "checks": list(scenario.checks.all_of),
+        "input": workload.input_report,
+        "scenario": {"name": scenario.name, "title": scenario.title},
+    }
+
+
+def profile_of(plan: StationPlan) -> StationProfile:
+    """The vendor profile of a station."""
+    return load_profile(plan.profile)

@@ -1,0 +1,100 @@
+"""Which back-ends a run is held against: the reference, somebody's factory, or a target file that names them.
+
+A target is two factories, one for the role `legacy` and one for `new`. Nothing here may look inside a back-end.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from reference_csms import assemble
+from sim.backend import BackEnd, Factory, Setup
+from sim.errors import BadInput
+
+ALLOWED = "`reference`, a target file (*.toml), or `package.module:factory`"
+ROLES = ("legacy", "new")
+_KEYS = ("factory", "legacy", "new", "options")
+
+
+class Target(Struct, frozen=True):
+    """The two back-ends of a run and the options that each factory finds in its Setup."""
+
+    name: str
+    legacy: Factory
+    new: Factory
+    options: dict[str, Any] = {}
+
+    def factory(self, role: str) -> Factory:
+        """The factory of a role. Raises ValueError for a role that does not exist."""
+        if role not in ROLES:
+            raise ValueError(f"no role {role!r}")
+        return self.legacy if role == "legacy" else self.new
+
+
+def reference(setup: Setup) -> BackEnd:
+    """The reference CSMS with all its parts as they should be."""
+    return assemble(setup)
+
+
+REFERENCE = Target(name="reference", legacy=reference, new=reference)
+
+
+def resolve(spec: str) -> Target:
+    """The target that a user named. Raises BadInput with what is allowed."""
+    if spec == "reference":
+        return REFERENCE
+    if spec.endswith(".toml"):
+        return _from_file(Path(spec))
+    factory = _import(spec, "--target")
+    return Target(name=spec, legacy=factory, new=factory)
+
+
+def _from_file(path: Path) -> Target:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(str(path), "", "there is no such target file", ALLOWED) from None
+    except (OSError, UnicodeDecodeError) as err:
+        raise BadInput(str(path), "", f"it cannot be read: {err}", "a TOML file in UTF-8") from None
+    except tomllib.TOMLDecodeError as err:
+        raise BadInput(str(path), "", f"it is no TOML: {err}", "see https://toml.io") from None
+    for key in data:
+        if key in ("url", "urls"):
+            problem = "back-ends by URL need real sockets, which this version does not have"
+            raise BadInput(str(path), key, problem, "`factory`, or `legacy` and `new`, each as package.module:factory")
+        if key not in _KEYS:
+            raise BadInput(str(path), key, "this key is unknown", ", ".join(_KEYS))
+    options = data.get("options", {})
+    if not isinstance(options, dict):
+        raise BadInput(str(path), "options", "it is not a table", "[options] with keys for the factory")
+    named = {role: data.get(role, data.get("factory")) for role in ROLES}
+    for role, spec in named.items():
+        if not isinstance(spec, str):
+            raise BadInput(str(path), role, "no factory is named for this role", "`factory`, or both `legacy` and `new`")
+    imported = {role: _import(str(spec), f"{path}: {role}") for role, spec in named.items()}
+    return Target(name=str(path), legacy=imported["legacy"], new=imported["new"], options=options)
+
+
+def _import(spec: str, place: str) -> Factory:
+    if spec == "reference":
+        return reference
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise BadInput(place, "", f"{spec!r} names no factory", ALLOWED)
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` does: a user's own module lies where they stand
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as err:
+        raise BadInput(place, "", f"{module_name!r} cannot be imported ({type(err).__name__}: {err})", ALLOWED) from err
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise BadInput(place, "", f"{module_name!r} has no callable {attribute!r}", ALLOWED)
+    return factory  # type: ignore[no-any-return]

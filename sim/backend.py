@@ -1,0 +1,95 @@
+"""The port of a back-end under test in virtual time: what a runtime, a scenario and the checks need of it.
+
+The reference CSMS implements it; any other back-end may. Nothing here may assume how a back-end works inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from sim.clock import Instant
+from sim.machine import Effect, LinkId, Machine
+
+Row = dict[str, Any]
+Release = Callable[[Effect], None]
+
+
+class Refusal(Struct, frozen=True):
+    """The handshake fails with this HTTP status before the upgrade (404 unknown identity, 401 bad credentials)."""
+
+    status: int
+    reason: str
+
+
+class Operation(Struct, frozen=True):
+    """One thing an operator or app asks of a back-end. Its outcome comes back as `Settle(call_id, ...)`.
+
+    `kind` is "call" (CSMS-initiated OCPP action: station, action, payload), "app-start" / "app-stop" (mobile, station,
+    connector), "import" / "export" (what, rows), "accept-station", "hold-station", "close-station".
+    """
+
+    kind: str
+    args: Mapping[str, Any]
+
+
+class Setup(Struct, kw_only=True):
+    """Everything a back-end is told before its first connection, and what survives its crashes.
+
+    `disk` is the only memory that a restart keeps: the factory is called again with the same Setup. `others` carries
+    the instruction sheet (owners, tariffs, tokens, stations, meter keys) as plain rows, the same for every back-end.
+    """
+
+    name: str
+    seed: int
+    provision: Mapping[str, Sequence[Row]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    disk: dict[str, Any] = field(default_factory=dict)
+
+
+class Unverifiable(Struct, frozen=True):
+    """A book that this target does not keep or show. Checks that need it are UNKNOWN, never PASS."""
+
+    reason: str
+
+
+Books = dict[str, "Sequence[Row] | Unverifiable"]
+
+
+class BackEnd(Protocol):
+    """A back-end in virtual time. One Machine per connection; writes and replies are staged and flushed in groups."""
+
+    name: str
+
+    def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
+        """Judge a handshake. The Machine returned gets Opened, Received, Closed and Tick of this link only."""
+        ...
+
+    def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
+        """Take an operation. Never returns a verdict: the outcome is released as `Settle(call_id, outcome)`."""
+        ...
+
+    def flush(self, now: Instant, release: Release) -> None:
+        """Commit what was staged at this instant, then release replies, commands and settlements in order."""
+        ...
+
+    def tick(self, now: Instant) -> None:
+        """A deadline of the back-end itself (billing, watchdogs) has come. Stages work; the runtime flushes after it."""
+        ...
+
+    def next_deadline(self) -> Instant | None:
+        """When `tick` is wanted next. Asked after each flush."""
+        ...
+
+    def books(self, now: Instant) -> Books:
+        """All books as plain rows, table names and columns as in `sim.evidence.schema`."""
+        ...
+
+    def quote(self, request: Row, now: Instant) -> Row:
+        """A price without booking anything: `{"kind": "grid", ...}` or `{"kind": "cdr", "cdr": row}`."""
+        ...
+
+
+Factory = Callable[[Setup], BackEnd]

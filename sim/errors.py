@@ -1,0 +1,54 @@
+"""What went wrong, and whose mistake it is.
+
+Bad input of a user becomes one clear sentence and exit code 2. Our own mistakes are ordinary exceptions and raise
+loudly; what a peer sends over the wire never becomes an exception of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class BadInput(Exception):
+    """A user handed us something we cannot use: a file, a key, a name, a value.
+
+    `file` says where (a file name, or the command line), `place` the key path, line or column inside it, `problem` what
+    is wrong there, `allowed` what would have been right (a text, or the values). `str()` is the one sentence for the
+    user.
+    """
+
+    def __init__(
+        self,
+        file: object = None,
+        place: object = None,
+        problem: str = "is not usable",
+        allowed: str | Iterable[object] | None = None,
+    ) -> None:
+        self.file = "" if file is None else str(file)
+        self.place = "" if place is None else str(place)
+        self.problem = _one_line(problem)
+        self.allowed = _one_line(_listed(allowed))
+        super().__init__(self.sentence())
+
+    def sentence(self) -> str:
+        """File, place, problem and what is allowed, in one sentence of one line."""
+        where = ", ".join(_one_line(part) for part in (self.file, self.place) if part)
+        text = f"{where}: {self.problem}" if where else self.problem
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        return text if text.endswith((".", "!", "?")) else text + "."
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+
+def _listed(allowed: str | Iterable[object] | None) -> str:
+    if allowed is None:
+        return ""
+    if isinstance(allowed, str):
+        return allowed
+    return ", ".join(str(one) for one in allowed)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

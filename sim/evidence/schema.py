@@ -1,0 +1,145 @@
+"""Tables and columns of `evidence.sqlite`: the contract between those who record and those who check.
+
+Instants are INTEGER milliseconds since 1970 UTC, energies INTEGER Wh, money INTEGER minor units, decimals and JSON are
+TEXT. Each table of BOOKS carries the name of its back-end in the column `backend`, filled in by the harvest. Recorders
+may leave a column NULL where it does not apply, but may never invent one.
+"""
+
+from __future__ import annotations
+
+# fmt: off
+TRUTH: dict[str, tuple[str, ...]] = {
+    # one row per visit of an EV, whether it charged or not. outcome: charged | refused | left
+    "truth_visits": (
+        "visit_id", "site", "station", "connector", "driver", "token", "mobile", "grp", "channel", "arrive", "leave",
+        "energy_wh", "power_w", "outcome", "attempts", "refusals", "plugged_at", "started_at", "unplugged_at",
+        "delivered_wh", "interrupted", "lost_ms", "note",
+    ),
+    # one row per true session: contactor authorised to end of transaction, as the rig lived it. `points` is JSON
+    # [[instant, register_wh, mark], ...] in order; marks as in OCMF TX (B begin, S suspended by the EV, C charging
+    # again, T tariff change, E end) and the truth-only W (EVSE withholds power) and w (withholding ends). `harm`
+    # names what was done to it on purpose: "" | "tampered" | "key-unregistered" | "stray-stop" ...
+    "truth_sessions": (
+        "session_id", "visit_id", "site", "station", "connector", "meter_id", "token", "started_at", "stopped_at",
+        "register_start", "register_stop", "reason", "points", "harm",
+    ),
+    # one row per physical meter; public_key is SPKI DER in hex, as printed on the meter
+    "truth_meters": ("meter_id", "station", "connector", "public_key", "register_start", "register_stop"),
+    # anything else physical or deliberate: plug, unplug, power-loss, boot, flash, withhold ...
+    "truth_events": ("at", "station", "connector", "kind", "data"),
+    # the faults as they really happened
+    "truth_faults": ("fault_id", "kind", "target", "at", "until", "data"),
+    # states of the migration tool, one row per transition
+    "truth_migration": ("at", "station", "site", "state", "detail"),
+}
+
+WIRE: dict[str, tuple[str, ...]] = {
+    # one row per CALL of either side. way: up (station calls) | down (back-end calls). sent_at: put on the link;
+    # delivered_at: NULL if it never arrived. answer_kind: result | error | NULL (none seen). answered_at: when the
+    # answer was put on the link by the callee; answer_delivered_at: when the caller got it, NULL if it never did.
+    # well_formed: 1 if the CALL passed the OCPP schema, NULL if nobody judged it.
+    "wire_calls": (
+        "call_no", "station", "backend", "link", "way", "message_id", "action", "payload", "well_formed", "sent_at",
+        "delivered_at", "answer_kind", "answer", "answered_at", "answer_delivered_at",
+    ),
+    # one row per connection; closed_by: station | backend | network | crash
+    # last_frame_at: when the last frame of either way was delivered on it
+    "wire_links": (
+        "link", "station", "backend", "opened_at", "closed_at", "closed_by", "reason", "frames_up", "frames_down",
+        "last_frame_at",
+    ),
+    # how often each action was called, also those that leave no row in wire_calls (Heartbeat)
+    "wire_counts": ("station", "backend", "way", "action", "calls", "results", "errors", "unanswered"),
+}
+
+BOOKS: dict[str, tuple[str, ...]] = {
+    # registration: unknown | pending | accepted | rejected | closed
+    "books_stations": ("station", "site", "registration", "connected", "first_seen", "last_seen", "data"),
+    # one row per transactionId in these books. state: open | closed | handed-over. issuer: back-end that minted the id
+    "books_transactions": (
+        "transaction_id", "issuer", "station", "connector", "id_tag", "meter_start", "meter_stop", "started_at",
+        "stopped_at", "received_start_at", "received_stop_at", "state", "reason", "session_id",
+    ),
+    # state: open | billed | free | quarantined | handed-over. energy_wh: what these books say was delivered (raw
+    # registers)
+    "books_sessions": (
+        "session_id", "station", "connector", "site", "transaction_id", "id_tag", "customer", "grp", "started_at",
+        "stopped_at", "energy_wh", "state", "reason", "cdr_id", "tariff_id", "tariff_version",
+    ),
+    # each signed record received: text is the exact OCMF text, key_id the registry entry used.
+    # verdict: billable | not-billable | wrong-signature | key-unknown | malformed | replay
+    "books_records": (
+        "digest", "session_id", "station", "meter_id", "key_id", "verdict", "reason", "text", "received_at",
+    ),
+    # OCPI-shaped: periods is JSON [{start, end, energy_kwh, idle}], kwh a decimal text
+    "books_cdrs": (
+        "cdr_id", "session_id", "station", "connector", "id_tag", "grp", "tariff_id", "tariff_version", "currency",
+        "started_at", "stopped_at", "kwh", "idle_seconds", "time_billable", "periods", "corrects",
+    ),
+    # lines is JSON [{component, quantity, unit, billed_quantity, unit_price, discount_percent, amount, from, to,
+    # reason}]
+    "books_rated": (
+        "rated_id", "cdr_id", "version", "effective", "currency", "gross", "net", "vat", "vat_percent", "lines",
+        "policy",
+    ),
+    "books_bills": (
+        "number", "session_id", "cdr_id", "rated_id", "seller", "customer", "currency", "gross", "net", "vat",
+        "issued_at", "data", "data_hash", "journal_seq",
+    ),
+    # postings is JSON [[account, currency, amount]] with debits positive, credits negative. ref: its first word is the
+    # number of the bill. hash: sha256 in hex of the canonical JSON (sorted keys, no blanks, unescaped) of {seq, at,
+    # kind, ref, postings, prev_hash}; before the first entry stands "" or 64 zeros
+    "books_journal": ("seq", "at", "kind", "ref", "postings", "prev_hash", "hash"),
+    # state: held | released. evidence is JSON (digests, message ids)
+    "books_quarantine": (
+        "quarantine_id", "session_id", "station", "transaction_id", "reason", "detail", "energy_wh", "evidence",
+        "actor", "at", "state",
+    ),
+    # the answer these books would give at harvest time: decision Accepted | Blocked | Expired | Invalid
+    "books_access": ("token", "site", "grp", "decision"),
+}
+
+# asked of every back-end after the day: prices over the grid, and the other back-end's CDRs rated again
+QUOTES: dict[str, tuple[str, ...]] = {
+    "quotes_grid": ("backend", "site", "grp", "at", "component", "price", "currency", "vat_percent"),
+    "quotes_rerated": ("backend", "of_backend", "cdr_id", "currency", "gross", "net", "vat"),
+}
+
+# what the scenario promised, for the oracle and the budgets: key TEXT, json TEXT. Keys: owners, sites, stations,
+# tariffs, tokens, meters (registered or not, time_billing), budgets, window, move, checks, input (what the session
+# file held)
+PLAN: dict[str, tuple[str, ...]] = {"plan": ("key", "json"), "repeats": ("hash_seed", "digest")}
+
+# the fields of each plan row that oracle and checks read; a runner may add more
+PLAN_FIELDS: dict[str, tuple[str, ...]] = {
+    "owners": ("owner", "country", "currency", "vat_percent", "zone"),
+    "sites": ("site", "owner", "tariff_id", "backend"),
+    "stations": ("station", "site"),
+    "tariffs": (
+        "tariff_id", "version", "currency", "vat_percent", "prices_include_vat", "energy", "start_fee",
+        "idle_per_minute", "idle_grace_s", "group_discounts", "minimum_wh",
+    ),
+    # status: Accepted | Blocked | Expired | Invalid; free: sessions of this token cost nothing, by policy
+    "tokens": ("token", "customer", "grp", "status", "free"),
+    # registered: whether the back-ends were told the key; time_status: letter of the meter's clock (S, R, I or U)
+    "meters": ("meter_id", "station", "connector", "public_key", "registered", "time_billing", "time_status"),
+    "access_changes": ("token", "site"),
+}
+# plan keys that hold one object instead of rows
+PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
+    "budgets": ("refused_starts", "interrupted_charges", "connector_minutes_lost"),
+    "move": ("site", "stations", "old", "new"),
+    "window": ("from", "to"),
+}
+
+# meta: digest, hash_seed, schema, ended_at. unverifiable: books that a back-end does not keep or show, or that cannot
+# be read; a check that needs one is UNKNOWN
+RUN: dict[str, tuple[str, ...]] = {"meta": ("key", "value"), "unverifiable": ("backend", "book", "reason")}
+
+# fmt: on
+
+
+def all_tables() -> dict[str, tuple[str, ...]]:
+    """Every table of evidence.sqlite with its columns."""
+    books = {name: ("backend", *columns) for name, columns in BOOKS.items()}
+    return {**TRUTH, **WIRE, **books, **QUOTES, **PLAN, **RUN}

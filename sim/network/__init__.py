@@ -1,0 +1,1 @@
+"""The network between stations and back-ends: ordered paths that are honest to TCP, and the faults that may befall them."""

@@ -1,0 +1,56 @@
+"""One websocket connection in virtual time: an ordered path per direction, each side alive or gone on its own.
+
+It decides when a frame arrives and whether it still can; it never schedules anything itself and never looks inside a frame.
+"""
+
+from __future__ import annotations
+
+from sim.machine import LinkId
+from sim.network.uplink import Uplink
+
+
+class Link:
+    """A connection between a station and a back-end.
+
+    Either side may be gone while the other has not noticed yet (half-open). A frame that arrives at a side that is gone
+    is lost, as in TCP after a reset.
+    """
+
+    __slots__ = (
+        "backend",
+        "backend_alive",
+        "down_free_at",
+        "id",
+        "station",
+        "station_alive",
+        "up_free_at",
+        "uplink",
+    )
+
+    def __init__(self, link_id: LinkId, station: str, backend: str, uplink: Uplink) -> None:
+        self.id = link_id
+        self.station = station
+        self.backend = backend
+        self.uplink = uplink
+        self.station_alive = True
+        self.backend_alive = False
+        self.up_free_at = 0
+        self.down_free_at = 0
+
+    def arrival_up(self, now: int) -> int:
+        """When a frame sent now by the station arrives; never before an earlier one."""
+        uplink = self.uplink
+        at = (uplink.stalled_until if uplink.stalled_until > now else now) + uplink.latency()
+        if at < self.up_free_at:
+            at = self.up_free_at
+        self.up_free_at = at
+        return at
+
+    def arrival_down(self, now: int) -> int:
+        """When a frame sent now by the back-end arrives; never before an earlier one."""
+        uplink = self.uplink
+        at = (uplink.stalled_until if uplink.stalled_until > now else now) + uplink.latency()
+        if at < self.down_free_at:
+            at = self.down_free_at
+        self.down_free_at = at
+        return at

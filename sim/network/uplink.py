@@ -1,0 +1,40 @@
+"""The uplink of one station: latency, and the faults of its network (stall, refuse), as pure verdicts.
+
+Faults are honest to TCP: a living connection loses nothing and never reorders. A stall holds frames back in both
+directions until it heals; only a reset or a close loses what is in flight. Omitting single messages is a station quirk,
+never a fault of this module.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from sim.clock import SECOND
+
+CONNECT_TIMEOUT = 30 * SECOND
+KEEPALIVE_TIMEOUT = 60 * SECOND
+
+
+class Uplink:
+    """Latency and faults of one station's way to the internet; times in ms."""
+
+    __slots__ = ("_base", "_draw", "_jitter", "refused_until", "stalled_until")
+
+    def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
+        self._draw = rng.random
+        self._base = base_ms
+        self._jitter = jitter_ms
+        self.stalled_until = 0
+        self.refused_until = 0
+
+    def latency(self) -> int:
+        """One-way delay of the next frame, at least 1 ms."""
+        return self._base + int(self._draw() * self._jitter) + 1
+
+    def stall(self, until: int) -> None:
+        """Nothing gets through until then; nothing is lost either."""
+        self.stalled_until = max(self.stalled_until, until)
+
+    def refuse(self, until: int) -> None:
+        """New connections are refused until then; living ones go on."""
+        self.refused_until = max(self.refused_until, until)

@@ -1,0 +1,1 @@
+"""Runtimes own clock and sockets; Machines run on any of them. This landing has the virtual one."""

@@ -1,0 +1,225 @@
+"""Virtual time: Machines on SimPy's heap.
+
+Time is the heap's and jumps from event to event; no wall clock, no thread, no real entropy may enter. Everything that
+happens at one instant is ordered by (time, priority, sequence), so a run with the same inputs makes the same bytes.
+This is the only importer of simpy; links and back-ends of the same world live in the two modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import simpy
+
+from sim.backend import BackEnd, Factory, Setup
+from sim.clock import MINUTE, Instant
+from sim.machine import Close, Command, Effect, Event, Machine, Note, Open, Outcome, Refused, Send, Settle, Settled, Tell, Tick
+from sim.network.uplink import Uplink
+from sim.rng import stream
+from sim.runtimes.virtual_backends import BackEnds, Crash
+from sim.runtimes.virtual_links import Links, WireSink
+
+__all__ = ["Crash", "TruthSink", "VirtualWorld"]
+
+NORMAL = 1
+LATE = 2  # group commit: after everything else of the same instant
+_TICK = Tick()
+
+
+class TruthSink(Protocol):
+    """What the runtime reports of the world."""
+
+    def note(self, kind: str, fields: dict[str, Any]) -> None:
+        """One row of a truth table."""
+        ...
+
+
+class _Slim:
+    """The least that SimPy's `step` needs of an event: callbacks and `_ok`."""
+
+    __slots__ = ("_ok", "args", "callbacks", "fn")
+
+    def __init__(self, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.callbacks: Any = _FIRE
+        self._ok = True
+        self.fn = fn
+        self.args = args
+
+
+def _fire(event: _Slim) -> None:
+    event.fn(*event.args)
+
+
+_FIRE = (_fire,)
+
+
+class Host:
+    """A Machine with its one armed wake-up."""
+
+    __slots__ = ("armed", "machine", "name")
+
+    def __init__(self, name: str, machine: Machine) -> None:
+        self.name = name
+        self.machine = machine
+        self.armed: int | None = None
+
+
+class VirtualWorld:
+    """All Machines of a run and the heap that moves them."""
+
+    def __init__(self, start: Instant, seed: int, wire: WireSink, truth: TruthSink, latency_ms: tuple[int, int]) -> None:
+        self.env = simpy.Environment(initial_time=start)
+        self._push = self.env.schedule
+        self._seed = seed
+        self._truth = truth
+        self._hosts: dict[str, Host] = {}
+        self._asked: dict[str, tuple[str, str | None]] = {}
+        self._http = stream(seed, "http-latency")
+        self.backends = BackEnds(self)
+        self.links = Links(self, wire, latency_ms)
+
+    # -- building ---------------------------------------------------------------------------------------------------
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self._seed
+
+    @property
+    def now(self) -> Instant:
+        """The present instant."""
+        return self.env.now  # type: ignore[return-value]
+
+    def add(self, name: str, machine: Machine) -> None:
+        """Let a Machine live under this name. Raises ValueError if the name is taken."""
+        if name in self._hosts or name in self.backends:
+            raise ValueError(f"the name {name!r} is taken")
+        host = self._hosts[name] = Host(name, machine)
+        self._arm(host)
+
+    def add_backend(self, factory: Factory, setup: Setup) -> None:
+        """Start a back-end; its URL is `ws://<name>/...`."""
+        self.backends.add(factory, setup)
+
+    def backend(self, name: str) -> BackEnd:
+        """The living back-end of this name. Raises RuntimeError while it is down."""
+        return self.backends.living(name)
+
+    def uplink(self, station: str) -> Uplink:
+        """The network of a station."""
+        return self.links.uplink(station)
+
+    def host(self, name: str) -> Host:
+        """The Machine of this name with its wake-up."""
+        return self._hosts[name]
+
+    def at(self, when: int, fn: Callable[..., None], *args: Any) -> None:
+        """Call `fn(*args)` at that instant; an instant in the past is our own mistake and raises ValueError."""
+        self.schedule(when, fn, args)
+
+    def schedule(self, when: int, fn: Callable[..., None], args: tuple[Any, ...], priority: int = NORMAL) -> None:
+        """As `at`, with a priority. SimPy itself would take an instant in the past in silence."""
+        delay = when - self.env.now
+        if delay < 0:
+            raise ValueError(f"an event {-delay} ms in the past")
+        self._push(_Slim(fn, args), priority, delay)  # type: ignore[arg-type]
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def run(self, until: Instant, progress: Callable[[Instant, int], None] | None = None, every: int = 10 * MINUTE) -> None:
+        """Let time pass until then. `progress(now, frames)` is called each `every` ms of virtual time."""
+        if progress is not None:
+
+            def beat() -> None:
+                progress(self.now, self.links.frames)
+                if self.env.now + every < until:
+                    self.schedule(self.now + every, beat, ())
+
+            self.at(self.now, beat)
+        self.env.run(until=until)
+
+    def send_command(self, to: str, command: Command) -> None:
+        """Hand a Command to a Machine at this instant."""
+        self._tell(None, Tell(to, command))
+
+    # -- machines ---------------------------------------------------------------------------------------------------
+
+    def _arm(self, host: Host) -> None:
+        deadline = host.machine.next_deadline()
+        if deadline is not None and (host.armed is None or deadline < host.armed):
+            delay = deadline - self.env.now
+            if delay < 0:
+                raise ValueError(f"{host.name} wants a tick {-delay} ms in the past")
+            host.armed = deadline
+            self._push(_Slim(self._wake, (host, deadline)), NORMAL, delay)  # type: ignore[arg-type]
+
+    def _wake(self, host: Host, armed: int) -> None:
+        if host.armed != armed:
+            return  # a stale wake-up: an earlier one was armed meanwhile
+        host.armed = None
+        deadline = host.machine.next_deadline()
+        if deadline is not None and deadline <= self.env.now:
+            self.handle(host, _TICK)
+        else:
+            self._arm(host)
+
+    def handle(self, host: Host, event: Event) -> None:
+        """Give an event to a Machine and perform what it wants."""
+        for effect in host.machine.handle(event, self.env.now):  # type: ignore[arg-type]
+            self._perform(host, effect)
+        self._arm(host)
+
+    def _perform(self, host: Host, effect: Effect) -> None:
+        kind = type(effect)
+        if kind is Send:
+            self.links.send_up(effect)  # type: ignore[arg-type]
+        elif kind is Note:
+            self._truth.note(effect.kind, effect.fields)  # type: ignore[union-attr]
+        elif kind is Tell:
+            self._tell(host.name, effect)  # type: ignore[arg-type]
+        elif kind is Open:
+            self.links.open(host, effect)  # type: ignore[arg-type]
+        elif kind is Close:
+            self.links.close_by_station(effect.link, effect.reason)  # type: ignore[union-attr]
+        elif kind is Settle:
+            self.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr]
+        else:
+            raise TypeError(f"{host.name} emitted {effect!r}, which this runtime does not perform")
+
+    def _tell(self, sender: str | None, tell: Tell) -> None:
+        to_backend = tell.to in self.backends
+        if tell.call_id is not None:
+            if sender is None or tell.call_id in self._asked:
+                raise ValueError(f"call id {tell.call_id!r} has no sender or is used twice")
+            self._asked[tell.call_id] = (sender, tell.to if to_backend else None)
+        if to_backend:
+            self.schedule(self.now + self._http_latency(), self.backends.operate, (tell,))
+        elif tell.to in self._hosts:
+            self.schedule(self.now, self._deliver_command, (tell,))
+        elif tell.call_id is not None:
+            self.settle(tell.call_id, Refused("unknown-recipient", tell.to))
+        else:
+            raise ValueError(f"nobody here is called {tell.to!r}")
+
+    def _deliver_command(self, tell: Tell) -> None:
+        args = tell.command.args if tell.call_id is None else {**tell.command.args, "call_id": tell.call_id}
+        self.handle(self._hosts[tell.to], Command(tell.command.name, args))
+
+    def settle(self, call_id: str, outcome: Outcome) -> None:
+        """Tell whoever asked under this id; an id nobody waits for is dropped."""
+        asked = self._asked.pop(call_id, None)
+        if asked is not None:
+            sender, backend = asked
+            delay = self._http_latency() if backend else 0
+            self.schedule(self.now + delay, self._deliver_settled, (sender, Settled(call_id, outcome)))
+
+    def asked_of(self, backend: str) -> list[str]:
+        """The call ids that this back-end still owes an outcome."""
+        return [call_id for call_id, (_, to) in self._asked.items() if to == backend]
+
+    def _deliver_settled(self, to: str, event: Settled) -> None:
+        self.handle(self._hosts[to], event)
+
+    def _http_latency(self) -> int:
+        return 20 + int(self._http.random() * 60)

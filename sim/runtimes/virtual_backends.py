@@ -1,0 +1,268 @@
+"""The back-ends of a virtual world: group commit, operations, deadlines, and death at the worst moment.
+
+A back-end that dies keeps nothing but the `disk` of its Setup; its factory is called again with the same Setup. It must
+never tell a back-end that it is about to die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sim.backend import BackEnd, Factory, Operation, Refusal, Setup
+from sim.machine import Close, Closed, Effect, Event, LinkId, Machine, Received, Refused, Send, Settle, Tell, Tick, Unknown
+from sim.network.link import Link
+
+if TYPE_CHECKING:
+    from sim.runtimes.virtual import VirtualWorld
+
+_LATE = 2
+_TICK = Tick()
+MOMENTS = ("before-commit", "before-replies", "after-first-reply")
+
+
+class _Died(Exception):
+    """Raised inside `release` to end a back-end between commit and replies. Never leaves this module."""
+
+
+class Crash:
+    """How a back-end dies: in the first group after `at` that handles `action` (any group if empty), and for how long.
+
+    moment: `before-commit` (staged work is gone), `before-replies` (committed, no reply got out), `after-first-reply`.
+    `happened(died_at, back_at)` is called when it does.
+    """
+
+    __slots__ = ("action", "at", "down_for", "happened", "moment")
+
+    def __init__(self, at: int, moment: str, action: str, down_for: int, happened: Callable[[int, int], None]) -> None:
+        if moment not in MOMENTS:
+            raise ValueError(f"unknown crash moment {moment!r}")
+        self.at = at
+        self.moment = moment
+        self.action = f'"{action}"'.encode() if action else b""
+        self.down_for = down_for
+        self.happened = happened
+
+
+class _Connection:
+    """The back-end's Machine of one link, with its armed wake-up."""
+
+    __slots__ = ("armed", "machine")
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.armed: int | None = None
+
+
+class _Process:
+    """A back-end process: the object while it lives, its connections, and how it is to die next."""
+
+    __slots__ = ("armed", "connections", "crashes", "doomed", "factory", "flush_armed", "object", "setup")
+
+    def __init__(self, factory: Factory, setup: Setup) -> None:
+        self.factory = factory
+        self.setup = setup
+        self.object: BackEnd | None = None
+        self.connections: dict[LinkId, _Connection] = {}
+        self.flush_armed = False
+        self.armed: int | None = None
+        self.crashes: list[Crash] = []
+        self.doomed: Crash | None = None
+
+
+class BackEnds:
+    """All back-ends by name."""
+
+    def __init__(self, world: VirtualWorld) -> None:
+        self._world = world
+        self._processes: dict[str, _Process] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._processes
+
+    def add(self, factory: Factory, setup: Setup) -> None:
+        """Start a back-end for the first time."""
+        process = self._processes[setup.name] = _Process(factory, setup)
+        self._start(process)
+
+    def is_up(self, name: str) -> bool:
+        """Whether a back-end of this name exists and lives."""
+        process = self._processes.get(name)
+        return process is not None and process.object is not None
+
+    def living(self, name: str) -> BackEnd:
+        """The back-end object. Raises RuntimeError while it is down."""
+        found = self._processes[name].object
+        if found is None:
+            raise RuntimeError(f"back-end {name} is down")
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """All names, in order of their start."""
+        return tuple(self._processes)
+
+    # -- connections --------------------------------------------------------------------------------------------------
+
+    def accept(self, link: Link, identity: str, subprotocols: Sequence[str]) -> Refusal | None:
+        """Hand a handshake to the back-end; None if it was accepted."""
+        process = self._processes[link.backend]
+        assert process.object is not None
+        accepted = process.object.accept(link.id, identity, subprotocols, self._world.now)
+        self._arm_flush(process)
+        if isinstance(accepted, Refusal):
+            return accepted
+        process.connections[link.id] = _Connection(accepted)
+        return None
+
+    def handle(self, link: Link, event: Event) -> None:
+        """Give an event to the Machine of this link."""
+        process = self._processes[link.backend]
+        if process.crashes and type(event) is Received:
+            self._consider_death(process, event.frame)
+        self._handle(process, process.connections[link.id], event)
+
+    def _handle(self, process: _Process, connection: _Connection, event: Event) -> None:
+        for effect in connection.machine.handle(event, self._world.now):
+            self._release(process, effect)
+        self._arm_connection(process, connection)
+        self._arm_flush(process)
+
+    def closed(self, link: Link, reason: str, notify: bool) -> None:
+        """A connection is over."""
+        process = self._processes[link.backend]
+        connection = process.connections.pop(link.id, None)
+        if connection is not None and notify:
+            for effect in connection.machine.handle(Closed(link.id, reason), self._world.now):
+                self._release(process, effect)
+            self._arm_flush(process)
+
+    def _arm_connection(self, process: _Process, connection: _Connection) -> None:
+        deadline = connection.machine.next_deadline()
+        if deadline is not None and (connection.armed is None or deadline < connection.armed):
+            connection.armed = deadline
+            self._world.schedule(deadline, self._wake, (process, process.object, connection, deadline))
+
+    def _wake(self, process: _Process, lived: BackEnd, connection: _Connection, armed: int) -> None:
+        if process.object is not lived or connection.armed != armed:
+            return
+        connection.armed = None
+        deadline = connection.machine.next_deadline()
+        if deadline is not None and deadline <= self._world.now:
+            self._handle(process, connection, _TICK)
+        else:
+            self._arm_connection(process, connection)
+
+    def _release(self, process: _Process, effect: Effect) -> None:
+        kind = type(effect)
+        if kind is Send:
+            self._world.links.send_down(effect)  # type: ignore[arg-type]
+        elif kind is Settle:
+            self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr]
+        elif kind is Close:
+            self._world.links.close_by_backend(effect.link, effect.reason)  # type: ignore[union-attr]
+        else:
+            raise TypeError(f"back-end {process.setup.name} released {effect!r}, which this runtime does not perform")
+
+    # -- operations, groups, deadlines --------------------------------------------------------------------------------
+
+    def operate(self, tell: Tell) -> None:
+        """An operation arrives at a back-end; one that is down refuses the connection."""
+        process = self._processes[tell.to]
+        call_id = tell.call_id or ""
+        if process.object is None:
+            self._world.settle(call_id, Refused("unavailable", f"{tell.to} is down"))
+            return
+        process.object.operate(Operation(tell.command.name, tell.command.args), call_id, self._world.now)
+        self._arm_flush(process)
+
+    def _arm_flush(self, process: _Process) -> None:
+        if not process.flush_armed:
+            process.flush_armed = True
+            self._world.schedule(self._world.now, self._flush, (process, process.object), _LATE)
+
+    def _flush(self, process: _Process, lived: BackEnd) -> None:
+        if process.object is not lived:
+            return
+        process.flush_armed = False
+        if process.doomed is not None:
+            self._die(process, process.doomed)
+            return
+        lived.flush(self._world.now, lambda effect: self._release(process, effect))
+        self._arm(process)
+
+    def _arm(self, process: _Process) -> None:
+        assert process.object is not None
+        deadline = process.object.next_deadline()
+        if deadline is not None and (process.armed is None or deadline < process.armed):
+            process.armed = deadline
+            self._world.schedule(deadline, self._tick, (process, process.object, deadline))
+
+    def _tick(self, process: _Process, lived: BackEnd, armed: int) -> None:
+        if process.object is not lived or process.armed != armed:
+            return
+        process.armed = None
+        deadline = lived.next_deadline()
+        if deadline is not None and deadline <= self._world.now:
+            lived.tick(self._world.now)
+            self._arm_flush(process)
+        else:
+            self._arm(process)
+
+    # -- death ----------------------------------------------------------------------------------------------------------
+
+    def arm_crash(self, name: str, crash: Crash) -> None:
+        """Let this back-end die as described. Several deaths may wait; each happens once."""
+        process = self._processes[name]
+        process.crashes.append(crash)
+        if not crash.action:
+            self._world.schedule(max(crash.at, self._world.now), self._doom, (process, crash))
+
+    def _doom(self, process: _Process, crash: Crash) -> None:
+        if process.object is not None and process.doomed is None and crash in process.crashes:
+            process.doomed = crash
+            self._arm_flush(process)
+
+    def _consider_death(self, process: _Process, frame: bytes) -> None:
+        for crash in process.crashes:
+            if process.doomed is None and crash.action and self._world.now >= crash.at and crash.action in frame:
+                process.doomed = crash
+
+    def _die(self, process: _Process, crash: Crash) -> None:
+        world, now = self._world, self._world.now
+        if crash.moment != "before-commit":
+            self._flush_and_die(process, allowed=1 if crash.moment == "after-first-reply" else 0)
+        process.object = None
+        process.doomed = None
+        process.crashes.remove(crash)
+        process.armed = None
+        world.links.crash(list(process.connections))
+        process.connections.clear()
+        name = process.setup.name
+        for call_id in world.asked_of(name):
+            world.settle(call_id, Unknown(f"{name} died"))
+        crash.happened(now, now + crash.down_for)
+        world.schedule(now + crash.down_for, self._start, (process,))
+
+    def _flush_and_die(self, process: _Process, allowed: int) -> None:
+        assert process.object is not None
+        left = allowed
+
+        def release(effect: Effect) -> None:
+            nonlocal left
+            if type(effect) is Send:
+                if left == 0:
+                    raise _Died
+                left -= 1
+            self._release(process, effect)
+            if left == 0 and allowed and type(effect) is Send:
+                raise _Died
+
+        try:
+            process.object.flush(self._world.now, release)
+        except _Died:
+            return
+
+    def _start(self, process: _Process) -> None:
+        process.object = process.factory(process.setup)
+        process.flush_armed = False
+        self._arm(process)

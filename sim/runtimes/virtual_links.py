@@ -1,0 +1,211 @@
+"""The connections of a virtual world: handshakes, frames both ways, and every way in which a connection ends.
+
+Frames keep their order and nothing is lost while both sides live. It must never look inside a frame, and it must report
+every frame to the wire plane exactly once: when it arrives, or when it turns out to be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+from sim.backend import Refusal
+from sim.machine import Closed, LinkId, Open, Opened, Received, Send
+from sim.network.link import Link
+from sim.network.uplink import CONNECT_TIMEOUT, KEEPALIVE_TIMEOUT, Uplink
+from sim.rng import stream
+
+if TYPE_CHECKING:
+    from sim.runtimes.virtual import Host, VirtualWorld
+
+Listener = Callable[[str, str, bytes, int], None]
+
+
+class WireSink(Protocol):
+    """What the runtime reports of the wire."""
+
+    def frame(
+        self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
+    ) -> None:
+        """One frame reached the other side, or was lost (`delivered_at` None)."""
+        ...
+
+    def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
+        """A handshake succeeded."""
+        ...
+
+    def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
+        """A connection ended for its back-end."""
+        ...
+
+
+class Links:
+    """All connections between stations and back-ends."""
+
+    def __init__(self, world: VirtualWorld, wire: WireSink, latency_ms: tuple[int, int]) -> None:
+        self._world = world
+        self._wire = wire
+        self._latency = latency_ms
+        self._uplinks: dict[str, Uplink] = {}
+        self._links: dict[LinkId, Link] = {}
+        self._next = 1
+        self.frames = 0
+        self.listeners: list[Listener] = []
+
+    def uplink(self, station: str) -> Uplink:
+        """The network of a station; its latencies come from a stream of its own."""
+        found = self._uplinks.get(station)
+        if found is None:
+            found = self._uplinks[station] = Uplink(stream(self._world.seed, "uplink", station), *self._latency)
+        return found
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    def open(self, host: Host, effect: Open) -> None:
+        """A station dials. Answers with Opened or Closed after the round trips of a handshake."""
+        world = self._world
+        parts = urlsplit(effect.url)
+        identity = unquote(parts.path.rsplit("/", 1)[-1])
+        station = host.name.removeprefix("rig:")
+        uplink = self.uplink(station)
+        link = Link(LinkId(self._next), station, parts.hostname or "", uplink)
+        self._next += 1
+        self._links[link.id] = link
+        now = world.now
+        if uplink.stalled_until > now + CONNECT_TIMEOUT:
+            world.schedule(now + CONNECT_TIMEOUT, self._fail_open, (host, link, "timeout"))
+            return
+        arrival = link.arrival_up(now) + uplink.latency() + uplink.latency()
+        link.up_free_at = arrival
+        world.schedule(arrival, self._arrive_open, (host, link, identity, effect.subprotocols))
+
+    def _fail_open(self, host: Host, link: Link, reason: str) -> None:
+        if link.station_alive:
+            link.station_alive = False
+            self._forget(link)
+            self._world.handle(host, Closed(link.id, reason))
+
+    def _arrive_open(self, host: Host, link: Link, identity: str, subprotocols: Sequence[str]) -> None:
+        world = self._world
+        if not link.station_alive:
+            self._forget(link)
+            return
+        back = link.arrival_down(world.now)
+        if link.uplink.refused_until > world.now or not world.backends.is_up(link.backend):
+            world.schedule(back, self._fail_open, (host, link, "refused"))
+            return
+        refusal = world.backends.accept(link, identity, subprotocols)
+        if isinstance(refusal, Refusal):
+            world.schedule(back, self._fail_open, (host, link, str(refusal.status)))
+            return
+        link.backend_alive = True
+        self._wire.link_opened(world.now, link.station, link.backend, link.id)
+        world.schedule(back, self._opened, (host, link))
+        world.backends.handle(link, Opened(link.id, "ocpp1.6"))
+
+    def _opened(self, host: Host, link: Link) -> None:
+        if link.station_alive and link.backend_alive:
+            self._world.handle(host, Opened(link.id, "ocpp1.6"))
+        elif link.station_alive:
+            self._fail_open(host, link, "reset")
+
+    # -- frames -------------------------------------------------------------------------------------------------------
+
+    def send_up(self, effect: Send) -> None:
+        """A frame from the station. Sending on a link that the station knows to be gone is our own mistake."""
+        link = self._links.get(effect.link)
+        if link is None or not link.station_alive:
+            raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
+        now = self._world.now
+        self._world.schedule(link.arrival_up(now), self._deliver_up, (link, effect.frame, now))
+
+    def _deliver_up(self, link: Link, frame: bytes, sent_at: int) -> None:
+        world = self._world
+        now = world.now
+        if link.uplink.stalled_until > now:
+            world.schedule(link.uplink.stalled_until + 1, self._deliver_up, (link, frame, sent_at))
+            return
+        self.frames += 1
+        if not link.backend_alive:
+            self._wire.frame(sent_at, None, link.station, link.backend, link.id, "up", frame)
+            return
+        self._wire.frame(sent_at, now, link.station, link.backend, link.id, "up", frame)
+        world.backends.handle(link, Received(link.id, frame))
+        for listener in self.listeners:
+            listener(link.station, link.backend, frame, now)
+
+    def send_down(self, effect: Send) -> None:
+        """A frame from the back-end; on a link that is gone meanwhile it goes nowhere, as on a closed socket."""
+        link = self._links.get(effect.link)
+        if link is not None and link.backend_alive:
+            now = self._world.now
+            self._world.schedule(link.arrival_down(now), self._deliver_down, (link, effect.frame, now))
+
+    def _deliver_down(self, link: Link, frame: bytes, sent_at: int) -> None:
+        world = self._world
+        now = world.now
+        if link.uplink.stalled_until > now:
+            world.schedule(link.uplink.stalled_until + 1, self._deliver_down, (link, frame, sent_at))
+            return
+        self.frames += 1
+        if not link.station_alive:
+            self._wire.frame(sent_at, None, link.station, link.backend, link.id, "down", frame)
+            return
+        self._wire.frame(sent_at, now, link.station, link.backend, link.id, "down", frame)
+        world.handle(world.host("rig:" + link.station), Received(link.id, frame))
+
+    # -- closing ------------------------------------------------------------------------------------------------------
+
+    def close_by_station(self, link_id: LinkId, reason: str) -> None:
+        """The station hangs up, or loses power (`power`): then the back-end only notices when its pings go unanswered."""
+        link = self._links.get(link_id)
+        if link is None or not link.station_alive:
+            return
+        link.station_alive = False
+        now = self._world.now
+        if reason == "power":
+            self._world.schedule(now + KEEPALIVE_TIMEOUT, self.end_at_backend, (link, "network", "keep-alive"))
+        else:
+            self._world.schedule(link.arrival_up(now), self.end_at_backend, (link, "station", reason))
+
+    def close_by_backend(self, link_id: LinkId, reason: str) -> None:
+        """The back-end hangs up."""
+        link = self._links.get(link_id)
+        if link is not None and link.backend_alive:
+            self.end_at_backend(link, "backend", reason, notify=False)
+            self._world.schedule(link.arrival_down(self._world.now), self._end_at_station, (link, reason))
+
+    def end_at_backend(self, link: Link, closed_by: str, reason: str, notify: bool = True) -> None:
+        """The connection is over for the back-end."""
+        if link.backend_alive:
+            link.backend_alive = False
+            self._wire.link_closed(self._world.now, link.id, closed_by, reason)
+            self._world.backends.closed(link, reason, notify)
+            self._forget(link)
+
+    def _end_at_station(self, link: Link, reason: str) -> None:
+        if link.station_alive:
+            link.station_alive = False
+            self._forget(link)
+            self._world.handle(self._world.host("rig:" + link.station), Closed(link.id, reason))
+
+    def _forget(self, link: Link) -> None:
+        if not link.station_alive and not link.backend_alive:
+            self._links.pop(link.id, None)
+
+    def crash(self, link_ids: Iterable[LinkId]) -> None:
+        """The back-end of these connections is gone without a word."""
+        now = self._world.now
+        for link_id in link_ids:
+            link = self._links[link_id]
+            link.backend_alive = False
+            self._wire.link_closed(now, link_id, "crash", "reset")
+            self._world.schedule(link.arrival_down(now), self._end_at_station, (link, "reset"))
+
+    def reset(self, stations: Iterable[str]) -> None:
+        """Cut the living connections of these stations; what is in flight is lost."""
+        wanted = set(stations)
+        for link in [known for known in self._links.values() if known.station in wanted]:
+            self.end_at_backend(link, "network", "reset")
+            self._end_at_station(link, "reset")
