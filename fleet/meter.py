@@ -75,9 +75,12 @@ class Meter:
         """What the display shows, in whole Wh."""
         return (self._base + self._passed(now)) // WMS_PER_WH
 
-    def power(self, now: int) -> int:
-        """The power that flows at this moment, in W."""
-        return self._power if self._passed(now) < self._limit else 0
+    def show(self, now: int) -> tuple[int, int]:
+        """The register in whole Wh, and the power that flows at this moment in W."""
+        passed = self._power * (now - self._since)
+        if passed < self._limit:
+            return (self._base + passed) // WMS_PER_WH, self._power
+        return (self._base + self._limit) // WMS_PER_WH, 0
 
     def _passed(self, now: int) -> int:
         passed = self._power * (now - self._since)

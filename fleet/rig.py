@@ -126,7 +126,9 @@ class Rig:
         kind = type(event)
         if kind is Received:
             if self.station is not None:
-                self._perform(self.station.handle(event, now), now)
+                effects = self.station.handle(event, now)
+                if effects:
+                    self._perform(effects, now)
         elif kind is Tick:
             self._tick(now)
         elif isinstance(event, Command):
@@ -386,9 +388,9 @@ class Rig:
         """The meter's register in Wh."""
         return self._outlets[connector].meter.register(now)
 
-    def power(self, connector: int, now: int) -> int:
-        """The power that flows now, in W."""
-        return self._outlets[connector].meter.power(now)
+    def show(self, connector: int, now: int) -> tuple[int, int]:
+        """The register in Wh, and the power that flows now in W."""
+        return self._outlets[connector].meter.show(now)
 
     def plugged(self, connector: int) -> bool:
         """Whether an EV's cable is in."""

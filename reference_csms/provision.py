@@ -3,9 +3,9 @@
 Rows (a `?` may be left out):
     owners    owner, currency, zone, name?, country?, tariff_id?, address?
     sites     site, owner, name?, tariff_id?
-    stations  station, site, backend?, registration?, tariff_id?, power_w?, configuration? {key: value}
+    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value}
     meters    meter_id, station, connector, public_key, time_billing?, valid_from?, valid_to?, registered?
-    tokens    token, status?, grp?, customer?, mobile?, sites?, single?, expires_at?
+    tokens    token, status?, grp? (or group), customer?, mobile?, sites?, single?, expires_at?
     tariffs   see `pricing.tariffs`
 A station row with another `backend` is known as a place only and gets 404 when it dials. A meter row with `registered`
 false is left out: its key is not in this registry. Wrong rows raise BadInput; nothing is guessed.
@@ -91,7 +91,8 @@ class Provisioner:
             registration=records.UNKNOWN,
             tariff_id=row.maybe("tariff_id", "tariff"),
             configuration={str(key): str(value) for key, value in (row.row.get("configuration") or {}).items()},
-            power_w=row.row.get("power_w") or row.row.get("max_power_w"),
+            power_w=row.maybe_whole("power_w"),
+            heartbeat_s=row.maybe_whole("heartbeat_s"),
         )
         known = self._store.get(STATIONS, fresh.station)
         if known is None:
@@ -130,6 +131,9 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name, f"{value!r} is no whole number", "1, 2, ...")
         return value
+
+    def maybe_whole(self, name: str) -> int | None:
+        return None if self.row.get(name) is None else self.whole(name)
 
     def instant(self, name: str) -> Instant | None:
         value: Any = self.row.get(name)

@@ -70,6 +70,7 @@ class Site(Struct, frozen=True, kw_only=True):
 class Station(Struct, frozen=True, kw_only=True):
     """What an operator and a BootNotification say about a station.
 
+    `power_w` is the most one connector can deliver, `heartbeat_s` the interval told at boots (None: that of the house).
     `policy` is what its next boot gets: accept, hold (Pending), reject; closed and foreign identities are answered 404.
     """
 
@@ -80,6 +81,7 @@ class Station(Struct, frozen=True, kw_only=True):
     tariff_id: str | None
     configuration: dict[str, str]
     power_w: int | None
+    heartbeat_s: int | None
     boots: int = 0
     first_seen: Instant | None = None
     boot: dict[str, Any] = {}

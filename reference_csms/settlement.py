@@ -20,6 +20,7 @@ from reference_csms.metering.check import NOT_BILLABLE, Judgement, RecordCheck
 from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
 from reference_csms.pricing.rating import RatingPolicy
+from reference_csms.pricing.tariffs import Tariff
 from reference_csms.quarantine import IMPLAUSIBLE, UNKNOWN_TARIFF, UNKNOWN_TOKEN, Quarantine
 from reference_csms.records import CDRS, RATED, SESSIONS, STATIONS, Rated, Session
 from reference_csms.storage.port import Store
@@ -74,8 +75,9 @@ class Settlement:
         reason, detail = self._objection(closed, judgement)
         self._quarantine.keep_records(judgement, closed.session_id, closed.station, stop.received_at)
         held = self._parts.gate(reason)
-        if held is None and closed.tariff is not None and len(judgement.readings) > 1:
-            settled = self._rate(closed, judgement, stop.received_at)
+        zone = self._zone(closed)
+        if held is None and closed.tariff is not None and zone is not None and len(judgement.readings) > 1:
+            settled = self._rate(closed, closed.tariff, zone, judgement, stop.received_at)
         else:
             settled = replace(closed, state=records.QUARANTINED, reason=held or reason)
             self._quarantine.hold(held or reason or NOT_BILLABLE, detail, stop, judgement, settled, settled.energy_wh)
@@ -116,15 +118,13 @@ class Settlement:
         owner = self._catalogue.owner_of(session.site)
         return owner.zone if owner else None
 
-    def _rate(self, session: Session, judgement: Judgement, now: Instant) -> Session:
+    def _rate(self, session: Session, tariff: Tariff, zone: str, judgement: Judgement, now: Instant) -> Session:
         """CDR, rated CDR and a place in the outbox; below the minimum the session is free, with that reason (B12)."""
-        tariff, zone = session.tariff, self._zone(session)
-        assert tariff is not None
         cdr_id = f"{self._backend}-c-{self._numbers.next('cdr'):06d}"
         readings = at_stop_time(judgement.readings, self._parts.stop_time, now)
         billable_time = self._time_billable(judgement, readings)
         idle = self._parts.idle_intervals(readings)
-        cdr = build_cdr(cdr_id, session, tariff, zone or "UTC", readings, billable_time, idle)
+        cdr = build_cdr(cdr_id, session, tariff, zone, readings, billable_time, idle)
         rated = self._parts.rate(cdr, tariff, self._policy)
         rated_id = f"{self._backend}-r-{self._numbers.next('rated'):06d}"
         self._store.insert(CDRS, cdr)

@@ -18,7 +18,7 @@ from sim.clock import MINUTE, Instant
 if TYPE_CHECKING:
     from reference_csms.endpoint import Connection
 
-SAVE_EVERY = 5 * MINUTE
+SAVE_EVERY = 15 * MINUTE
 """How long live state may stay unwritten, ms."""
 
 _REGISTRATION = {

@@ -104,11 +104,21 @@ def delivered(session: Row) -> int:
     return int(session["register_stop"]) - int(session["register_start"])
 
 
-def quarantined_energy(row: Row) -> int:
-    """Energy of a quarantine entry that no session of the same books carries already, Wh."""
-    if row["session_id"] or row["reason"] in _NO_ENERGY_OF_ITS_OWN:
-        return 0
-    return int(row["energy_wh"] or 0)
+def _loose_energies(run: Run, backend: str) -> list[int]:
+    """Energies of quarantine entries that belong to no session of any book, Wh.
+
+    The end of a session that is sent to both back-ends is settled at one and held at the other: the copy has no energy of
+    its own. It is known by its station and final register.
+    """
+    settled = {
+        (row["station"], row["meter_stop"]) for row in run.table("books_transactions") if row["state"] != "handed-over"
+    }
+    energies = []
+    for row in run.table("books_quarantine"):
+        if row["backend"] == backend and not row["session_id"] and row["reason"] not in _NO_ENERGY_OF_ITS_OWN:
+            register = json.loads(row["evidence"] or "{}").get("meter_stop")
+            energies += [] if (row["station"], register) in settled else [int(row["energy_wh"] or 0)]
+    return energies
 
 
 def _fates(run: Run) -> list[Fate]:
@@ -119,8 +129,7 @@ def _fates(run: Run) -> list[Fate]:
             mine = [row for row in sessions if row["backend"] == name and row["state"] == key]
             count, wh = len(mine), sum(int(row["energy_wh"] or 0) for row in mine)
             if key == "quarantined":
-                loose = [row for row in run.table("books_quarantine") if row["backend"] == name]
-                energies = [energy for row in loose if (energy := quarantined_energy(row))]
+                energies = _loose_energies(run, name)
                 count, wh = count + len(energies), wh + sum(energies)
             fates.append(Fate(key, name, count, wh))
     return fates

@@ -22,6 +22,7 @@ from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _MOST_FINDINGS = 50
+_BY_RIGHT = frozenset(("blocked-token", "refused-by-right"))
 _SCENARIO: dict[str, Any] = {"title": "", "story": "", "sessions": {}}
 _MANIFEST: dict[str, Any] = {"command": "", "target": "", "counts": {}, "timings": {}, "versions": {}, "digest": ""}
 _INPUT: dict[str, Any] = {"source_day": "", "weeks_shifted": 0, "not_replayed": []}
@@ -94,6 +95,7 @@ def _filters(run: Run) -> dict[str, Any]:
         "plural": words.plural,
         "canonical": canonical,
         "quantity": quantity,
+        "sentence": lambda text: text[:1].upper() + text[1:],
     }
 
 
@@ -172,12 +174,15 @@ def _backends(site: Mapping[str, Any], stations: list[Row]) -> str:
 
 
 def _drivers(run: Run, f: Facts) -> dict[str, Any]:
-    visits = run.table("truth_visits")
+    """What happened to drivers; those who were refused by right are counted apart."""
+    by_right = [visit for visit in run.table("truth_visits") if not _BY_RIGHT.isdisjoint((visit["note"] or "").split(","))]
+    visits = [visit for visit in run.table("truth_visits") if visit not in by_right]
     return {
         "outcomes": f.outcomes,
-        "refusals": sum(int(visit["refusals"] or 0) for visit in visits),
+        "by_right": len(by_right),
+        "refusals": sum(max(int(visit["refusals"] or 0), int(visit["outcome"] == "refused")) for visit in visits),
         "interrupted": sum(bool(visit["interrupted"]) for visit in visits),
-        "lost_minutes": sum(int(visit["lost_ms"] or 0) for visit in visits) // 60_000,
+        "lost_minutes": -(-sum(int(visit["lost_ms"] or 0) for visit in visits) // 60_000),
         "budgets": {**_BUDGETS, **run.scenario.get("budgets", {})},
     }
 

@@ -125,7 +125,7 @@ def _connections(axis: Any, day: Day) -> None:
                 color=_BACKEND[backend],
                 fontweight="bold",
             )
-    axis.set_ylim(0, max(top, 1) * 1.22)
+    _counted(axis, max(top, 1) * 1.22)
     _titled(axis, "Stations connected")
 
 
@@ -133,7 +133,7 @@ def _charging(axis: Any, day: Day) -> None:
     for (times, counts), color, alpha in ((day.plugged, GREY, 0.45), (day.drawing, DRAWING, 1.0)):
         xs, ys = _within(day, times, counts)
         axis.fill_between(xs, ys, step="post", color=color, alpha=alpha, linewidth=0)
-    axis.set_ylim(0, max([*day.plugged[1], 1]) * 1.3)
+    _counted(axis, max([*day.plugged[1], 1]) * 1.3)
     axis.annotate("drawing power", (0.012, 0.90), xycoords="axes fraction", va="top", color=DRAWING, fontweight="bold")
     axis.annotate("plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold")
     _titled(axis, "Cars in a session")
@@ -204,6 +204,14 @@ def _hours(axis: Any, day: Day, every: int) -> None:
     axis.set_xticks(ticks, [f"{locals_[hour]:%H:%M}" for hour in ticks])
     axis.set_xlim(0, (day.end - day.begin) / HOUR)
     axis.set_xlabel(f"local time, {locals_[0]:%A %d %B %Y}")
+
+
+def _counted(axis: Any, top: float) -> None:
+    """A y axis of whole things."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_ylim(0, top)
+    axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
 def _titled(axis: Any, title: str) -> None:

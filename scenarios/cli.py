@@ -285,6 +285,7 @@ def day(
     context: typer.Context,
     stations: Annotated[int, typer.Option(min=1, help="Number of stations.")] = 1000,
     hours: Annotated[int, typer.Option(min=1, help="Length of the virtual day.")] = 24,
+    repeats: Annotated[int, typer.Option(min=1, help="How often to measure the day; the middle one counts.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Round trips per CPU second of a virtual day, and of the `ocpp` library's own engine for the same messages.
@@ -293,11 +294,12 @@ def day(
     chargerig bench day --stations 100 --hours 6
     """
     with _guarded(as_json):
-        rows = _doors(context).bench_day(stations, hours)
+        with cli_screen.progress(f"{stations} stations, {hours} h", "UTC") as tell:
+            result = _doors(context).bench_day(stations, hours, repeats=repeats, progress=tell)
         if as_json:
-            _print_json(rows)
+            _print_json(msgspec.to_builtins(result))
         else:
-            cli_screen.measurement(rows)
+            typer.echo(result.text())
 
 
 def main() -> None:

@@ -42,10 +42,10 @@ def _run_mutant(name: str, seed: int) -> Any:
     return run_mutant(name, seed)
 
 
-def _bench_day(stations: int, hours: int) -> dict[str, Any]:
+def _bench_day(stations: int, hours: int, **named: Any) -> Any:
     from scenarios.bench import bench_day
 
-    return bench_day(stations=stations, hours=hours)
+    return bench_day(stations, hours, **named)
 
 
 def _bill_page(bill: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ class Doors(Struct, frozen=True):
     """Every door. `judge` runs and judges a scenario, `resolve` finds a target, `reports` renders a run folder.
 
     `run_mutant(name, seed)` gives something with `name`, `check`, `caught`, `failed` (names of the checks that found
-    something) and `note`.
+    something) and `note`. `bench_day` gives a struct of figures with a `text()`.
     """
 
     judge: Callable[..., Any] = _judge
@@ -66,5 +66,5 @@ class Doors(Struct, frozen=True):
     reports: Callable[[Path], None] = _reports
     picture: Callable[[Path, Path], None] = _picture
     run_mutant: Callable[[str, int], Any] = _run_mutant
-    bench_day: Callable[[int, int], dict[str, Any]] = _bench_day
+    bench_day: Callable[..., Any] = _bench_day
     bill_page: Callable[[dict[str, Any]], str] = _bill_page

@@ -111,15 +111,6 @@ def mutants(rows: Iterable[Any]) -> None:
     out().print(table)
 
 
-def measurement(rows: Mapping[str, Any]) -> None:
-    """Names and numbers."""
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows.items():
-        table.add_row(f"[dim]{escape(name)}[/]", f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-                      if isinstance(value, int) else escape(str(value)))  # fmt: skip
-    out().print(table)
-
-
 def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in heads:

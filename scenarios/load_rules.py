@@ -18,7 +18,7 @@ from sim.errors import BadInput
 
 def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
-    for rule in (_names, _day, _tariffs, _owners, _sites, _shares, _move, _numbers, _faults, _checks):
+    for rule in (_names, _day, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
         rule(scenario, file)
 
 

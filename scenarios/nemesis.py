@@ -35,13 +35,14 @@ FAULTS: dict[str, str] = {
 
 
 class Place(Struct, frozen=True):
-    """What the fault plan knows of a station. `idle_billable`: its clock may be used for idle fees."""
+    """What the fault plan knows of a station. `idle_billable`: its clock may be used for idle fees, after `idle_grace` ms."""
 
     station: str
     site: str
     zone: str
     backend: str
     idle_billable: bool
+    idle_grace: int = 0
     turn: Instant | None = None
     carries: bool = False
 
@@ -141,8 +142,12 @@ def _disturbs(fault: Fault, place: Place, visit: Visit, window: tuple[int, int],
         at = visit.leave - lasts // 2 - rng.randint(0, lasts // 4)
         return Instant(at) if window[0] <= at <= window[1] and at > visit.arrive + 5 * MINUTE else None
     if fault.kind == "station.withhold":
-        at = visit.arrive + 5 * MINUTE + rng.randint(0, 5 * MINUTE)
-        fits = at + 5 * MINUTE < full_at and at + lasts + 10 * MINUTE < visit.leave
+        if place.idle_billable:  # while the full EV rests: a back-end that counts on would bill minutes that are nobody's
+            at = full_at + 10 * MINUTE + rng.randint(0, 10 * MINUTE)
+            fits = at + lasts + place.idle_grace + 30 * MINUTE < visit.leave
+        else:
+            at = visit.arrive + 5 * MINUTE + rng.randint(0, 5 * MINUTE)
+            fits = at + 5 * MINUTE < full_at and at + lasts + 10 * MINUTE < visit.leave
         return Instant(at) if fits and window[0] <= at <= window[1] else None
     at = visit.arrive + 5 * MINUTE + rng.randint(0, max(1, (visit.leave - visit.arrive) // 2))
     return Instant(at) if window[0] <= at <= window[1] and at < visit.leave - MINUTE else None

@@ -72,7 +72,7 @@ def may_bill_time(time_billing: str, letter: str | None) -> bool:
 def opinion(points: Sequence[Point], terms: Terms) -> Opinion:
     """The price of a session that ended. Raises NoOpinion if it has no begin and end, or its tariff no price."""
     signed = [point for point in points if point.mark in SIGNED]
-    _complete(signed)
+    complete(signed)
     energy: dict[Fraction, int] = {}
     for here, there in pairwise(signed):
         price = _energy_price(terms, here.at + (CHANGE_SLACK if here.mark == "T" else 0))
@@ -85,7 +85,7 @@ def second_by_second(points: Sequence[Point], terms: Terms) -> Opinion:
 
     Differs from the exact one only if the price changed where the meter signed nothing.
     """
-    _complete(points)
+    complete(points)
     energy: dict[Fraction, Fraction] = {}
     prices: dict[int, Fraction] = {}  # by minute: bands and offsets of zones are whole minutes
     idle, resting, withheld = 0, False, False
@@ -144,7 +144,8 @@ def half_up(amount: Fraction) -> int:
     return (2 * amount.numerator + amount.denominator) // (2 * amount.denominator)
 
 
-def _complete(points: Sequence[Point]) -> None:
+def complete(points: Sequence[Point]) -> None:
+    """Raises NoOpinion if a session has no begin and end."""
     if len(points) < 2 or points[0].mark != "B" or points[-1].mark != "E":
         raise NoOpinion("the session has no begin and end")
 

@@ -22,7 +22,7 @@ from scenarios.model import Scenario, Site, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
 from scenarios.workloads import Workload, load_day
 from sim.backend import Row
-from sim.clock import MINUTE, Instant, zone
+from sim.clock import MINUTE, SECOND, Instant, zone
 from sim.rng import stream
 
 ENDPOINT = "ws://{backend}/ocpp/1.6"
@@ -81,7 +81,8 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
             site=plan.site,
             zone=plan.zone,
             backend=plan.backend,
-            idle_billable=load_profile(plan.profile).clock.time_billing != "none",
+            idle_billable=_idle_billable(scenario, sites[plan.site], plan),
+            idle_grace=scenario.tariff_of(sites[plan.site]).idle_grace_s * SECOND,
             turn=plan.turn,
             carries=plan.carries,
         )
@@ -101,6 +102,11 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         provision=provision,
         plan=_plan(scenario, workload, plans, provision, moving),
     )
+
+
+def _idle_billable(scenario: Scenario, site: Site, plan: StationPlan) -> bool:
+    certified = load_profile(plan.profile).clock.time_billing != "none"
+    return certified and scenario.tariff_of(site).idle_per_minute.value > 0
 
 
 def _workload(scenario: Scenario, sessions: Path) -> Workload:

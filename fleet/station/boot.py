@@ -156,7 +156,8 @@ class Liveness:
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """The back-end's time came."""
-        set_clock(self._desk, v16.decode_response("Heartbeat", payload).current_time, self._calls.asked_at(call))
+        told = v16.decode_response("Heartbeat", payload).current_time
+        set_clock(self._desk, told, self._calls.asked_at(call))
 
     def failed(self, call: Pending, why: str) -> None:
         """A heartbeat that failed is not repeated."""

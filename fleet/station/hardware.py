@@ -16,8 +16,8 @@ class Hardware(Protocol):
         """The meter's register in Wh."""
         ...
 
-    def power(self, connector: int, now: int) -> int:
-        """The power that flows now, in W."""
+    def show(self, connector: int, now: int) -> tuple[int, int]:
+        """The register in Wh, and the power that flows now in W."""
         ...
 
     def plugged(self, connector: int) -> bool:

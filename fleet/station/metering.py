@@ -16,12 +16,12 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, iso
+from sim.clock import DAY, MINUTE, SECOND, iso
 from sim.wire import templates
 from sim.wire.payloads import v16
 
 PERIODIC, CLOCK, TRIGGER, END = "Sample.Periodic", "Sample.Clock", "Trigger", "Transaction.End"
-_ALL = tuple(range(len(MEASURANDS)))
+_FIRST_FOUR = MEASURANDS[:4]
 _UNITS = {
     "Energy.Active.Import.Register": "Wh",
     "Power.Active.Import": "W",
@@ -38,10 +38,10 @@ class Metering:
         self._desk = desk
         self._outbox = outbox
         self._bays = bays
-        self._templates: dict[tuple[str, ...], templates.MeterValuesTemplate] = {}
-        self._plans: dict[tuple[str, ...], tuple[int, ...]] = {}
-        self._amperes: dict[int, str] = {}
-        self._voltage = str(desk.profile.meter.voltage)
+        self._templates: dict[tuple[str, tuple[str, ...]], templates.MeterValuesTemplate] = {}
+        self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
+        self._minute = self._rest = -1
+        self._front = self._seconds = b""
         self._sampling = {bay.number: desk.timers.slot(_Due(self._sampled, bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
         self._tariff = desk.timers.slot(self._tariff_changes)
@@ -100,25 +100,38 @@ class Metering:
     # -- samples ------------------------------------------------------------------------------------------------------
 
     def _sampled(self, bay: Bay) -> None:
-        if bay.transaction is None:
+        running = bay.transaction
+        if running is None:
             return
-        desk = self._desk
-        self._arm_sampling(bay)
-        self._push(bay, desk.keys["MeterValuesSampledData"], PERIODIC, desk.time())
-        self._keep(bay, desk.keys["StopTxnSampledData"], PERIODIC, desk.time())
+        desk, keys = self._desk, self._desk.keys
+        now = desk.now
+        desk.timers.at[self._sampling[bay.number]] = now + keys["MeterValueSampleInterval"] * SECOND
+        self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
+        if keys["StopTxnSampledData"]:
+            self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)
 
     def _on_grid(self) -> None:
         desk = self._desk
         self._arm_grid()
         for bay in self._bays:
-            self._push(bay, desk.keys["MeterValuesAlignedData"], CLOCK, desk.time())
+            number = bay.transaction.number if bay.transaction is not None else 0
+            self._push(bay, number, desk.keys["MeterValuesAlignedData"], CLOCK)
             self._keep(bay, desk.keys["StopTxnAlignedData"], CLOCK, desk.time())
 
-    def _push(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
+    def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
         if measurands:
-            number = bay.transaction.number if bay.transaction is not None else 0
-            sample = Sample(self._template(measurands, context), bay.number, at, self.values(bay, measurands))
-            self._outbox.push_sample(number, sample)
+            template = self._templates.get((context, measurands)) or self._template(measurands, context)
+            texts = (self._stamp(), *self._read(bay, measurands))
+            self._outbox.push_sample(transaction, Sample(template, bay.number, texts))
+
+    def _stamp(self) -> bytes:
+        """The station's time as it travels. Samples of an interval of whole minutes end in the same seconds again."""
+        minute, rest = divmod(self._desk.now + self._desk.clock.offset, MINUTE)
+        if rest != self._rest:
+            self._rest, self._seconds = rest, iso(rest)[17:].encode()
+        if minute != self._minute:
+            self._minute, self._front = minute, iso(minute * MINUTE)[:17].encode()
+        return self._front + self._seconds
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:
@@ -126,11 +139,9 @@ class Metering:
             self._desk.persist(f"tx/{bay.number}", bay.transaction.saved())
 
     def _template(self, measurands: tuple[str, ...], context: str) -> templates.MeterValuesTemplate:
-        found = self._templates.get((context, *measurands))
-        if found is None:
-            found = templates.meter_values(tuple(self._described(measurands, context, ("0",) * len(measurands))))
-            self._templates[(context, *measurands)] = found
-        return found
+        made = templates.meter_values(tuple(self._described(measurands, context, ("0",) * len(measurands))))
+        self._templates[(context, measurands)] = made
+        return made
 
     def _described(self, measurands: tuple[str, ...], context: str, values: Sequence[str]) -> list[v16.SampledValue]:
         return [
@@ -140,32 +151,27 @@ class Metering:
 
     def meter_value(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> v16.MeterValue:
         """One meter value with these measurands, read now."""
-        described = self._described(measurands, context, self.values(bay, measurands))
-        return v16.MeterValue(timestamp=iso(at), sampled_value=described)
+        values = [value.decode() for value in self._read(bay, measurands)]
+        return v16.MeterValue(timestamp=iso(at), sampled_value=self._described(measurands, context, values))
 
-    def values(self, bay: Bay, measurands: tuple[str, ...]) -> tuple[str, ...]:
-        """What the meter shows now, as texts."""
+    def _read(self, bay: Bay, measurands: tuple[str, ...]) -> tuple[bytes, ...]:
+        """What the meter shows now, as texts of digits."""
         desk, number = self._desk, bay.number
-        plan = self._plans.get(measurands)
-        if plan is None:
-            plan = self._plans[measurands] = tuple(MEASURANDS.index(measurand) for measurand in measurands)
-        power = desk.hardware.power(number, desk.now)
+        register, power = desk.hardware.show(number, desk.now)
+        fixed = self._fixed.get(power) or self._fix(power)
+        if measurands == _FIRST_FOUR:
+            return (b"%d" % register, *fixed)
         offers = bay.transaction is not None and bay.offered and not bay.blocked
-        shown = (
-            str(desk.hardware.register(number, desk.now)),
-            str(power),
-            self._amperes.get(power) or self._ampere(power),
-            self._voltage,
-            str(desk.config.max_power_w) if offers else "0",
-        )
-        return shown if plan == _ALL else tuple([shown[place] for place in plan])
+        offered = b"%d" % desk.config.max_power_w if offers else b"0"
+        shown = (b"%d" % register, *fixed, offered)
+        return tuple([shown[MEASURANDS.index(measurand)] for measurand in measurands])
 
-    def _ampere(self, power: int) -> str:
-        """The current per phase for this power, cut to a tenth of an ampere."""
+    def _fix(self, power: int) -> tuple[bytes, bytes, bytes]:
+        """What follows from the power alone: power, current per phase cut to a tenth of an ampere, voltage."""
         meter = self._desk.profile.meter
         tenths = power * 10 // (meter.voltage * meter.phases)
-        text = self._amperes[power] = f"{tenths // 10}.{tenths % 10}"
-        return text
+        made = self._fixed[power] = (b"%d" % power, b"%d.%d" % divmod(tenths, 10), b"%d" % meter.voltage)
+        return made
 
 
 class _Due:

@@ -17,7 +17,6 @@ from msgspec import Struct
 from fleet.station.calls import LOST, Calls
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
-from sim.clock import iso
 from sim.wire import ocppj
 from sim.wire.calls import TRANSACTION, Pending
 from sim.wire.payloads import v16
@@ -35,21 +34,21 @@ _WRITTEN = b'"transactionId":%d' % OPEN_ID
 _PLACED = b'"transactionId":' + _PLACE
 
 
-class Sample(Struct, frozen=True):
-    """MeterValues not written out yet."""
+class Sample(Struct, frozen=True, gc=False):
+    """MeterValues not written out yet: timestamp and values as bytes, in the order of the template."""
 
     template: MeterValuesTemplate
     connector: int
-    at: int
-    values: tuple[str, ...]
+    texts: tuple[bytes, ...]
 
     def payload(self, in_transaction: bool) -> bytes:
         """The payload, with the place for the transaction id if it belongs to one."""
-        frame = self.template.frame("", self.connector, OPEN_ID if in_transaction else None, iso(self.at), self.values)
+        pattern = self.template.bound(self.connector, OPEN_ID if in_transaction else None)
+        frame = pattern % (b"", *self.texts)
         return frame[len(b'[2,"","MeterValues",') : -1].replace(_WRITTEN, _PLACED, 1)
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     """One message of the queue. `transaction` is the station's own number of it, 0 if the message belongs to none."""
 
     number: int
@@ -70,9 +69,11 @@ class Outbox:
         self._desk = desk
         self._calls = calls
         self._slot = desk.timers.slot(self._retry)
+        self._room = desk.profile.memory.outbox_messages
         self._under_way = False
         self._not_before = 0
         self._queue: deque[Message] = deque()
+        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, bytes]] = {}
         self.ids: dict[int, int] = {}
         self.on_confirmed: Settled = lambda message, payload: None
         self._restore(flash)
@@ -110,16 +111,18 @@ class Outbox:
 
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
-        self._put(Message(self._next, "MeterValues", transaction, sample), save=not self._desk.online)
+        desk = self._desk
+        self._put(Message(self._next, "MeterValues", transaction, sample), not (desk.accepted and desk.link is not None))
 
     def _put(self, message: Message, save: bool) -> None:
         self._next += 1
-        if len(self._queue) >= self._desk.profile.memory.outbox_messages:
+        if len(self._queue) >= self._room:
             self._make_room()
         self._queue.append(message)
         if save:
             self._save(message)
-        self.pump()
+        if not self._under_way:
+            self.pump()
 
     def _make_room(self) -> None:
         """Out of memory: the oldest sample that is not under way goes, never a Start or Stop."""
@@ -166,12 +169,21 @@ class Outbox:
     def _frame(self, id: str, message: Message) -> bytes:
         transaction = message.transaction
         body = message.body
-        if isinstance(body, bytes):
-            if transaction:
-                body = body.replace(_PLACE, b"%d" % self.ids.get(transaction, NO_ID), 1)
-            return ocppj.encode_call(id, message.action, body)
         known = self.ids.get(transaction, NO_ID) if transaction else None
-        return body.template.frame(id, body.connector, known, iso(body.at), body.values)
+        if isinstance(body, bytes):
+            if known is not None:
+                body = body.replace(_PLACE, b"%d" % known, 1)
+            return ocppj.encode_call(id, message.action, body)
+        return self._pattern(body, known) % (id.encode(), *body.texts)
+
+    def _pattern(self, sample: Sample, known: int | None) -> bytes:
+        """The pattern of such samples: the same again and again while a transaction runs."""
+        kept = self._patterns.get(sample.connector)
+        if kept is not None and kept[0] is sample.template and kept[1] == known:
+            return kept[2]
+        pattern = sample.template.bound(sample.connector, known)
+        self._patterns[sample.connector] = (sample.template, known, pattern)
+        return pattern
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """Confirmed: the message is done, and the next one may go."""
@@ -181,7 +193,8 @@ class Outbox:
             self._desk.persist(f"outbox/{message.number}", None)
         if message.action != "MeterValues":
             self.on_confirmed(message, payload)
-        self.pump()
+        if self._queue:
+            self.pump()
 
     def know(self, transaction: int, id: int) -> None:
         """The back-end's id of an own transaction."""

@@ -120,6 +120,8 @@ class Station:
     # -- wire ---------------------------------------------------------------------------------------------------------
 
     def _received(self, frame: bytes) -> None:
+        if self.calls.quick(frame):
+            return
         try:
             message = ocppj.parse(frame)
         except ocppj.BadFrame as bad:

@@ -45,7 +45,8 @@ class Handlers:
 def _boot_notification(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
     request: v16.BootNotification = v16.decode_request("BootNotification", raw)
     registration = house.stations.boot(state, msgspec.to_builtins(request), now)
-    interval = house.heartbeat_interval if registration == ACCEPTED else house.retry_interval
+    heartbeat = state.row.heartbeat_s or house.heartbeat_interval
+    interval = heartbeat if registration == ACCEPTED else house.retry_interval
     status = _STATUS.get(registration, "Rejected")
     return v16.encode(v16.BootNotificationResult(status=status, current_time=iso(now), interval=interval))
 

@@ -13,10 +13,12 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from scenarios.bench import library, world
@@ -66,26 +68,25 @@ class BenchResult(Struct, frozen=True, kw_only=True):
     machine: dict[str, str]
     notes: tuple[str, ...]
 
-    def text(self) -> str:
-        """The figures for people."""
-        ours, asis, sync = self.ours, self.library_as_installed, self.library_sync
-        mix = ", ".join(f"{count} {action}" for action, count in self.round_trips_by_action.items())
-        lines = [
-            f"{self.stations} stations x {self.hours} h: {ours.round_trips} round trips, {self.sessions_billed} of "
-            f"{self.sessions_driven} sessions billed, {self.signed_records} signed records, {self.energy_kwh:.0f} kWh",
-            f"  messages              {mix}",
-            f"  round trips per CPU s {ours.per_cpu_s:10.0f}   ({ours.cpu_s:.1f} s CPU, {ours.wall_s:.1f} s wall)",
-            f"  virtual / real        {self.virtual_over_real:10.0f}",
-            f"  peak memory           {self.peak_memory_mb:10.0f} MB",
-            f"  ocpp as installed     {asis.per_cpu_s:10.0f}   round trips per CPU s ({asis.round_trips} measured)",
-            f"  ocpp, sync validation {sync.per_cpu_s:10.0f}   round trips per CPU s ({sync.round_trips} measured)",
-            f"  ratio_as_installed    {self.ratio_as_installed:10.1f}",
-            f"  ratio_sync            {self.ratio_sync:10.1f}",
-            f"  digest                {self.digest}",
-            f"  versions              {', '.join(f'{name} {number}' for name, number in self.versions.items())}",
-            f"  machine               {', '.join(f'{name} {fact}' for name, fact in self.machine.items())}",
-        ]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+    def rows(self) -> dict[str, Any]:
+        """The figures by name, one level deep (`ours.cpu_s`, `versions.simpy`), the most wanted first."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        first = {
+            "round_trips_per_cpu_s": self.ours.per_cpu_s,
+            "ratio_as_installed": self.ratio_as_installed,
+            "ratio_sync": self.ratio_sync,
+        }
+        return {**first, **dict(_flat(plain))}
+
+
+def _flat(plain: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], str):
+            yield from ((f"{above}{name}.{number}", one) for number, one in enumerate(value, 1))
+        else:
+            yield above + name, value
 
 
 class _Measured(Struct, frozen=True):
@@ -97,7 +98,12 @@ class _Measured(Struct, frozen=True):
     setup_cpu_s: float
 
 
-def bench_day(
+def bench_day(stations: int = 1000, hours: int = 24, progress: Progress | None = None) -> dict[str, Any]:
+    """`measure` as rows of names and figures, for the command line."""
+    return measure(stations, hours, progress=progress).rows()
+
+
+def measure(
     stations: int = 1000,
     hours: int = 24,
     *,

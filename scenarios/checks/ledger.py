@@ -97,6 +97,8 @@ def rated_once(evidence: Evidence, judge: Judge) -> None:
         effective = [one for one in ratings if one.effective]
         if not ratings and (cdr.backend, cdr.cdr_id) in free:
             problem = ""
+        elif not ratings:
+            problem = "was never rated"
         elif len({one.version for one in ratings}) < len(ratings):
             problem = "was rated twice in one version"
         elif len(effective) != 1:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from scenarios import oracle
-from scenarios.checks.joins import Ledgered, joined, ledgered
+from scenarios.checks.joins import HANDED_OVER, Ledgered, joined, ledgered
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import letters
@@ -97,27 +97,25 @@ class Priced(Struct, frozen=True):
 def second_opinion(evidence: Evidence, judge: Judge) -> None:
     """Gross, net, VAT and currency of bill and effective rating; free exactly where the oracle says so."""
     plan = plan_of(evidence)
+    bills = {(one.session.backend, one.session.session_id): one for one in ledgered(evidence)}
     priced = []
-    for entry in ledgered(evidence):
-        case = _priced(evidence, plan, entry.session)
-        if case is not None:
-            judge.examined()
-            priced.append(case)
-            _compare(judge, entry, case)
     for session in evidence.read(BookSession):
-        case = _priced(evidence, plan, session) if session.state == "free" else None
-        if case is not None:
-            judge.examined()
-            said = oracle.opinion(case.points, case.terms)
-            token = plan.token(case.truth.token)
-            if not said.free and not (token and token.free):
-                sentence = f"free in the books, the oracle asks {said.gross} {said.currency}"
-                judge.fail("session", session.session_id, sentence, line(session), line(case.truth), _why(said))
+        entry = bills.get((session.backend, session.session_id))
+        case = _priced(evidence, plan, session, judge) if entry is not None or session.state == "free" else None
+        if case is None:
+            continue
+        judge.examined()
+        priced.append(case)
+        said = oracle.opinion(case.points, case.terms)
+        if entry is not None:
+            _compare(judge, entry, case, said)
+        elif not said.free and not _free_token(plan, case):
+            sentence = f"free in the books, the oracle asks {said.gross} {said.currency}"
+            judge.fail("session", session.session_id, sentence, line(session), line(case.truth), _why(said))
     _prove_oracle(evidence, judge, priced)
 
 
-def _compare(judge: Judge, entry: Ledgered, case: Priced) -> None:
-    said = oracle.opinion(case.points, case.terms)
+def _compare(judge: Judge, entry: Ledgered, case: Priced, said: Opinion) -> None:
     if said.free:
         judge.fail("bill", entry.name, "billed, though below the minimum", line(entry.session), line(case.truth))
         return
@@ -130,6 +128,11 @@ def _compare(judge: Judge, entry: Ledgered, case: Priced) -> None:
             )
             judge.fail("bill", entry.name, sentence, line(row), line(case.truth), _why(said))
             return
+
+
+def _free_token(plan: Plan, case: Priced) -> bool:
+    token = plan.token(case.truth.token)
+    return token is not None and token.free
 
 
 def _why(said: Opinion) -> Any:
@@ -151,20 +154,24 @@ def _prove_oracle(evidence: Evidence, judge: Judge, priced: list[Priced]) -> Non
     judge.say(f"{proven} of them also priced second by second")
 
 
-def _priced(evidence: Evidence, plan: Plan, session: BookSession) -> Priced | None:
+def _priced(evidence: Evidence, plan: Plan, session: BookSession, judge: Judge) -> Priced | None:
+    """The oracle's question about a session that truly ended; one that cannot be asked leaves a doubt."""
     truth = joined(evidence).truth_of(session)
-    if truth is None or truth.stopped_at is None or session.state == "handed-over":
+    if truth is None or truth.stopped_at is None or session.state == HANDED_OVER:
         return None
     points = tuple(Point(at, wh, mark) for at, wh, mark in json.loads(truth.points))
     token = plan.token(truth.token)
-    terms = Terms(
-        tariff=plan.tariff(truth.site, truth.started_at),
-        zone=plan.zone_of_site[truth.site],
-        group=token.group if token else None,
-        idle_billable=_time_allowed(evidence, plan, session, truth.station, truth.connector),
-    )
-    if len(points) < 2:
-        raise NoOpinion(f"session {truth.session_id} has no points")
+    try:
+        oracle.complete(points)
+        terms = Terms(
+            tariff=plan.tariff(truth.site, truth.started_at),
+            zone=plan.zone_of_site[truth.site],
+            group=token.group if token else None,
+            idle_billable=_time_allowed(evidence, plan, session, truth.station, truth.connector),
+        )
+    except NoOpinion as err:
+        judge.unknown(f"session {session.session_id}: {err}")
+        return None
     return Priced(session, truth, points, terms)
 
 
@@ -177,6 +184,8 @@ def _time_allowed(
     """
     meter = plan.meters[station, connector or 0]
     signed = letters(evidence, station, session.transaction_id) if session else ()
+    if not signed and meter.letter is None and meter.time_billing != "none":
+        raise NoOpinion(f"nobody says how good the clock of meter {meter.meter_id} is")
     return all(oracle.may_bill_time(meter.time_billing, letter) for letter in signed or (meter.letter,))
 
 
@@ -213,7 +222,7 @@ def withheld_is_no_idle(evidence: Evidence, judge: Judge) -> None:
     """Idle seconds of each charge detail record against those in which the EV itself did not draw."""
     plan = plan_of(evidence)
     for entry in ledgered(evidence):
-        case = _priced(evidence, plan, entry.session)
+        case = _priced(evidence, plan, entry.session, judge)
         if case is None or entry.cdr is None or not entry.cdr.idle_seconds:
             continue
         judge.examined()
@@ -234,7 +243,7 @@ def idle_after_grace(evidence: Evidence, judge: Judge) -> None:
     plan = plan_of(evidence)
     for entry in ledgered(evidence):
         charged = sum(one["amount"] for one in _lines(entry.rated) if _is_time(one)) if entry.rated else 0
-        case = _priced(evidence, plan, entry.session) if charged else None
+        case = _priced(evidence, plan, entry.session, judge) if charged else None
         if case is None:
             continue
         judge.examined()

@@ -324,8 +324,8 @@ def read_wire(path: Path) -> Iterator[WireLine]:
                 yield from map(decode, lines)
     except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as err:
         raise BadInput(path, None, f"is no readable wire file ({err})", "a wire.jsonl.zst of a run folder") from err
-    if rest:
-        raise BadInput(path, None, "ends in the middle of a line", "a wire.jsonl.zst of a finished run")
+    if rest or not path.stat().st_size:
+        raise BadInput(path, None, "ends before its time", "a wire.jsonl.zst of a finished run")
 
 
 def _text(data: bytes) -> str:

@@ -18,18 +18,18 @@ KEEPALIVE_TIMEOUT = 60 * SECOND
 class Uplink:
     """Latency and faults of one station's way to the internet; times in ms."""
 
-    __slots__ = ("_base", "_draw", "_jitter", "refused_until", "stalled_until")
+    __slots__ = ("_draw", "_jitter", "_least", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
         self._draw = rng.random
-        self._base = base_ms
+        self._least = base_ms + 1
         self._jitter = jitter_ms
         self.stalled_until = 0
         self.refused_until = 0
 
     def latency(self) -> int:
         """One-way delay of the next frame, at least 1 ms."""
-        return self._base + int(self._draw() * self._jitter) + 1
+        return self._least + int(self._draw() * self._jitter)
 
     def stall(self, until: int) -> None:
         """Nothing gets through until then; nothing is lost either."""

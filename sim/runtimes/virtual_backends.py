@@ -7,6 +7,7 @@ never tell a back-end that it is about to die.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.backend import BackEnd, Factory, Operation, Refusal, Setup
@@ -57,11 +58,12 @@ class _Connection:
 class _Process:
     """A back-end process: the object while it lives, its connections, and how it is to die next."""
 
-    __slots__ = ("armed", "connections", "crashes", "doomed", "factory", "flush_armed", "object", "setup")
+    __slots__ = ("armed", "connections", "crashes", "doomed", "factory", "flush_armed", "object", "release", "setup")
 
-    def __init__(self, factory: Factory, setup: Setup) -> None:
+    def __init__(self, factory: Factory, setup: Setup, release: Callable[[_Process, Effect], None]) -> None:
         self.factory = factory
         self.setup = setup
+        self.release = partial(release, self)
         self.object: BackEnd | None = None
         self.connections: dict[LinkId, _Connection] = {}
         self.flush_armed = False
@@ -82,7 +84,7 @@ class BackEnds:
 
     def add(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end for the first time."""
-        process = self._processes[setup.name] = _Process(factory, setup)
+        process = self._processes[setup.name] = _Process(factory, setup, self._release)
         self._start(process)
 
     def is_up(self, name: str) -> bool:
@@ -122,10 +124,13 @@ class BackEnds:
         self._handle(process, process.connections[link.id], event)
 
     def _handle(self, process: _Process, connection: _Connection, event: Event) -> None:
-        for effect in connection.machine.handle(event, self._world.now):
+        world, machine = self._world, connection.machine
+        for effect in machine.handle(event, world.now):
             self._release(process, effect)
-        self._arm_connection(process, connection)
-        self._arm_flush(process)
+        if machine.next_deadline() is not None:
+            self._arm_connection(process, connection)
+        if not process.flush_armed:
+            self._arm_flush(process)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
@@ -187,7 +192,7 @@ class BackEnds:
         if process.doomed is not None:
             self._die(process, process.doomed)
             return
-        lived.flush(self._world.now, lambda effect: self._release(process, effect))
+        lived.flush(self._world.now, process.release)
         self._arm(process)
 
     def _arm(self, process: _Process) -> None:

@@ -74,7 +74,7 @@ _STATUSES = frozenset("UISR")
 _LEVELS = {"ISO14443": ("HEARSAY", "RFID_PLAIN"), "CENTRAL": ("TRUSTED", "OCPP_RS")}
 """How sure the station is of the person, and how it knows: a card number read in plain, a start by the back-end."""
 
-_LAST_VALUE = re.compile(r'.*"RV"\s*:\s*"?\s*[+-]?(\d+)', re.ASCII | re.DOTALL)
+_LAST_VALUE = re.compile(r'.*"RV"\s*:\s*"?\s*[+-]?(\d+(?:\.\d+)?)', re.ASCII | re.DOTALL)
 
 
 def kwh(wh: int) -> Decimal:
@@ -189,13 +189,16 @@ def unwrap(value: str) -> str:
 
 
 def tamper(text: str) -> str:
-    """The same record with one digit of its last value raised and the signature left as it is: a forgery."""
+    """The same record with one digit of its last value raised and the signature left as it is: a forgery.
+
+    The last digit that can be raised is taken, so that the value stays plausible and only the signature can tell.
+    """
     end = text.rindex("|")
     found = _LAST_VALUE.match(text, 0, end)
     if found is None:
         raise ValueError("the record has no value to tamper with")
     first, last = found.span(1)
-    place = next((n for n in range(last - 1, first - 1, -1) if text[n] != "9"), first)
+    place = next((n for n in range(last - 1, first - 1, -1) if text[n] not in "9."), first)
     digit = "8" if text[place] == "9" else str(int(text[place]) + 1)
     return text[:place] + digit + text[place + 1 :]
 

@@ -114,7 +114,7 @@ def test_row_of_another_table_is_refused() -> None:
 
     store = MemoryStore({}, TABLES)
     with pytest.raises(StoreError):
-        store.insert(THINGS, Other("a"))  # type: ignore[arg-type]
+        store.insert(THINGS, Other("a"))  # type: ignore[misc]
 
 
 def test_rows_that_could_be_changed_in_place_cannot_be_declared() -> None:

@@ -125,7 +125,11 @@ def test_any_change_of_an_entry_is_found(amounts: list[int], data: st.DataObject
                 replace(entry, postings=(replace(first, account="receivable:eve"), second, third)),
                 replace(
                     entry,
-                    postings=(replace(first, amount=first.amount + 1), replace(second, amount=second.amount - 1), third),
+                    postings=(
+                        replace(first, amount=first.amount + 1),
+                        replace(second, amount=second.amount - 1),
+                        third,
+                    ),
                 ),
             )
         )

@@ -1,4 +1,6 @@
-"""Rating against prices computed by hand, and its laws: more never costs less, and cutting a stretch changes nothing."""
+"""Rating against prices computed by hand, and its laws: more never costs less, and cutting a stretch changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,9 @@ def test_the_night_price_on_the_night_the_clocks_go_forward() -> None:
 
 
 def test_idle_minutes_over_the_repeated_hour_are_utc_minutes() -> None:
-    """T08: 23:00 UTC to 03:00 UTC are 4 h although local clocks show 01:00 to 04:00; 14400 - 1800 s at 0.10/min = 21.00."""
+    """T08: 23:00 UTC to 03:00 UTC are 4 h although local clocks show 01:00 to 04:00; 14400 - 1800 s at 0.10/min =
+    21.00.
+    """
     rated = rate(cdr("2026-10-24T22:00:00Z", (HOUR, "5.000", False), (4 * HOUR, "0", True)), TARIFF, POLICY)
     idle = next(line for line in rated.lines if line.component == "idle")
     assert (idle.quantity, idle.billed_quantity, idle.amount) == ("14400", "12600", 2100)

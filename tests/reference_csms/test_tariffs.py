@@ -100,14 +100,20 @@ def test_a_tariff_without_bands_of_different_price_changes_never() -> None:
 
 def test_a_price_change_in_the_repeated_hour_happens_three_times() -> None:
     """25 October 2026: Berlin lives 02:00 to 03:00 twice, so a change at 02:30 goes there, back and there again."""
-    row = {**ROW, "energy": [{"from": "00:00", "to": "02:30", "price": "1"}, {"from": "02:30", "to": "00:00", "price": "2"}]}
+    row = {
+        **ROW,
+        "energy": [{"from": "00:00", "to": "02:30", "price": "1"}, {"from": "02:30", "to": "00:00", "price": "2"}],
+    }
     times = change_times(tariff_from_row(row).bands, "Europe/Berlin", day("2026-10-25"))
     assert times == ("00:30", "01:00", "01:30", "23:00")
 
 
 def test_a_price_change_in_the_missing_hour_happens_when_the_clock_jumps() -> None:
     """28 March 2027: Berlin has no 02:30; at 01:00 UTC the clock shows 03:00."""
-    row = {**ROW, "energy": [{"from": "00:00", "to": "02:30", "price": "1"}, {"from": "02:30", "to": "00:00", "price": "2"}]}
+    row = {
+        **ROW,
+        "energy": [{"from": "00:00", "to": "02:30", "price": "1"}, {"from": "02:30", "to": "00:00", "price": "2"}],
+    }
     assert change_times(tariff_from_row(row).bands, "Europe/Berlin", day("2027-03-28")) == ("01:00", "22:00")
 
 

@@ -85,7 +85,9 @@ class Day:
         plan = [{"key": key, "json": json.dumps(value)} for key, value in self.plan.items()]
         tables = {**self.tables, "plan": plan}
         columns = all_tables()
-        cells = {name: [tuple(scalar(row.get(c)) for c in columns[name]) for row in rows] for name, rows in tables.items()}
+        cells = {
+            name: [tuple(scalar(row.get(c)) for c in columns[name]) for row in rows] for name, rows in tables.items()
+        }
         return save_tables(None, cells)
 
     def check(self, name: str) -> CheckResult:
@@ -103,7 +105,12 @@ class Day:
             "stations": [{"station": station, "site": site} for station, site in SITE.items()],
             "tariffs": [TARIFF],
             "tokens": [
-                {"token": token, "customer": f"c-{token}", "group": group, "status": "Blocked" if "BAD" in token else "Accepted"}
+                {
+                    "token": token,
+                    "customer": f"c-{token}",
+                    "group": group,
+                    "status": "Blocked" if "BAD" in token else "Accepted",
+                }
                 for token, group in GROUP.items()
             ],
             "meters": [
@@ -221,7 +228,14 @@ class Day:
         self.session("S2", "BB01", 500_000_004, "new", [("14:00", 0, "B"), ("14:01", 50, "E")])
 
     def session(
-        self, station: str, token: str, tid: int, backend: str, marks: list[tuple[str, int, str]], *, issuer: str = "",
+        self,
+        station: str,
+        token: str,
+        tid: int,
+        backend: str,
+        marks: list[tuple[str, int, str]],
+        *,
+        issuer: str = "",
         harm: str = "",
     ) -> dict[str, Row]:
         """One session in truth, on the wire and in the books. Returns its start and stop calls."""
@@ -249,8 +263,8 @@ class Day:
             harm=harm,
         )
         self.add(
-            "truth_visits", visit_id=f"v-{tid}", station=station, connector=1, driver="d", token=token, outcome="charged",
-            attempts=1, refusals=0, interrupted=0, lost_ms=0, note="",
+            "truth_visits", visit_id=f"v-{tid}", station=station, connector=1, driver="d", token=token,
+            outcome="charged", attempts=1, refusals=0, interrupted=0, lost_ms=0, note="",
         )  # fmt: skip
         start = self.call(
             begin.at,
@@ -301,7 +315,13 @@ class Day:
         times = {"received_start_at": begin.at + 20, "received_stop_at": end.at + 20}
         session_id = f"s-{tid}"
         if issuer != backend:
-            tx = {**common, "transaction_id": tid, "issuer": issuer, "meter_start": begin.wh, "received_start_at": begin.at + 20}
+            tx = {
+                **common,
+                "transaction_id": tid,
+                "issuer": issuer,
+                "meter_start": begin.wh,
+                "received_start_at": begin.at + 20,
+            }
             self.add("books_transactions", backend=issuer, state="handed-over", session_id=session_id, **tx)
             handed = {"session_id": session_id, "transaction_id": tid, "site": SITE[station], "state": "handed-over"}
             self.add("books_sessions", backend=issuer, **common, **handed)
@@ -326,9 +346,7 @@ class Day:
         else:
             self._price(station, token, tid, backend, points, common)
 
-    def _price(
-        self, station: str, token: str, tid: int, backend: str, points: list[Point], common: Row
-    ) -> None:
+    def _price(self, station: str, token: str, tid: int, backend: str, points: list[Point], common: Row) -> None:
         begin, end = points[0], points[-1]
         billable = oracle.may_bill_time(*TIME_BILLING[station])
         said = oracle.opinion(points, Terms(TARIFF, ZONE, GROUP[token], billable))
@@ -343,7 +361,13 @@ class Day:
             quantity = str(ocmf.kwh(one.quantity)) if one.component == "energy" else str(one.quantity)
             unit = {"energy": "kWh", "idle": "s"}.get(one.component, "session")
             lines.append(
-                {"component": one.component, "quantity": quantity, "unit": unit, "billed_quantity": quantity, "amount": one.amount}
+                {
+                    "component": one.component,
+                    "quantity": quantity,
+                    "unit": unit,
+                    "billed_quantity": quantity,
+                    "amount": one.amount,
+                }
             )
         amounts = {"currency": "EUR", "gross": said.gross, "net": said.net, "vat": said.vat}
         rated = {"rated_id": f"r-{tid}", "cdr_id": f"c-{tid}"}
@@ -353,7 +377,9 @@ class Day:
         )  # fmt: skip
         if not said.free:
             number = f"CITY-{backend}-{tid}"
-            entry = self.post(backend, end.at + MINUTE, "bill", f"{number} sha256:00", f"c-{token}", said.gross, said.net)
+            entry = self.post(
+                backend, end.at + MINUTE, "bill", f"{number} sha256:00", f"c-{token}", said.gross, said.net
+            )
             self.add(
                 "books_bills", backend=backend, number=number, session_id=f"s-{tid}", **rated, seller="city",
                 customer=f"c-{token}", **amounts, issued_at=end.at + MINUTE, journal_seq=entry["seq"],
@@ -362,7 +388,11 @@ class Day:
     def post(self, backend: str, at: int, kind: str, ref: str, customer: str, gross: int, net: int) -> Row:
         """One journal entry, chained."""
         before = self.rows("books_journal", backend=backend)
-        postings = [[f"receivable:{customer}", "EUR", gross], ["revenue:city", "EUR", -net], ["vat:city", "EUR", net - gross]]
+        postings = [
+            [f"receivable:{customer}", "EUR", gross],
+            ["revenue:city", "EUR", -net],
+            ["vat:city", "EUR", net - gross],
+        ]
         body = {
             "seq": len(before) + 1,
             "at": at,
@@ -386,13 +416,22 @@ class Day:
         walk = ("PLANNED", "PREFLIGHT_OK", "NOTIFIED", "DRAINING", "SWITCH_SENT", "OFFLINE_WINDOW", "SEEN_AT_NEW")
         for number, state in enumerate((*walk, "PROVISIONED", "VERIFIED", "CLOSED_AT_OLD")):
             self.add("truth_migration", at=local("10:26") + number * MINUTE, station="S1", site="alpha", state=state)
-        refused = {"station": "S1", "connector": 1, "driver": "bad", "token": "BAD1", "outcome": "refused", "refusals": 3}
+        refused = {
+            "station": "S1",
+            "connector": 1,
+            "driver": "bad",
+            "token": "BAD1",
+            "outcome": "refused",
+            "refusals": 3,
+        }
         self.add("truth_visits", visit_id="v-bad", note="blocked-token", lost_ms=HOUR, **refused)
         for backend in ("legacy", "new"):
             for token in ("AA01", "BAD1"):
                 decision = "Blocked" if token == "BAD1" else "Accepted"
                 for site in SITE.values():
-                    self.add("books_access", backend=backend, token=token, site=site, grp=GROUP[token], decision=decision)
+                    self.add(
+                        "books_access", backend=backend, token=token, site=site, grp=GROUP[token], decision=decision
+                    )
             for at in (local("12:00"), local("23:00")):
                 price = "0.49" if at == local("12:00") else "0.39"
                 quote = {"site": "alpha", "grp": "staff", "at": at, "component": "energy", "price": price}

@@ -1,0 +1,49 @@
+# chargerig: everything starts here. Needs GNU make, git and Python 3.11 or newer; everything else is installed by pip into .venv.
+#   make demo    run the first day and say where its report lies
+#   make help    what else there is
+
+# The first of these that is new enough; `make PYTHON=/path/to/python demo` takes another one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+SEED ?= 1
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test verify slow picture clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 17
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "chargerig needs Python 3.11 or newer; found: $$(python3 --version 2>&1). Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## run the first day, print its verdicts, say where the report lies
+	$(BIN)/chargerig run first-day --seed $(SEED)
+
+test: $(STAMP) ## the test suite
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' -q
+
+verify: $(STAMP) ## format, lint, types, the house, determinism
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py
+	$(BIN)/python tests/verify_runs.py
+
+slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow -q
+
+picture: $(STAMP) ## draw the picture of the README again
+	rm -rf reports/out/picture
+	$(BIN)/chargerig run first-day --seed 1 --out reports/out/picture
+	$(BIN)/chargerig report reports/out/picture --picture docs/first-day.svg
+
+clean: ## remove everything that make has made
+	rm -rf $(VENV) reports/out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

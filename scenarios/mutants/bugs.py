@@ -1,0 +1,118 @@
+"""What is wrong in each planted bug: wrong versions of single decisions of the reference back-end.
+
+Each is what a hurried programmer might really write. Nothing here may be imported by anything but the registry of mutants.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+from reference_csms import authorization, matching
+from reference_csms.billing import ledger
+from reference_csms.commands import Stop
+from reference_csms.pricing.rating import RatedCdr
+from reference_csms.records import OPEN, Session, Token
+from sim.backend import Row
+from sim.clock import DAY, MINUTE, Instant
+from sim.wire.ocmf import Reading, Record
+
+Step = Callable[[], None]
+
+
+def every_stop_closes(session: Session, stop: Stop) -> str:
+    """Nobody asks whether this stop came before."""
+    return matching.CLOSE
+
+
+def release_then_commit(commit: Step, release: Step) -> None:
+    """The replies first: it feels faster."""
+    release()
+    commit()
+
+
+def ids_from_one(base: int, n: int) -> int:
+    """Everybody begins at 1."""
+    return n
+
+
+def match_by_id_only(view: matching.View, stop: Stop) -> matching.Match:
+    """The session with this id, whoever sent the stop."""
+    found = view.by_transaction(stop.transaction_id)
+    running = [session for session in found if session.transaction_state == OPEN]
+    if running:
+        return matching.Match(running[0])
+    return matching.match_stop(view, stop)
+
+
+def minute_of_the_utc_day(instant: int, zone_name: str) -> int:
+    """The zone is forgotten."""
+    return instant % DAY // MINUTE
+
+
+def as_received(claimed: Instant, received: Instant) -> Instant:
+    """What comes late is taken to have happened when it came."""
+    return received if received - claimed > MINUTE else claimed
+
+
+def idle_whenever_nothing_flows(readings: Sequence[Reading]) -> list[tuple[int, int]]:
+    """Every stretch without energy is idle time, whoever is the cause."""
+    return [(before.at, after.at) for before, after in pairwise(readings) if after.value == before.value]
+
+
+def every_signature_is_good(record: Record, public_key: str) -> bool:
+    """The signature is there, that will do."""
+    return True
+
+
+def bill_what_was_held(reason: str | None) -> str | None:
+    """A quarantine is bad for turnover."""
+    return None
+
+
+def a_cent_more(rows: Sequence[Row]) -> list[Row]:
+    """Somebody rounded up while copying the price list."""
+    return [{**row, "energy": [_dearer(band) for band in row["energy"]]} for row in rows]
+
+
+def _dearer(band: Row) -> Row:
+    return {**band, "price": str(Decimal(band["price"]) + Decimal("0.01"))}
+
+
+def no_discounts(rows: Sequence[Row]) -> list[Row]:
+    """The groups were not taken along."""
+    return [{**row, "group_discounts": {}} for row in rows]
+
+
+def any_clock_will_do(time_billing: str, readings: Sequence[Reading]) -> bool:
+    """A clock is a clock."""
+    return True
+
+
+def admit_everything(action: str, accepted: bool) -> bool:
+    """Being accepted is a formality."""
+    return True
+
+
+def known_is_good_enough(token: Token | None, site: str, now: int) -> str:
+    """Whoever has a row is let in."""
+    return authorization.INVALID if token is None else authorization.ACCEPTED
+
+
+def a_cent_short(seller: str, customer: str, rated: RatedCdr) -> tuple[ledger.Posting, ...]:
+    """Net and VAT are cut instead of rounded, and the rest is nobody's."""
+    receivable, revenue, vat = ledger.post_bill(seller, customer, rated)
+    return receivable, ledger.Posting(revenue.account, revenue.currency, revenue.amount + 1), vat
+
+
+def anything_balances(postings: Sequence[ledger.Posting]) -> None:
+    """The check was in the way."""
+
+
+def hash_alone(
+    seq: int, at: Instant, kind: str, ref: str, postings: Sequence[ledger.Posting], prev_hash: str
+) -> str:
+    """Each entry by itself: nothing ties it to the one before."""
+    return hashlib.sha256(f"{seq}{at}{kind}{ref}".encode()).hexdigest()

@@ -1,0 +1,168 @@
+"""The planted bugs, each a few lines through the composition root, each with the check that must catch it.
+
+A mutant may replace parts of a back-end by name and nothing else; it may never know of a check. `baits` are the faults of
+the day without which it gets through: they show that the faults matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from reference_csms import assemble
+from scenarios.mutants import bugs
+from scenarios.targets import ROLES, Target, reference
+from sim.backend import BackEnd, Factory, Setup
+from sim.errors import BadInput
+
+Parts = Callable[[Setup], Mapping[str, Any]]
+
+
+class Mutant(Struct, frozen=True, kw_only=True):
+    """One planted bug: what is wrong, in which back-ends, and the check named for it."""
+
+    name: str
+    sentence: str
+    check: str
+    parts: Parts
+    roles: tuple[str, ...] = ROLES
+    baits: tuple[str, ...] = ()
+
+    def target(self) -> Target:
+        """The two back-ends with the bug planted in its roles."""
+
+        def broken(setup: Setup) -> BackEnd:
+            return assemble(setup, **self.parts(setup))
+
+        factories: dict[str, Factory] = {role: broken if role in self.roles else reference for role in ROLES}
+        return Target(name=f"mutant {self.name}", legacy=factories["legacy"], new=factories["new"])
+
+
+def _always(**parts: Any) -> Parts:
+    return lambda setup: parts
+
+
+_MUTANTS = (
+    Mutant(
+        name="repeated-stop-billed-twice",
+        sentence="a StopTransaction that is delivered again after a lost reply makes a second session and a second bill",
+        check="INV-04",
+        parts=_always(deduplicate_stop=bugs.every_stop_closes),
+        baits=("backend.crash",),
+    ),
+    Mutant(
+        name="reply-before-commit",
+        sentence="replies leave before the group is committed, so a crash forgets what was acknowledged",
+        check="INV-03",
+        parts=_always(committer=bugs.release_then_commit),
+        roles=("new",),
+        baits=("backend.crash",),
+    ),
+    Mutant(
+        name="transaction-ids-restart-at-one",
+        sentence="both back-ends number their transactions from 1",
+        check="INV-07",
+        parts=_always(transaction_ids=bugs.ids_from_one),
+    ),
+    Mutant(
+        name="stop-matched-by-id-only",
+        sentence="a StopTransaction ends whatever session has its id, whichever station sent it",
+        check="INV-03",
+        parts=_always(match_stop=bugs.match_by_id_only),
+        baits=("station.stray-stop",),
+    ),
+    Mutant(
+        name="local-time-taken-as-utc",
+        sentence="price windows of the local day are looked up in UTC",
+        check="T01",
+        parts=_always(local_time=bugs.minute_of_the_utc_day),
+    ),
+    Mutant(
+        name="offline-stop-timed-at-arrival",
+        sentence="a stop that waited in an offline queue counts from its arrival, so idle time grows",
+        check="T01",
+        parts=_always(stop_time=bugs.as_received),
+        baits=("link.stall", "backend.crash"),
+    ),
+    Mutant(
+        name="withheld-power-billed-as-idle",
+        sentence="idle time goes on while the station withholds power",
+        check="INV-35",
+        parts=_always(idle_intervals=bugs.idle_whenever_nothing_flows),
+        baits=("station.withhold",),
+    ),
+    Mutant(
+        name="signature-not-checked",
+        sentence="a signed record is taken for good without looking at its signature",
+        check="INV-29",
+        parts=_always(verify_record=bugs.every_signature_is_good),
+        baits=("meter.tamper",),
+    ),
+    Mutant(
+        name="quarantine-billed",
+        sentence="what was held because of a bad record is billed all the same",
+        check="INV-29",
+        parts=_always(gate=bugs.bill_what_was_held),
+        baits=("meter.tamper", "meter.key-unregistered"),
+    ),
+    Mutant(
+        name="price-off-by-a-cent-after-the-move",
+        sentence="the new back-end's energy prices are a hundredth higher per kWh than the old one's",
+        check="INV-22",
+        parts=_always(tariffs=bugs.a_cent_more),
+        roles=("new",),
+    ),
+    Mutant(
+        name="group-discount-forgotten",
+        sentence="the new back-end gives no group its discount",
+        check="INV-22",
+        parts=_always(tariffs=bugs.no_discounts),
+        roles=("new",),
+    ),
+    Mutant(
+        name="idle-billed-by-an-uncertified-clock",
+        sentence="time is billed whatever the meter's approval says of its clock",
+        check="T10",
+        parts=_always(time_billable=bugs.any_clock_will_do),
+    ),
+    Mutant(
+        name="calls-taken-before-accepted",
+        sentence="a station that was told to wait may send what it likes",
+        check="INV-16",
+        parts=_always(admit_call=bugs.admit_everything),
+    ),
+    Mutant(
+        name="blocked-token-let-in-at-new",
+        sentence="the new back-end accepts tokens that the old one blocks",
+        check="INV-21",
+        parts=_always(authorize=bugs.known_is_good_enough),
+        roles=("new",),
+    ),
+    Mutant(
+        name="rounding-lost-in-the-ledger",
+        sentence="the revenue side of a bill is posted a cent short",
+        check="L01",
+        parts=_always(post=bugs.a_cent_short, check_posting=bugs.anything_balances),
+    ),
+    Mutant(
+        name="hash-chain-broken",
+        sentence="journal entries are hashed without the entry before them",
+        check="L05",
+        parts=_always(chain_hash=bugs.hash_alone),
+    ),
+)
+
+
+def all_mutants() -> tuple[Mutant, ...]:
+    """Every planted bug, in the order in which they are listed."""
+    return _MUTANTS
+
+
+def mutant(name: str) -> Mutant:
+    """The planted bug of this name. Raises BadInput with the names there are."""
+    for one in _MUTANTS:
+        if one.name == name:
+            return one
+    raise BadInput(None, "mutant", f"no mutant is called {name!r}", [one.name for one in _MUTANTS])

@@ -1,0 +1,66 @@
+"""Runs a scenario against a back-end with a planted bug and says whether the check named for it noticed.
+
+Caught means: the named check FAILs with a finding. A crash, an UNKNOWN, or only another check is an escape.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from scenarios.load import load_scenario, sessions_path
+from scenarios.model import Scenario
+from scenarios.mutants.registry import Mutant, mutant
+from scenarios.runner import judge
+from sim.evidence.verdict import CheckResult, Verdict
+
+SCENARIO = "first-day"
+BESIDES = ("INV-35",)
+"""Checks asked of mutants beyond those that the scenario names."""
+
+
+class MutantRun(Struct, frozen=True):
+    """What became of a planted bug. `failed` are the checks that found something, `note` the first finding of its own."""
+
+    name: str
+    check: str
+    caught: bool
+    failed: tuple[str, ...]
+    note: str
+
+
+def run_mutant(name: str, seed: int = 1, scenario: Scenario | None = None) -> MutantRun:
+    """Plant the bug of this name and run the day. Raises BadInput for an unknown name."""
+    return run(mutant(name), seed, scenario or load_scenario(SCENARIO))
+
+
+def run_without_baits(name: str, seed: int = 1) -> MutantRun:
+    """The same with the faults removed that the bug needs to show: it is expected to get through."""
+    planted = mutant(name)
+    return run(planted, seed, load_scenario(SCENARIO).without_faults(*planted.baits))
+
+
+def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
+    """Run one planted bug on a scenario."""
+    checks = [*scenario.checks.all_of, *(check for check in BESIDES if check not in scenario.checks.all_of)]
+    try:
+        _, results = judge(
+            scenario,
+            seed,
+            sessions=sessions_path(scenario),
+            target=planted.target(),
+            wire="index",
+            repeat=False,
+            checks=checks,
+        )
+    except Exception as err:  # a bug that ends in a crash has not been found by a check
+        return MutantRun(planted.name, planted.check, False, (), f"crashed: {type(err).__name__}: {err}")
+    failed = tuple(result.check for result in results if result.verdict is Verdict.FAIL)
+    return MutantRun(planted.name, planted.check, planted.check in failed, failed, _note(planted, results))
+
+
+def _note(planted: Mutant, results: list[CheckResult]) -> str:
+    for result in results:
+        if result.check == planted.check and result.findings:
+            first = result.findings[0]
+            return f"{len(result.findings)} findings, the first: {first.subject_kind} {first.subject}: {first.sentence}"
+    return "the check named for it found nothing"
