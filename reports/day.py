@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from reports import words
 from reports.run import BACKENDS, Row, Run, by, points
-from sim.clock import HOUR, MINUTE
+from sim.clock import DAY, HOUR, MINUTE
 
 Steps = tuple[list[int], list[int]]
 
@@ -27,7 +27,10 @@ class Band(Struct, frozen=True):
 
 
 class Day(Struct, frozen=True):
-    """All that the timeline shows. Instants in ms."""
+    """All that the pictures of the day show. Instants in ms.
+
+    `homes` says for each moving station where it belonged: legacy, on the way, new; `moves` each phase of its move.
+    """
 
     begin: int
     end: int
@@ -36,6 +39,7 @@ class Day(Struct, frozen=True):
     plugged: Steps
     drawing: Steps
     moves: tuple[Band, ...]
+    homes: tuple[Band, ...]
     charging_at_moved: tuple[Band, ...]
     faults: tuple[Band, ...]
 
@@ -47,6 +51,7 @@ def day(run: Run) -> Day:
     open_sessions = [(s["started_at"], s["stopped_at"] if s["stopped_at"] is not None else end) for s in sessions]
     moves = tuple(_moves(run, end))
     moving = {band.row for band in moves}
+    homes = tuple(home for station in dict.fromkeys(band.row for band in moves) for home in _homes(run, station, begin, end))
     return Day(
         begin=begin,
         end=end,
@@ -55,6 +60,7 @@ def day(run: Run) -> Day:
         plugged=_steps(open_sessions),
         drawing=_steps(span for session in sessions for span in _drawing(session, end)),
         moves=moves,
+        homes=homes,
         charging_at_moved=tuple(
             Band(s["station"], "", s["started_at"], s["stopped_at"] or end) for s in sessions if s["station"] in moving
         ),
@@ -63,12 +69,12 @@ def day(run: Run) -> Day:
 
 
 def _window(run: Run) -> tuple[int, int]:
-    """From an hour before the first arrival to an hour after the last session's end, at most what the evidence covers."""
+    """From an hour before the first session to the end of the last one, at most a day: what lasts longer runs off the edge."""
     starts = [int(row["started_at"]) for row in run.table("truth_sessions")]
     stops = [int(row["stopped_at"]) for row in run.table("truth_sessions") if row["stopped_at"] is not None]
     links = run.table("wire_links")
     begin = min(starts, default=min((int(row["opened_at"]) for row in links), default=0)) - HOUR
-    end = max([*stops, *(int(row["until"] or row["at"]) for row in run.table("truth_faults"))], default=begin + HOUR)
+    end = min(max(stops, default=begin + HOUR), begin + DAY)
     return begin // HOUR * HOUR, -(-(end + HOUR // 2) // HOUR) * HOUR
 
 
@@ -121,6 +127,25 @@ def _moves(run: Run, end: int) -> Iterable[Band]:
         for number, row in enumerate(rows):
             until = int(rows[number + 1]["at"]) if number + 1 < len(rows) else end
             yield Band(station, phase_of[row["state"]], int(row["at"]), until)
+
+
+def _homes(run: Run, station: str, begin: int, end: int) -> Iterable[Band]:
+    """Where a moving station belonged: at legacy until the switch, at new once it was seen there."""
+    rows = [row for row in run.table("truth_migration") if row["station"] == station]
+    edges = [(begin, "legacy")]
+    for row in rows:
+        label = {"SWITCH_SENT": "on the way", "SEEN_AT_NEW": "new", "BACK_AT_OLD": "legacy", "STUCK": "in trouble"}
+        if row["state"] in label:
+            edges.append((int(row["at"]), label[row["state"]]))
+    for (at, name), (until, _) in zip(edges, [*edges[1:], (end, "")], strict=True):
+        yield Band(station, name, at, until)
+
+
+def move_window(day: Day) -> tuple[int, int]:
+    """From a quarter of an hour before the first turn to a quarter after the last station had moved."""
+    active = [band for band in day.moves if band.label != words.PHASES[4][0]]
+    begin = min((band.begin for band in active if band.label != words.PHASES[0][0]), default=day.begin)
+    return begin - 15 * MINUTE, max((band.end for band in active), default=day.end) + 15 * MINUTE
 
 
 def _turn(rows: list[Row]) -> tuple[int, str]:

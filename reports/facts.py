@@ -49,6 +49,7 @@ class Facts(Struct, frozen=True):
     fates: tuple[Fate, ...]
     money: tuple[Money, ...]
     calls: dict[str, int]
+    frames: int
     calls_lost: int
     connections: int
     resent: int
@@ -86,6 +87,7 @@ def facts(run: Run) -> Facts:
         fates=tuple(_fates(run)),
         money=tuple(_money(run)),
         calls={name: run.count("wire_calls", f"backend = '{name}'") for name in BACKENDS},
+        frames=sum(int(link["frames_up"] or 0) + int(link["frames_down"] or 0) for link in run.table("wire_links")),
         calls_lost=run.count("wire_calls", "answer_delivered_at IS NULL"),
         connections=run.count("wire_links"),
         resent=_resent(run),
@@ -104,21 +106,30 @@ def delivered(session: Row) -> int:
     return int(session["register_stop"]) - int(session["register_start"])
 
 
-def _loose_energies(run: Run, backend: str) -> list[int]:
-    """Energies of quarantine entries that belong to no session of any book, Wh.
+def is_copy(run: Run, held: Row) -> bool:
+    """Whether a quarantine entry is only the copy of an end that some book has settled: same station, same final register.
 
-    The end of a session that is sent to both back-ends is settled at one and held at the other: the copy has no energy of
-    its own. It is known by its station and final register.
+    The end of a session that is sent to both back-ends is settled at one and held at the other.
     """
-    settled = {
-        (row["station"], row["meter_stop"]) for row in run.table("books_transactions") if row["state"] != "handed-over"
-    }
-    energies = []
-    for row in run.table("books_quarantine"):
-        if row["backend"] == backend and not row["session_id"] and row["reason"] not in _NO_ENERGY_OF_ITS_OWN:
-            register = json.loads(row["evidence"] or "{}").get("meter_stop")
-            energies += [] if (row["station"], register) in settled else [int(row["energy_wh"] or 0)]
-    return energies
+    if held["session_id"]:
+        return False
+    register = json.loads(held["evidence"] or "{}").get("meter_stop")
+    return register is not None and any(
+        (row["station"], row["meter_stop"]) == (held["station"], register) and row["state"] != "handed-over"
+        for row in run.table("books_transactions")
+    )
+
+
+def _loose_energies(run: Run, backend: str) -> list[int]:
+    """Energies of quarantine entries that belong to no session of any book, Wh."""
+    return [
+        int(row["energy_wh"] or 0)
+        for row in run.table("books_quarantine")
+        if row["backend"] == backend
+        and not row["session_id"]
+        and row["reason"] not in _NO_ENERGY_OF_ITS_OWN
+        and not is_copy(run, row)
+    ]
 
 
 def _fates(run: Run) -> list[Fate]:

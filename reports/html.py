@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reports import plots, words
-from reports.day import day
-from reports.facts import Facts, facts
+from reports.day import day, move_window
+from reports.facts import Facts, facts, is_copy
 from reports.junit import junit
 from reports.run import Row, Run, by
 from reports.summary import headline
@@ -48,6 +50,8 @@ def write_picture(folder: Path, file: Path) -> None:
 def page(run: Run) -> str:
     """The whole report as HTML text."""
     numbers, series = facts(run), day(run)
+    begin, end = move_window(series)
+    near = msgspec.structs.replace(series, begin=begin, end=end)
     context = {
         "run": run,
         "scenario": {**_SCENARIO, **run.scenario},
@@ -56,6 +60,8 @@ def page(run: Run) -> str:
         "tiles": _tiles(numbers),
         "timeline": Markup(plots.timeline(series, "day-wide")),
         "timeline_narrow": Markup(plots.timeline(series, "day-narrow", narrow=True)),
+        "move": Markup(plots.move(near, "move-wide")) if series.moves else "",
+        "move_narrow": Markup(plots.move(near, "move-narrow", narrow=True)) if series.moves else "",
         "energy": Markup(plots.energy(numbers, "kwh-wide")),
         "energy_narrow": Markup(plots.energy(numbers, "kwh-narrow", narrow=True)),
         "claims": _claims(run),
@@ -67,7 +73,7 @@ def page(run: Run) -> str:
         "drivers": _drivers(run, numbers),
         "faults": run.table("truth_faults"),
         "moves": _moves(run),
-        "quarantine": run.table("books_quarantine"),
+        "quarantine": [{**row, "copy": is_copy(run, row)} for row in run.table("books_quarantine")],
         "free": _free(run),
         "money": _money(run),
         "manifest": {**_MANIFEST, **run.manifest},
@@ -114,7 +120,7 @@ def _tiles(f: Facts) -> list[tuple[str, str]]:
         (words.number(f.stations), f"stations at {words.plural(f.sites, 'site')}"),
         (words.kwh_round(f.delivered_wh), "left the meters"),
         (words.number(bills), "bills written"),
-        (words.number(sum(f.calls.values())), "messages sent and judged"),
+        (words.number(f.frames), "messages crossed the network"),
     ]
     if f.to_move:
         tiles.append((f"{f.moved} of {f.to_move}", "stations moved to the new back-end"))

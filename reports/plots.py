@@ -20,38 +20,55 @@ from sim.clock import HOUR
 LEGACY, NEW, DRAWING, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#8a8a8a", "#222222"
 FREE, QUARANTINE, FAULT = "#c9a400", "#cc79a7", "#cc0044"
 _BACKEND = {"legacy": LEGACY, "new": NEW}
+_HOME = {"legacy": LEGACY, "on the way": INK, "new": NEW, "in trouble": FAULT}
 _PHASE = dict(
-    zip((phase for phase, _ in words.PHASES), ("#e8e8e8", "#f0d98a", "#222222", "#f2b48c", NEW, FAULT), strict=True)
+    zip((phase for phase, _ in words.PHASES), (LEGACY, "#f0d060", INK, "#f2b48c", NEW, FAULT), strict=True)
 )
 
 
 def timeline(day: Day, name: str, narrow: bool = False) -> str:
     """The day in panels above each other: connections, charging, the move, the faults. `narrow` is for a phone."""
-    stations = list(dict.fromkeys(band.row for band in day.moves))
+    stations = list(dict.fromkeys(band.row for band in day.homes))
     faults = list(dict.fromkeys(band.row for band in day.faults))
     panels: list[tuple[float, Any]] = [(1.5, _connections), (1.7, _charging)]
     if stations:
-        panels.append((0.19 * len(stations) + 0.1, lambda axis, day: _move(axis, day, stations)))
-        panels.append((0.75 if narrow else 0.3, lambda axis, day: _legend(axis, day, 2 if narrow else 4)))
+        panels.append((0.19 * len(stations) + 0.1, lambda axis, day: _homes(axis, day, stations)))
     if faults:
         panels.append((0.34 * len(faults) + 0.05, lambda axis, day: _faults(axis, day, faults)))
+    title = "The day: stations connected, cars charging, the move, and what went wrong"
+    return _stacked(panels, day, (name, title), narrow, 6 if narrow else 3)
+
+
+def move(day: Day, name: str, narrow: bool = False) -> str:
+    """The move alone, near enough to see its phases. `day.begin` and `day.end` are those of the move."""
+    stations = list(dict.fromkeys(band.row for band in day.moves))
+    panels = [
+        (0.26 * len(stations) + 0.1, lambda axis, day: _phases(axis, day, stations)),
+        (0.62 if narrow else 0.34, lambda axis, day: _legend(axis, day, 2 if narrow else 3)),
+    ]
+    return _stacked(panels, day, (name, "The move of each station, phase by phase"), narrow, 1, ticks_on=0)
+
+
+def _stacked(
+    panels: Sequence[tuple[float, Any]], day: Day, named: tuple[str, str], narrow: bool, every: int, ticks_on: int = -1
+) -> str:
+    """Panels of given heights (inches) above each other with one time axis, as SVG. `named` is prefix of ids and title."""
     heights = [height for height, _ in panels]
     total = sum(heights) + 0.42 * len(heights) + 0.35
+    width = 4.3 if narrow else 9.4
     plt = _pyplot()
     figure, axes = plt.subplots(
-        len(panels), 1, sharex=True, figsize=(4.3 if narrow else 9.4, total), gridspec_kw={"height_ratios": heights}
+        len(panels), 1, sharex=True, figsize=(width, total), gridspec_kw={"height_ratios": heights}
     )
     try:
         for axis, (_, draw) in zip(axes, panels, strict=True):
             draw(axis, day)
-        _hours(axes[-1], day, 6 if narrow else 3)
-        left = 0.45 + (0.25 if stations else 0)
-        width = figure.get_figwidth()
+        _hours(axes[ticks_on], day, every)
         figure.subplots_adjust(
-            left=left / width, right=1 - 0.12 / width, top=1 - 0.28 / total, bottom=0.5 / total,
+            left=(0.7 if day.homes else 0.45) / width, right=1 - 0.15 / width, top=1 - 0.28 / total, bottom=0.5 / total,
             hspace=0.42 * len(heights) / sum(heights),
         )  # fmt: skip
-        return _svg(figure, name, "The day: stations connected, cars charging, the move, and what went wrong")
+        return _svg(figure, *named)
     finally:
         plt.close(figure)
 
@@ -139,26 +156,41 @@ def _charging(axis: Any, day: Day) -> None:
     _titled(axis, "Cars in a session")
 
 
-def _move(axis: Any, day: Day, stations: Sequence[str]) -> None:
+def _homes(axis: Any, day: Day, stations: Sequence[str]) -> None:
     rows = {station: number for number, station in enumerate(stations)}
+    for band in day.homes:
+        _bar(axis, day, band, rows[band.row], 0.72, _HOME[band.label], least=(day.end - day.begin) / 250)
+    _with_sessions(axis, day, rows, "white")
+    _titled(axis, "The move, station by station (white line: somebody is charging)")
+
+
+def _phases(axis: Any, day: Day, stations: Sequence[str]) -> None:
+    rows = {station: number for number, station in enumerate(stations)}
+    for band in day.homes:
+        if band.label == "legacy":
+            _bar(axis, day, band, rows[band.row], 0.78, LEGACY)
     for band in day.moves:
         _bar(axis, day, band, rows[band.row], 0.78, _PHASE[band.label])
+    _with_sessions(axis, day, rows, "white")
+    axis.tick_params(axis="x", labelbottom=True)
+
+
+def _with_sessions(axis: Any, day: Day, rows: dict[str, int], color: str) -> None:
     for band in day.charging_at_moved:
-        _bar(axis, day, band, rows[band.row], 0.16, INK)
-    axis.set_yticks(range(len(stations)), stations, fontsize=7.5)
-    axis.set_ylim(len(stations) - 0.4, -0.6)
+        _bar(axis, day, band, rows[band.row], 0.2, color)
+    axis.set_yticks(range(len(rows)), list(rows), fontsize=7.5)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
-    _titled(axis, "The move, station by station")
 
 
 def _legend(axis: Any, day: Day, columns: int) -> None:
     """What the colours of the move mean, in a row of its own."""
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    used = [phase for phase in _PHASE if any(band.label == phase for band in day.moves)]
-    handles: list[Any] = [Patch(facecolor=_PHASE[phase], edgecolor="#999999", linewidth=0.5, label=phase) for phase in used]
-    handles.append(Line2D([], [], color=INK, linewidth=2, label="a session is running"))
+    used = [phase for phase in _PHASE if _PHASE[phase] != LEGACY and any(band.label == phase for band in day.moves)]
+    handles: list[Any] = [Patch(facecolor=LEGACY, label="at legacy, before its turn")]
+    handles += [Patch(facecolor=_PHASE[phase], edgecolor="#999999", linewidth=0.5, label=phase) for phase in used]
+    handles.append(Patch(facecolor="white", edgecolor="#999999", linewidth=0.5, label="white line: a session is running"))
     axis.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=7.5, frameon=False,
         handlelength=1.3, borderpad=0, borderaxespad=0, labelspacing=0.3, columnspacing=1.4,
@@ -198,12 +230,12 @@ def _within(day: Day, times: Sequence[int], counts: Sequence[int]) -> tuple[list
 
 
 def _hours(axis: Any, day: Day, every: int) -> None:
-    hours = range(0, (day.end - day.begin) // HOUR + 1)
-    locals_ = [clock.to_datetime(day.begin + hour * HOUR, clock.zone(day.zone)) for hour in hours]
-    ticks = [hour for hour, local in zip(hours, locals_, strict=True) if local.hour % every == 0]
-    axis.set_xticks(ticks, [f"{locals_[hour]:%H:%M}" for hour in ticks])
+    first = -(-day.begin // HOUR) * HOUR
+    marks = [(at, clock.to_datetime(at, clock.zone(day.zone))) for at in range(first, day.end + 1, HOUR)]
+    shown = [(at, local) for at, local in marks if local.hour % every == 0]
+    axis.set_xticks([(at - day.begin) / HOUR for at, _ in shown], [f"{local:%H:%M}" for _, local in shown])
     axis.set_xlim(0, (day.end - day.begin) / HOUR)
-    axis.set_xlabel(f"local time, {locals_[0]:%A %d %B %Y}")
+    axis.set_xlabel(f"local time, {marks[0][1]:%A %d %B %Y}")
 
 
 def _counted(axis: Any, top: float) -> None:

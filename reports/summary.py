@@ -87,7 +87,7 @@ def _numbers(f: Facts) -> list[tuple[str, str]]:
         ("quarantined", f"{words.kwh(f.wh('quarantined'))} ({words.plural(f.quarantined, 'entry', 'entries')})"),
         ("not found", words.kwh(f.unaccounted_wh)),
         ("money", ", ".join(f"{words.money(m.gross, m.currency)} at {m.backend}" for m in f.money) or "none"),
-        ("messages", f"{words.number(sum(f.calls.values()))} calls over {words.plural(f.connections, 'connection')}"),
+        ("messages", f"{words.number(f.frames)} over {words.plural(f.connections, 'connection')}"),
     ]
     if f.to_move:
         rows.append(("moved", f"{f.moved} of {words.plural(f.to_move, 'station')}, {f.handed_over} while charging"))

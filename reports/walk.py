@@ -74,6 +74,7 @@ def _follow(run: Run, truth: Row, transaction: Row, bill: Row) -> Walk:
     visit = next((row for row in run.table("truth_visits") if row["visit_id"] == truth["visit_id"]), {})
     rated = _one(run, "books_rated", backend, "rated_id", bill["rated_id"])
     records = [r for r in run.table("books_records") if (r["backend"], r["session_id"]) == (backend, bill["session_id"])]
+    records.sort(key=_time_of)
     journal = [r for r in run.table("books_journal") if (r["backend"], r["seq"]) == (backend, bill["journal_seq"])]
     calls, meter_values = _calls(run, truth, transaction)
     file = bill_file(bill)
@@ -97,6 +98,11 @@ def _follow(run: Run, truth: Row, transaction: Row, bill: Row) -> Walk:
 
 def _one(run: Run, table: str, backend: str, key: str, value: Any) -> Row:
     return next((row for row in run.table(table) if row["backend"] == backend and row[key] == value), {})
+
+
+def _time_of(record: Row) -> str:
+    """The time of the first reading, as the meter wrote it."""
+    return str(record["text"] or "").partition('"TM":"')[2][:23]
 
 
 def _why(truth: Row, transaction: Row) -> str:

@@ -11,7 +11,6 @@ from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from msgspec import Struct
 

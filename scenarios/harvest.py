@@ -22,9 +22,7 @@ from sim.runtimes.virtual import VirtualWorld
 Quotes = dict[str, "list[Row] | Unverifiable"]
 
 
-def harvest(
-    world: VirtualWorld, stage: Stage, wire: WireRecorder, truth: TruthRecorder, path: Path | None
-) -> Evidence:
+def harvest(world: VirtualWorld, stage: Stage, wire: WireRecorder, truth: TruthRecorder, path: Path | None) -> Evidence:
     """All three planes in one evidence store, in memory if there is no path."""
     now = world.now
     backends = {name: world.backend(name) for name in world.backends.names()}
@@ -63,9 +61,7 @@ def _grid_row(backend: str, site: str, group: str, at: Instant, component: Row) 
     return {"backend": backend, "site": site, "grp": group, "at": at, **price}
 
 
-def _rerated(
-    backends: Mapping[str, BackEnd], books: Mapping[str, Books], now: Instant
-) -> list[Row] | Unverifiable:
+def _rerated(backends: Mapping[str, BackEnd], books: Mapping[str, Books], now: Instant) -> list[Row] | Unverifiable:
     """Every CDR of one back-end, rated again by each other."""
     rows: list[Row] = []
     for name, backend in backends.items():

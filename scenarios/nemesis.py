@@ -142,7 +142,9 @@ def _disturbs(fault: Fault, place: Place, visit: Visit, window: tuple[int, int],
         at = visit.leave - lasts // 2 - rng.randint(0, lasts // 4)
         return Instant(at) if window[0] <= at <= window[1] and at > visit.arrive + 5 * MINUTE else None
     if fault.kind == "station.withhold":
-        if place.idle_billable:  # while the full EV rests: a back-end that counts on would bill minutes that are nobody's
+        if (
+            place.idle_billable
+        ):  # while the full EV rests: a back-end that counts on would bill minutes that are nobody's
             at = full_at + 10 * MINUTE + rng.randint(0, 10 * MINUTE)
             fits = at + lasts + place.idle_grace + 30 * MINUTE < visit.leave
         else:
@@ -201,7 +203,9 @@ class Nemesis:
 
     def _withhold(self, blow: Blow) -> None:
         self._rig(blow, "withhold", connector=blow.data["connector"], on=True)
-        self._world.at(blow.until, self._rig_later, blow, "withhold", {"connector": blow.data["connector"], "on": False})
+        self._world.at(
+            blow.until, self._rig_later, blow, "withhold", {"connector": blow.data["connector"], "on": False}
+        )
 
     def _rig_later(self, blow: Blow, name: str, args: dict[str, Any]) -> None:
         self._rig(blow, name, **args)

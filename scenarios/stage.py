@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from fleet.population import populate, tokens
-from fleet.profile import StationProfile, load_profile
+from fleet.profile import load_profile, profile_names
 from fleet.rig import RigConfig, meters_of
 from fleet.visits import Visit
 from scenarios.migration import MoveOrder, StationOrder
@@ -144,8 +144,12 @@ def _stations(
     moving: str | None,
     visits: tuple[Visit, ...],
 ) -> tuple[StationPlan, ...]:
+    carried = _carried(scenario, seed, workload, moving, visits)
     profiles = _profiles(scenario, seed, workload, sites, moving)
-    turns, carrier = _turns(scenario, seed, workload, sites, moving, visits, profiles)
+    if carried is not None and load_profile(profiles[carried.station]).migration.route != "vendor_cloud":
+        routes = [name for name in profile_names() if load_profile(name).migration.route == "vendor_cloud"]
+        profiles[carried.station] = routes[0]
+    turns = _turns(scenario, seed, workload, moving, carried)
     plans = []
     for station, entry in workload.stations.items():
         site = str(entry["site"])
@@ -172,7 +176,7 @@ def _stations(
             config=config,
             meters=tuple(meters_of(config)),
             turn=turns.get(station),
-            carries=station == carrier,
+            carries=carried is not None and station == carried.station,
         )
         plans.append(plan)
     return tuple(plans)
@@ -198,35 +202,50 @@ def _profiles(
 
 
 def _turns(
-    scenario: Scenario,
-    seed: int,
-    workload: Workload,
-    sites: Mapping[str, Site],
-    moving: str | None,
-    visits: tuple[Visit, ...],
-    profiles: Mapping[str, str],
-) -> tuple[dict[str, Instant], str | None]:
-    """When each station of the moving site has its turn, and which one is to carry an offline queue along.
-
-    The carrier is a station whose route needs no OCPP link and whose EV leaves just after its turn.
-    """
-    move = scenario.move
-    if move is None or moving is None:
-        return {}, None
-    name = scenario.owners[sites[moving].owner].zone
-    begin = local_instant(scenario.day.date, move.start, name)
-    end = local_instant(scenario.day.date, move.deadline, name) - int(move.stuck_after)
+    scenario: Scenario, seed: int, workload: Workload, moving: str | None, carried: Visit | None
+) -> dict[str, Instant]:
+    """When each station of the moving site has its turn; the carrier's comes just before its EV leaves."""
+    if scenario.move is None or moving is None:
+        return {}
+    begin, end = _working_time(scenario, moving, workload)
     there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
     stream(seed, "turns").shuffle(there)
-    pace = min(int(move.pace), (end - begin) // max(1, len(there)))
+    pace = min(int(scenario.move.pace), (end - begin) // max(1, len(there)))
     turns = {station: Instant(begin + number * pace) for number, station in enumerate(there)}
-    for visit in visits:
-        route = load_profile(profiles[visit.station]).migration.route if visit.station in turns else ""
-        ends_in_time = begin + 10 * MINUTE < visit.leave < end and visit.leave - visit.arrive > 30 * MINUTE
-        if route == "vendor_cloud" and ends_in_time and visit.energy_wh > 1_000 and not visit.refused_by_right:
-            turns[visit.station] = Instant(visit.leave - 2 * MINUTE)
-            return turns, visit.station
-    return turns, None
+    if carried is not None:
+        turns[carried.station] = Instant(carried.leave - 2 * MINUTE)
+    return turns
+
+
+def _working_time(scenario: Scenario, moving: str, workload: Workload) -> tuple[int, int]:
+    """From the first turn to the last: what is begun later could not be finished by the deadline."""
+    assert scenario.move is not None
+    name = scenario.owners[scenario.sites_for(workload.sites)[moving].owner].zone
+    begin = local_instant(scenario.day.date, scenario.move.start, name)
+    end = local_instant(scenario.day.date, scenario.move.deadline, name) - int(scenario.move.stuck_after)
+    return begin, max(begin, end)
+
+
+def _carried(
+    scenario: Scenario, seed: int, workload: Workload, moving: str | None, visits: tuple[Visit, ...]
+) -> Visit | None:
+    """The visit whose end is to wait in an offline queue while its station changes back-ends, None if none fits.
+
+    Its station gets a profile whose route needs no OCPP link, so that it can be moved while its uplink is dead.
+    """
+    if scenario.move is None or moving is None:
+        return None
+    begin, end = _working_time(scenario, moving, workload)
+    fitting = [
+        visit
+        for visit in visits
+        if visit.site == moving
+        and begin + 10 * MINUTE < visit.leave < end
+        and visit.leave - visit.arrive > 30 * MINUTE
+        and visit.energy_wh > 1_000
+        and not visit.refused_by_right
+    ]
+    return stream(seed, "carrier").choice(fitting) if fitting else None
 
 
 # -- what back-ends are told ----------------------------------------------------------------------------------------------
@@ -259,7 +278,8 @@ def _provision(
         for name, owner in scenario.owners.items()
     ]
     site_rows = [
-        {"site": name, "owner": site.owner, "tariff_id": scenario.tariff_of(site).tariff_id} for name, site in sites.items()
+        {"site": name, "owner": site.owner, "tariff_id": scenario.tariff_of(site).tariff_id}
+        for name, site in sites.items()
     ]
     stations = [
         {
@@ -301,7 +321,9 @@ def _move(
     status = {str(row["token"]): str(row["status"]) for row in provision["tokens"]}
     group = {str(row["token"]): str(row["group"]) for row in provision["tokens"]}
     rows = {str(row["station"]): row for row in provision["stations"]}
-    known = sorted({visit.token for visit in visits if visit.site == site and visit.contract and status[visit.token] == "Accepted"})
+    known = sorted(
+        {visit.token for visit in visits if visit.site == site and visit.contract and status[visit.token] == "Accepted"}
+    )
     entries = tuple(
         {"idTag": token, "idTagInfo": {"status": "Accepted", "parentIdTag": group[token]}}
         for token in known[:LOCAL_LIST_ENTRIES]
@@ -372,8 +394,3 @@ def _plan(
         "input": workload.input_report,
         "scenario": {"name": scenario.name, "title": scenario.title},
     }
-
-
-def profile_of(plan: StationPlan) -> StationProfile:
-    """The vendor profile of a station."""
-    return load_profile(plan.profile)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from reference_csms.pricing.rating import Cdr, RatedCdr
+from reference_csms.pricing.rating import Cdr, Line, RatedCdr
 from reference_csms.records import Meter, Owner, Session, SignedRecord
 from sim.backend import Row
 from sim.clock import Instant, iso, to_datetime, zone
@@ -41,7 +41,7 @@ def bill_data(
         "customer": {"id": masked(customer), "token": masked(session.id_tag), "group": session.grp},
         "session": {"place": place, **_session_data(session, cdr)},
         "tariff": {"id": cdr.tariff_id, "version": cdr.tariff_version, "policy": rated.policy},
-        "lines": [line.as_row() for line in rated.lines],
+        "lines": [{**line.as_row(), "during": _during(line, cdr.zone)} for line in rated.lines],
         "currency": rated.currency,
         "gross": rated.gross,
         "net": rated.net,
@@ -78,6 +78,14 @@ def _session_data(session: Session, cdr: Cdr) -> dict[str, Any]:
         "idle_seconds": cdr.idle_seconds,
         "time_billable": cdr.time_billable,
     }
+
+
+def _during(line: Line, zone_name: str) -> str:
+    """From when to when a line counts, in local time; one moment only once."""
+    begin, end = (to_datetime(at, zone(zone_name)) for at in (line.start, line.end))
+    if line.start == line.end:
+        return f"{begin:%H:%M}"
+    return f"{begin:%H:%M} to {end:%H:%M}" if begin.date() == end.date() else f"{begin:%H:%M} to {end:%Y-%m-%d %H:%M}"
 
 
 def _moment(instant: Instant, zone_name: str) -> dict[str, Any]:

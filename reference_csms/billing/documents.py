@@ -36,19 +36,17 @@ def bill_html(bill: Row) -> str:
 
 def page(data: dict[str, Any], hashed: str) -> str:
     """The page of a bill's data."""
-    currency = data["currency"]
+    lines = [{**line, "title": _COMPONENTS.get(line["component"], line["component"])} for line in data["lines"]]
+    return render(_TEMPLATE, bill=data, data_hash=hashed, lines=lines, filters=_FILTERS)
 
-    def money(amount: int) -> str:
-        digits = minor_digits(currency)
-        return f"{Decimal(amount).scaleb(-digits):,.{digits}f} {currency}"
 
-    return render(
-        _TEMPLATE,
-        bill=data,
-        data_hash=hashed,
-        lines=[{**line, "title": _COMPONENTS.get(line["component"], line["component"])} for line in data["lines"]],
-        filters={"money": money, "quantity": _quantity, "price": _price, "mark": lambda mark: _MARKS.get(mark, mark)},
-    )
+def _money(amount: int, currency: str) -> str:
+    digits = minor_digits(currency)
+    return f"{Decimal(amount).scaleb(-digits):,.{digits}f} {currency}"
+
+
+def _mark(mark: str) -> str:
+    return _MARKS.get(mark, mark)
 
 
 def _quantity(line: Row) -> str:
@@ -68,3 +66,6 @@ def _duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d} h"
+
+
+_FILTERS = {"money": _money, "quantity": _quantity, "price": _price, "mark": _mark}

@@ -210,9 +210,14 @@ def _idle_line(cdr: Cdr, tariff: Tariff) -> list[Line]:
         amount=half_up(Decimal(billed) * tariff.idle_per_minute * _minor(tariff), 60),
         start=idle[0].start,
         end=idle[-1].end,
-        reason=f"connected without drawing power; the first {tariff.idle_grace_s} s are free; price per minute",
+        reason=f"connected without drawing power; the first {_minutes(tariff.idle_grace_s)} min are free",
     )
     return [line]
+
+
+def _minutes(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}:{rest:02d}" if rest else str(minutes)
 
 
 def _free_line(cdr: Cdr, tariff: Tariff) -> Line:

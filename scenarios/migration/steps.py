@@ -95,7 +95,9 @@ class StationMove:
         return outcome
 
     def _call(self, backend: str, action: str, **payload: Any) -> Generator[Ask | Inform | Wait, Any, Outcome]:
-        return (yield from self._operate(backend, "call", station=self._station.station, action=action, payload=payload))
+        return (
+            yield from self._operate(backend, "call", station=self._station.station, action=action, payload=payload)
+        )
 
     def _insist(self, backend: str, kind: str, **args: Any) -> Generator[Ask | Inform | Wait, Any, Any]:
         """Ask until answered; None once the patience for a stuck station is used up."""

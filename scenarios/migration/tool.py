@@ -35,7 +35,8 @@ class MigrationTool:
         self._now = Instant(0)
         self._calls: dict[str, _Walk] = {}
         self._walks = {
-            station.station: _Walk(station, StationMove(order, station, lambda: self._now)) for station in order.stations
+            station.station: _Walk(station, StationMove(order, station, lambda: self._now))
+            for station in order.stations
         }
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:

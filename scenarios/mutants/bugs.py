@@ -111,8 +111,6 @@ def anything_balances(postings: Sequence[ledger.Posting]) -> None:
     """The check was in the way."""
 
 
-def hash_alone(
-    seq: int, at: Instant, kind: str, ref: str, postings: Sequence[ledger.Posting], prev_hash: str
-) -> str:
+def hash_alone(seq: int, at: Instant, kind: str, ref: str, postings: Sequence[ledger.Posting], prev_hash: str) -> str:
     """Each entry by itself: nothing ties it to the one before."""
     return hashlib.sha256(f"{seq}{at}{kind}{ref}".encode()).hexdigest()

@@ -77,7 +77,9 @@ def _from_file(path: Path) -> Target:
     named = {role: data.get(role, data.get("factory")) for role in ROLES}
     for role, spec in named.items():
         if not isinstance(spec, str):
-            raise BadInput(str(path), role, "no factory is named for this role", "`factory`, or both `legacy` and `new`")
+            raise BadInput(
+                str(path), role, "no factory is named for this role", "`factory`, or both `legacy` and `new`"
+            )
     imported = {role: _import(str(spec), f"{path}: {role}") for role, spec in named.items()}
     return Target(name=str(path), legacy=imported["legacy"], new=imported["new"], options=options)
 

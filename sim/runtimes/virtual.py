@@ -18,7 +18,22 @@ from msgspec import Struct
 
 from sim.backend import BackEnd, Factory, Setup
 from sim.clock import MINUTE, Instant
-from sim.machine import Close, Command, Effect, Event, Machine, Note, Open, Outcome, Refused, Send, Settle, Settled, Tell, Tick
+from sim.machine import (
+    Close,
+    Command,
+    Effect,
+    Event,
+    Machine,
+    Note,
+    Open,
+    Outcome,
+    Refused,
+    Send,
+    Settle,
+    Settled,
+    Tell,
+    Tick,
+)
 from sim.network.uplink import Uplink
 from sim.rng import stream
 from sim.runtimes.virtual_backends import BackEnds, Crash
@@ -67,7 +82,9 @@ class Host:
 class VirtualWorld:
     """All Machines of a run and the heap that moves them."""
 
-    def __init__(self, start: Instant, seed: int, wire: WireSink, truth: TruthSink, latency_ms: tuple[int, int]) -> None:
+    def __init__(
+        self, start: Instant, seed: int, wire: WireSink, truth: TruthSink, latency_ms: tuple[int, int]
+    ) -> None:
         self.now = start
         """The present instant."""
         self.env = simpy.Environment(initial_time=start)
@@ -126,7 +143,9 @@ class VirtualWorld:
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    def run(self, until: Instant, progress: Callable[[Instant, int], None] | None = None, every: int = 10 * MINUTE) -> None:
+    def run(
+        self, until: Instant, progress: Callable[[Instant, int], None] | None = None, every: int = 10 * MINUTE
+    ) -> None:
         """Let time pass until then. `progress(now, frames)` is called each `every` ms of virtual time."""
         if progress is not None:
 

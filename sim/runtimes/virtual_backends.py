@@ -11,7 +11,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.backend import BackEnd, Factory, Operation, Refusal, Setup
-from sim.machine import Close, Closed, Effect, Event, LinkId, Machine, Received, Refused, Send, Settle, Tell, Tick, Unknown
+from sim.machine import (
+    Close,
+    Closed,
+    Effect,
+    Event,
+    LinkId,
+    Machine,
+    Received,
+    Refused,
+    Send,
+    Settle,
+    Tell,
+    Tick,
+    Unknown,
+)
 from sim.network.link import Link
 
 if TYPE_CHECKING:

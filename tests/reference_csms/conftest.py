@@ -319,3 +319,9 @@ def make_meter() -> type[Meter]:
 def sheet() -> dict[str, list[Row]]:
     """The instruction sheet of the bench, to be changed by a test."""
     return provision()
+
+
+@pytest.fixture(scope="module")
+def shared_bench() -> Bench:
+    """One bench for all cases of a module that only looks for exceptions."""
+    return Bench()

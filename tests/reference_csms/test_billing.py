@@ -246,6 +246,8 @@ def test_the_bill_shows_all_a_customer_needs_to_check_it(bench: Any) -> None:
         "10.000 kWh",
         "0.49 EUR/kWh - 10 %",
         "0:10:00 h of 0:40:00 h",
+        "12:00 to 13:20",
+        "the first 30 min are free",
         "10 % off for group staff",
         "VAT 19 %",
         "5.91 EUR",

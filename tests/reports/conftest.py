@@ -15,9 +15,7 @@ from sim.evidence.schema import all_tables
 from sim.evidence.store import save_tables
 
 MIDNIGHT = parse_iso("2019-06-11T22:00:00Z")
-STATES = (
-    "PLANNED PREFLIGHT_OK NOTIFIED DRAINING SWITCH_SENT OFFLINE_WINDOW SEEN_AT_NEW PROVISIONED VERIFIED CLOSED_AT_OLD"
-).split()
+STATES = ["PLANNED", "PREFLIGHT_OK", "NOTIFIED", "DRAINING", "SWITCH_SENT", "OFFLINE_WINDOW", "SEEN_AT_NEW", "PROVISIONED", "VERIFIED", "CLOSED_AT_OLD"]
 OWNERS = {
     "fjord": {"name": "Fjordlading AS", "country": "NO", "currency": "NOK"},
     "werk": {"name": "Stadtwerk Lindenau GmbH", "country": "DE", "currency": "EUR"},
