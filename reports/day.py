@@ -51,14 +51,16 @@ def day(run: Run) -> Day:
     open_sessions = [(s["started_at"], s["stopped_at"] if s["stopped_at"] is not None else end) for s in sessions]
     moves = tuple(_moves(run, end))
     moving = {band.row for band in moves}
-    homes = tuple(home for station in dict.fromkeys(band.row for band in moves) for home in _homes(run, station, begin, end))
+    homes = tuple(
+        home for station in dict.fromkeys(band.row for band in moves) for home in _homes(run, station, begin, end)
+    )
     return Day(
         begin=begin,
         end=end,
         zone=run.zone,
         connected={name: _connected(run, name, end) for name in BACKENDS},
         plugged=_steps(open_sessions),
-        drawing=_steps(span for session in sessions for span in _drawing(session, end)),
+        drawing=_steps(span for session in sessions for span in drawing(session, end)),
         moves=moves,
         homes=homes,
         charging_at_moved=tuple(
@@ -69,7 +71,7 @@ def day(run: Run) -> Day:
 
 
 def _window(run: Run) -> tuple[int, int]:
-    """From an hour before the first session to the end of the last one, at most a day: what lasts longer runs off the edge."""
+    """From an hour before the first session to the end of the last, at most a day: longer ones run off the edge."""
     starts = [int(row["started_at"]) for row in run.table("truth_sessions")]
     stops = [int(row["stopped_at"]) for row in run.table("truth_sessions") if row["stopped_at"] is not None]
     links = run.table("wire_links")
@@ -105,7 +107,7 @@ def _connected(run: Run, backend: str, end: int) -> Steps:
     return _steps(spans)
 
 
-def _drawing(session: Row, end: int) -> Iterable[tuple[int, int]]:
+def drawing(session: Row, end: int) -> Iterable[tuple[int, int]]:
     """When power flowed in a session: not while the EV was full (S to C) or the station withheld it (W to w)."""
     stopped = {"S", "W"}
     begin: int | None = int(session["started_at"])
@@ -133,10 +135,8 @@ def _homes(run: Run, station: str, begin: int, end: int) -> Iterable[Band]:
     """Where a moving station belonged: at legacy until the switch, at new once it was seen there."""
     rows = [row for row in run.table("truth_migration") if row["station"] == station]
     edges = [(begin, "legacy")]
-    for row in rows:
-        label = {"SWITCH_SENT": "on the way", "SEEN_AT_NEW": "new", "BACK_AT_OLD": "legacy", "STUCK": "in trouble"}
-        if row["state"] in label:
-            edges.append((int(row["at"]), label[row["state"]]))
+    labels = {"SWITCH_SENT": "on the way", "SEEN_AT_NEW": "new", "BACK_AT_OLD": "legacy", "STUCK": "in trouble"}
+    edges += [(int(row["at"]), labels[row["state"]]) for row in rows if row["state"] in labels]
     for (at, name), (until, _) in zip(edges, [*edges[1:], (end, "")], strict=True):
         yield Band(station, name, at, until)
 
@@ -155,5 +155,5 @@ def _turn(rows: list[Row]) -> tuple[int, str]:
 
 def _faults(run: Run) -> Iterable[Band]:
     for row in sorted(run.table("truth_faults"), key=lambda row: (str(row["kind"]), int(row["at"]))):
-        label = words.FAULTS.get(row["kind"], row["kind"])
+        label = words.FAULTS.get(row["kind"], str(row["kind"]))
         yield Band(label, str(row["target"]), int(row["at"]), max(int(row["until"] or 0), int(row["at"]) + MINUTE))

@@ -107,7 +107,7 @@ def delivered(session: Row) -> int:
 
 
 def is_copy(run: Run, held: Row) -> bool:
-    """Whether a quarantine entry is only the copy of an end that some book has settled: same station, same final register.
+    """Whether a quarantine entry is only the copy of an end that some book has settled: same station, same register.
 
     The end of a session that is sent to both back-ends is settled at one and held at the other.
     """

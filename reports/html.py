@@ -18,12 +18,12 @@ from reports.junit import junit
 from reports.run import Row, Run, by
 from reports.summary import headline
 from reports.walk import walk
-from sim.evidence.canonical import canonical
 from sim.evidence.verdict import CheckResult, Verdict
 from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _MOST_FINDINGS = 50
+_INSTANTS = frozenset(("at", "until", "arrive", "leave"))
 _BY_RIGHT = frozenset(("blocked-token", "refused-by-right"))
 _SCENARIO: dict[str, Any] = {"title": "", "story": "", "sessions": {}}
 _MANIFEST: dict[str, Any] = {"command": "", "target": "", "counts": {}, "timings": {}, "versions": {}, "digest": ""}
@@ -99,7 +99,7 @@ def _filters(run: Run) -> dict[str, Any]:
         "at": lambda instant: words.moment(instant, run.zone, date),
         "lasts": words.duration,
         "plural": words.plural,
-        "canonical": canonical,
+        "row": lambda row: evidence_text(row, run.zone, date),
         "quantity": quantity,
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
@@ -111,6 +111,15 @@ def quantity(line: Mapping[str, Any]) -> str:
     if unit in ("s", "second", "seconds") and amount.isdecimal():
         return words.duration(int(amount) * 1000)
     return f"{amount}\u00a0{unit}"
+
+
+def evidence_text(row: Mapping[str, Any], zone: str, date: str) -> str:
+    """A row of evidence as a person reads it: instants as local times, texts without their quotes."""
+    parts = []
+    for key, value in row.items():
+        instant = isinstance(value, int) and (key in _INSTANTS or key.endswith("_at"))
+        parts.append(f"{key} {words.moment(value, zone, date) if instant else value}")
+    return " \u00b7 ".join(parts)
 
 
 def _tiles(f: Facts) -> list[tuple[str, str]]:
@@ -135,7 +144,7 @@ def _claims(run: Run) -> list[dict[str, Any]]:
     for claim in run.claims:
         mine = [results[name] for name in claim.get("checks", ()) if name in results]
         told += [result.check for result in mine]
-        claims.append({"says": claim["says"], "results": mine, "verdict": _worst(mine)})
+        claims.append({"says": claim["says"], "results": mine, "verdict": _worst(mine) if mine else "NOT_ASKED"})
     rest = [result for result in run.results if result.check not in told]
     if rest:
         claims.append({"says": "And besides", "results": rest, "verdict": _worst(rest)})
@@ -181,7 +190,9 @@ def _backends(site: Mapping[str, Any], stations: list[Row]) -> str:
 
 def _drivers(run: Run, f: Facts) -> dict[str, Any]:
     """What happened to drivers; those who were refused by right are counted apart."""
-    by_right = [visit for visit in run.table("truth_visits") if not _BY_RIGHT.isdisjoint((visit["note"] or "").split(","))]
+    by_right = [
+        visit for visit in run.table("truth_visits") if not _BY_RIGHT.isdisjoint((visit["note"] or "").split(","))
+    ]
     visits = [visit for visit in run.table("truth_visits") if visit not in by_right]
     return {
         "outcomes": f.outcomes,
@@ -242,5 +253,3 @@ def _money(run: Run) -> list[dict[str, Any]]:
         }
         for (seller, backend, currency), total in sorted(sums.items())
     ]
-
-

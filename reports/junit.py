@@ -1,7 +1,7 @@
 """junit.xml: one test case for each check, so that any CI server shows what a run found.
 
-FAIL is a failure, UNKNOWN an error (unless it was allowed), NOT_APPLICABLE a skip. Times are left out: they are not part
-of what a run proves.
+FAIL is a failure, UNKNOWN an error (unless it was allowed), NOT_APPLICABLE a skip. Times are left out: they are
+no part of what a run proves.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def junit(run: Run) -> str:
 def _case(result: CheckResult, run: Run) -> ElementTree.Element:
     classname = f"chargerig.{run.manifest.get('scenario_name')}"
     name = _clean(f"{result.check}: {result.sentence}")
-    case = ElementTree.Element("testcase", {"classname": _clean(classname), "name": name, "assertions": str(result.items)})
+    case = ElementTree.Element(
+        "testcase", {"classname": _clean(classname), "name": name, "assertions": str(result.items)}
+    )
     if result.verdict is Verdict.FAIL:
         first = result.findings[0].sentence if result.findings else result.reason
         message = _clean(f"{len(result.findings)} of {result.items}: {first}")

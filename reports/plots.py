@@ -21,9 +21,7 @@ LEGACY, NEW, DRAWING, GREY, INK = "#0072b2", "#d55e00", "#009e73", "#8a8a8a", "#
 FREE, QUARANTINE, FAULT = "#c9a400", "#cc79a7", "#cc0044"
 _BACKEND = {"legacy": LEGACY, "new": NEW}
 _HOME = {"legacy": LEGACY, "on the way": INK, "new": NEW, "in trouble": FAULT}
-_PHASE = dict(
-    zip((phase for phase, _ in words.PHASES), (LEGACY, "#f0d060", INK, "#f2b48c", NEW, FAULT), strict=True)
-)
+_PHASE = dict(zip((phase for phase, _ in words.PHASES), (LEGACY, "#f0d060", INK, "#f2b48c", NEW, FAULT), strict=True))
 
 
 def timeline(day: Day, name: str, narrow: bool = False) -> str:
@@ -52,7 +50,7 @@ def move(day: Day, name: str, narrow: bool = False) -> str:
 def _stacked(
     panels: Sequence[tuple[float, Any]], day: Day, named: tuple[str, str], narrow: bool, every: int, ticks_on: int = -1
 ) -> str:
-    """Panels of given heights (inches) above each other with one time axis, as SVG. `named` is prefix of ids and title."""
+    """Panels of given heights (inches) above each other with one time axis, as SVG. `named`: id prefix, title."""
     heights = [height for height, _ in panels]
     total = sum(heights) + 0.42 * len(heights) + 0.35
     width = 4.3 if narrow else 9.4
@@ -65,7 +63,8 @@ def _stacked(
             draw(axis, day)
         _hours(axes[ticks_on], day, every)
         figure.subplots_adjust(
-            left=(0.7 if day.homes else 0.45) / width, right=1 - 0.15 / width, top=1 - 0.28 / total, bottom=0.5 / total,
+            left=(0.7 if day.homes else 0.45) / width, right=1 - 0.25 / width, top=1 - 0.28 / total,
+            bottom=(0.5 if ticks_on else 0.05) / total,
             hspace=0.42 * len(heights) / sum(heights),
         )  # fmt: skip
         return _svg(figure, *named)
@@ -127,21 +126,22 @@ _STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 def _connections(axis: Any, day: Day) -> None:
     top = max((max(counts, default=0) for _, counts in day.connected.values()), default=0)
-    for backend, (times, counts) in day.connected.items():
-        xs, ys = _within(day, times, counts)
+    series = {backend: _within(day, *steps) for backend, steps in day.connected.items()}
+    last = {backend: ys[-1] for backend, (_, ys) in series.items()}
+    for backend, (xs, ys) in series.items():
         dashes = {"linestyle": (0, (5, 1.2))} if backend == "new" else {}
         axis.step(xs, ys, where="post", color=_BACKEND[backend], linewidth=1.8, **dashes)
-        if ys:
-            axis.annotate(
-                f"at {backend}",
-                (xs[-1], ys[-1]),
-                xytext=(-3, 4),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                color=_BACKEND[backend],
-                fontweight="bold",
-            )
+        below = ys[-1] < max(last.values()) and ys[-1] > top * 0.2  # two lines near each other keep their labels apart
+        axis.annotate(
+            f"at {backend}",
+            (xs[-1], ys[-1]),
+            xytext=(-3, -4 if below else 4),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+            color=_BACKEND[backend],
+            fontweight="bold",
+        )
     _counted(axis, max(top, 1) * 1.22)
     _titled(axis, "Stations connected")
 
@@ -152,7 +152,9 @@ def _charging(axis: Any, day: Day) -> None:
         axis.fill_between(xs, ys, step="post", color=color, alpha=alpha, linewidth=0)
     _counted(axis, max([*day.plugged[1], 1]) * 1.3)
     axis.annotate("drawing power", (0.012, 0.90), xycoords="axes fraction", va="top", color=DRAWING, fontweight="bold")
-    axis.annotate("plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold")
+    axis.annotate(
+        "plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold"
+    )
     _titled(axis, "Cars in a session")
 
 
@@ -161,7 +163,7 @@ def _homes(axis: Any, day: Day, stations: Sequence[str]) -> None:
     for band in day.homes:
         _bar(axis, day, band, rows[band.row], 0.72, _HOME[band.label], least=(day.end - day.begin) / 250)
     _with_sessions(axis, day, rows, "white")
-    _titled(axis, "The move, station by station (white line: somebody is charging)")
+    _titled(axis, "The move (white line: a session)")
 
 
 def _phases(axis: Any, day: Day, stations: Sequence[str]) -> None:
@@ -190,7 +192,9 @@ def _legend(axis: Any, day: Day, columns: int) -> None:
     used = [phase for phase in _PHASE if _PHASE[phase] != LEGACY and any(band.label == phase for band in day.moves)]
     handles: list[Any] = [Patch(facecolor=LEGACY, label="at legacy, before its turn")]
     handles += [Patch(facecolor=_PHASE[phase], edgecolor="#999999", linewidth=0.5, label=phase) for phase in used]
-    handles.append(Patch(facecolor="white", edgecolor="#999999", linewidth=0.5, label="white line: a session is running"))
+    handles.append(
+        Patch(facecolor="white", edgecolor="#999999", linewidth=0.5, label="white line: a session is running")
+    )
     axis.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=7.5, frameon=False,
         handlelength=1.3, borderpad=0, borderaxespad=0, labelspacing=0.3, columnspacing=1.4,
@@ -209,7 +213,7 @@ def _faults(axis: Any, day: Day, faults: Sequence[str]) -> None:
     _titled(axis, "What went wrong on purpose")
 
 
-def _bar(axis: Any, day: Day, band: Band, row: int, height: float, color: str, least: float = 0) -> None:
+def _bar(axis: Any, day: Day, band: Band, row: float, height: float, color: str, least: float = 0) -> None:
     begin, end = max(band.begin, day.begin), min(band.end, day.end)
     if end > begin:
         width = max(end - begin, least)
@@ -235,7 +239,8 @@ def _hours(axis: Any, day: Day, every: int) -> None:
     shown = [(at, local) for at, local in marks if local.hour % every == 0]
     axis.set_xticks([(at - day.begin) / HOUR for at, _ in shown], [f"{local:%H:%M}" for _, local in shown])
     axis.set_xlim(0, (day.end - day.begin) / HOUR)
-    axis.set_xlabel(f"local time, {marks[0][1]:%A %d %B %Y}")
+    middle = clock.to_datetime((day.begin + day.end) // 2, clock.zone(day.zone))
+    axis.set_xlabel(f"local time, {middle:%A %d %B %Y}")
 
 
 def _counted(axis: Any, top: float) -> None:

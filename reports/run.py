@@ -59,7 +59,7 @@ class Run:
         return list(self.scenario.get("claims", []))
 
     def table(self, name: str) -> list[Row]:
-        """All rows of a table of the evidence, in the order they were written. Raises KeyError for one that never is."""
+        """All rows of a table of the evidence, in the order of writing. Raises KeyError for one that never is."""
         if name not in self._tables:
             columns = ", ".join(f'"{column}"' for column in all_tables()[name])
             self._tables[name] = self._evidence.rows(f'SELECT {columns} FROM "{name}" ORDER BY rowid')

@@ -80,7 +80,10 @@ def _sentence(result: CheckResult) -> str:
 
 def _numbers(f: Facts) -> list[tuple[str, str]]:
     rows = [
-        ("people", f"{words.plural(f.visits, 'visit')} at {words.plural(f.stations, 'station')}, {f.app_visits} by app"),
+        (
+            "people",
+            f"{words.plural(f.visits, 'visit')} at {words.plural(f.stations, 'station')}, {f.app_visits} by app",
+        ),
         ("energy", f"{words.kwh(f.delivered_wh)} in {words.plural(f.sessions, 'session')}"),
         ("billed", f"{words.kwh(f.wh('billed'))} ({words.plural(sum(m.bills for m in f.money), 'bill')})"),
         ("free by a rule", words.kwh(f.wh("free"))),

@@ -73,7 +73,9 @@ def _follow(run: Run, truth: Row, transaction: Row, bill: Row) -> Walk:
     backend = bill["backend"]
     visit = next((row for row in run.table("truth_visits") if row["visit_id"] == truth["visit_id"]), {})
     rated = _one(run, "books_rated", backend, "rated_id", bill["rated_id"])
-    records = [r for r in run.table("books_records") if (r["backend"], r["session_id"]) == (backend, bill["session_id"])]
+    records = [
+        r for r in run.table("books_records") if (r["backend"], r["session_id"]) == (backend, bill["session_id"])
+    ]
     records.sort(key=_time_of)
     journal = [r for r in run.table("books_journal") if (r["backend"], r["seq"]) == (backend, bill["journal_seq"])]
     calls, meter_values = _calls(run, truth, transaction)
@@ -109,7 +111,9 @@ def _why(truth: Row, transaction: Row) -> str:
     marks = {mark for _, _, mark in points(truth)}
     told = [f"{words.kwh(delivered(truth))} on one plug"]
     if transaction["issuer"] not in (None, "", transaction["backend"]):
-        told.append(f"begun at {transaction['issuer']} and billed at {transaction['backend']}, because its station moved")
+        told.append(
+            f"begun at {transaction['issuer']} and billed at {transaction['backend']}, because its station moved"
+        )
     if "T" in marks:
         told.append("the price changed while the car was charging")
     if "S" in marks:

@@ -12,6 +12,7 @@ VERDICTS = {
     "FAIL": "broken",
     "UNKNOWN": "could not be judged",
     "NOT_APPLICABLE": "nothing to examine",
+    "NOT_ASKED": "not asked this time",
 }
 
 QUARANTINE = {
@@ -69,18 +70,36 @@ STATES = {
 }
 
 GLOSSARY = (
-    ("Back-end (CSMS)", "The operator's server: it lets drivers charge, collects what meters say and writes the bills."),
+    (
+        "Back-end (CSMS)",
+        "The operator's server: it lets drivers charge, collects what meters say and writes the bills.",
+    ),
     ("legacy, new", "The two back-ends of this run: the one that stations move away from, and the one they move to."),
-    ("Station", "A charging station in a car park. It talks to one back-end over a web socket, in a protocol named OCPP."),
+    (
+        "Station",
+        "A charging station in a car park. It talks to one back-end over a web socket, in a protocol named OCPP.",
+    ),
     ("Connector", "One plug of a station; one car at a time."),
-    ("OCPP 1.6", "The protocol between stations and back-ends. StartTransaction begins a session, StopTransaction ends it."),
+    (
+        "OCPP 1.6",
+        "The protocol between stations and back-ends. StartTransaction begins a session, StopTransaction ends it.",
+    ),
     ("Session", "One charging, from the driver's go to the end; a car may stay plugged in after it is full."),
     ("Register", "The meter's counter of energy, in watt-hours. It only goes up; no message can change it."),
-    ("OCMF", "A format for meter readings that the meter signs, so that nobody can change them on the way to the bill."),
+    (
+        "OCMF",
+        "A format for meter readings that the meter signs, so that nobody can change them on the way to the bill.",
+    ),
     ("Truth, wire, books", "What physically happened; what was said over the network; what a back-end wrote down."),
-    ("Quarantine", "Where a back-end puts a session that it must not bill: kept with its reason, for a person to look at."),
+    (
+        "Quarantine",
+        "Where a back-end puts a session that it must not bill: kept with its reason, for a person to look at.",
+    ),
     ("Idle time", "Time that a full car stays plugged in; it may cost a fee after a grace period."),
-    ("Journal", "The ledger: entries that balance and are only ever added, each sealed with the one before (hash chain)."),
+    (
+        "Journal",
+        "The ledger: entries that balance and are only ever added, each sealed with the one before (hash chain).",
+    ),
     ("Check", "A rule about the evidence that must hold for every item: each session, each bill, each message."),
     ("Finding", "A proven breach of a check, with the rows that prove it."),
     ("Seed", "A number from which everything random in the run is drawn. The same seed gives the same run."),

@@ -1,7 +1,7 @@
 """What a scenario may name: kinds of faults, checks, vendor profiles, packaged scenarios and planted bugs.
 
-Only names and sentences. How a fault is done, a check judges or a profile behaves is written elsewhere, and the lists are
-asked from there where that place keeps one.
+Only names and sentences. How a fault is done, a check judges or a profile behaves is written elsewhere, and the lists
+are asked from there where that place keeps one.
 """
 
 from __future__ import annotations

@@ -35,11 +35,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Rehearse a charging back-end's day in virtual time, and follow every joule to the bill.\n\n"
-    "Virtual stations (OCPP 1.6, signed meter values) replay real charging sessions at two back-ends while a site moves from "
-    "one to the other. Afterwards checks read the evidence: was anything lost, billed twice, or billed wrongly?\n\n"
+    "Virtual stations (OCPP 1.6, signed meter values) replay real charging sessions at two back-ends while a site "
+    "moves from one to the other. Afterwards checks read the evidence: was anything lost, billed twice or billed "
+    "wrongly?\n\n"
     "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
-    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could not be "
-    "judged.",
+    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could "
+    "not be judged.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
@@ -81,18 +82,23 @@ def _doors(context: typer.Context) -> Doors:
 @app.command()
 def run(
     context: typer.Context,
-    scenario: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names of scenarios, or paths of .toml files.")],
+    scenario: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="Names of scenarios, or paths of .toml files.")
+    ],
     seed: Seed = 1,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run, by default reports/out/<scenario>-seed<N>-<digest8>. Of several runs, their parent."),
+        typer.Option(
+            help="Folder of the run, by default reports/out/<scenario>-seed<N>-<digest8>; of several, their parent."
+        ),
     ] = None,
     as_json: Json = False,
     target: Annotated[
         str, typer.Option(help="The back-end under test: reference, a target file, or package.module:factory.")
     ] = "reference",
     allow_unknown: Annotated[
-        list[str] | None, typer.Option(metavar="CHECK", help="A check that may be UNKNOWN without harm. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="A check that may be UNKNOWN without harm. May be repeated."),
     ] = None,
     sessions: Annotated[
         str | None, typer.Option(metavar="FILE", help="Replay this CSV file of charging sessions instead.")
@@ -233,7 +239,9 @@ def report(
         doors.reports(run_dir)
         if picture is not None:
             if not picture.absolute().parent.is_dir():
-                raise BadInput("command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is")
+                raise BadInput(
+                    "command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is"
+                )
             doors.picture(run_dir, picture)
         if as_json:
             _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})

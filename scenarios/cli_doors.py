@@ -1,4 +1,4 @@
-"""What the command line calls: each door leads to the module that does the work, which is imported only when it is used.
+"""What the command line calls: each door leads to the module that does the work, imported only when it is used.
 
 Tests hand in doors of their own. Nothing here may do any work itself.
 """

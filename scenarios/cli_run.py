@@ -24,7 +24,17 @@ from sim.evidence.verdict import CheckResult, Verdict, overall
 
 OK, FINDING, BAD_INPUT, OWN_FAILURE, NOT_JUDGED = 0, 1, 2, 3, 4
 
-_PACKAGES = ("chargerig", "simpy", "ocpp", "jsonschema-rs", "msgspec", "cryptography", "zstandard", "matplotlib", "tzdata")
+_PACKAGES = (
+    "chargerig",
+    "simpy",
+    "ocpp",
+    "jsonschema-rs",
+    "msgspec",
+    "cryptography",
+    "zstandard",
+    "matplotlib",
+    "tzdata",
+)
 
 Progress = Callable[[int, int, int, int], None]
 

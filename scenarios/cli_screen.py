@@ -1,4 +1,4 @@
-"""What the command line draws: verdicts, lists, a scenario, the planted bugs, a measurement, and progress. One door to rich.
+"""What the command line draws: verdicts, lists, a scenario, the planted bugs, and progress. The one door to rich.
 
 Results go to standard output, progress and complaints to standard error. Nothing is decided here.
 """
@@ -120,7 +120,7 @@ def _table(*heads: str) -> Table:
 
 @contextmanager
 def progress(title: str, zone: str) -> Iterator[Any]:
-    """Yields `tell(start, now, end, frames)`: a bar with the virtual clock on a terminal, a line now and then elsewhere."""
+    """Yields `tell(start, now, end, frames)`: a bar with the virtual clock on a terminal, lines elsewhere."""
     console = err()
     begun = perf_counter()
 
@@ -133,14 +133,18 @@ def progress(title: str, zone: str) -> Iterator[Any]:
         told = [0]
 
         def line(start: int, now: int, end: int, frames: int) -> None:
-            if now - told[0] >= _LINE_EVERY or now >= end:
+            if now - max(told[0], start) >= _LINE_EVERY or now >= end:
                 told[0] = now
                 console.print(f"{title}: {clock_text(now, frames)}", soft_wrap=True)
 
         yield line
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[clock]}"), console=console, transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[clock]}"),
+        console=console,
+        transient=True,
     )
     with bar:
         task = bar.add_task(title, total=1.0, clock="")

@@ -43,7 +43,7 @@ def _grid(stage: Stage, backends: Mapping[str, BackEnd], now: Instant) -> list[R
     """The price of every (site, group, half hour of the day, component) at every back-end."""
     rows: list[Row] = []
     sites = [str(row["site"]) for row in stage.provision["sites"]]
-    groups = sorted({str(row["group"]) for row in stage.provision["tokens"]})
+    groups = sorted({str(row["group"] or "") for row in stage.provision["tokens"]})
     moments = [Instant(stage.start + step * 30 * MINUTE + MINUTE) for step in range(24 * HOUR // (30 * MINUTE))]
     for name, backend in backends.items():
         for site in sites:

@@ -1,7 +1,7 @@
 """TOML to a Scenario, strictly: every mistake of a user is one sentence with file, key path and what is allowed.
 
-Nothing here may guess, fill in or ignore: a key that we do not know is a mistake. What the values mean together is judged
-in `scenarios.load_rules`.
+Nothing here may guess, fill in or ignore: a key that we do not know is a mistake. What the values mean together is
+judged in `scenarios.load_rules`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def load_scenario(name: str) -> Scenario:
         return make_scenario(_parse(_read(Path(name)), name), name)
     known = catalogue.scenarios()
     if name not in known:
-        raise BadInput("command line", "SCENARIO", unknown("scenario", name, known), [*known, "or the path of a .toml file"])
+        raise BadInput(
+            "command line", "SCENARIO", unknown("scenario", name, known), [*known, "or the path of a .toml file"]
+        )
     text = catalogue.scenario_file(name).read_text("utf-8")
     return make_scenario(_parse(text, f"{name}.toml"), f"{name}.toml")
 
@@ -68,7 +70,9 @@ def make_scenario(data: Mapping[str, Any], file: str) -> Scenario:
 def with_sessions(scenario: Scenario, file: str, zone: str | None) -> Scenario:
     """The same scenario with another session file, its columns under their usual names. Raises BadInput."""
     if zone is None:
-        raise BadInput("command line", "--sessions", "the file has local times and no zone is given", "--zone Area/City")
+        raise BadInput(
+            "command line", "--sessions", "the file has local times and no zone is given", "--zone Area/City"
+        )
     path = Path(file)
     if not path.is_file():
         raise BadInput("command line", "--sessions", f"there is no file {file}", "a CSV file with a header line")

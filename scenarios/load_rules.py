@@ -39,7 +39,9 @@ def _names(scenario: Scenario, file: str) -> None:
     sessions = scenario.sessions.file
     packaged = catalogue.session_files()
     found = sessions in packaged or Path(sessions).is_file()
-    _need(found, file, "sessions.file", f"there is no session file {sessions!r}", [*packaged, "or the path of a CSV file"])
+    _need(
+        found, file, "sessions.file", f"there is no session file {sessions!r}", [*packaged, "or the path of a CSV file"]
+    )
     for field in scenario.sessions.columns:
         _known(field, catalogue.session_columns(), file, f"sessions.columns.{field}", "field of a session")
 
@@ -64,7 +66,9 @@ def _tariffs(scenario: Scenario, file: str) -> None:
         for group, percent in tariff.group_discounts.items():
             known = group in scenario.groups
             _need(known, file, f"{place}.group_discounts", f"there is no group {group!r}", list(scenario.groups))
-            _need(percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100")
+            _need(
+                percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100"
+            )
 
 
 def _bands(tariff: Tariff, file: str, place: str) -> None:
@@ -72,7 +76,9 @@ def _bands(tariff: Tariff, file: str, place: str) -> None:
     covered: Counter[int] = Counter()
     for band in tariff.energy:
         end = band.to if band.to > band.from_ else band.to + DAY
-        _need(band.from_ % MINUTE == 0 and band.to % MINUTE == 0, file, place, "a price changes between minutes", "HH:MM")
+        _need(
+            band.from_ % MINUTE == 0 and band.to % MINUTE == 0, file, place, "a price changes between minutes", "HH:MM"
+        )
         covered.update(minute % DAY for minute in range(band.from_, end, MINUTE))
     for minute in range(0, DAY, MINUTE):
         count = covered[minute]
@@ -149,7 +155,9 @@ def _move(scenario: Scenario, file: str) -> None:
     if move.site != LARGEST:
         _known(move.site, [*scenario.sites, LARGEST], file, "move.site", "site")
         at_new = scenario.sites[move.site].backend == "new"
-        _need(not at_new, file, "move.site", f"{move.site} is at the new back-end already", "a site at 'legacy' or 'move'")
+        _need(
+            not at_new, file, "move.site", f"{move.site} is at the new back-end already", "a site at 'legacy' or 'move'"
+        )
     _need(
         move.deadline > move.start,
         file,
@@ -166,7 +174,13 @@ def _numbers(scenario: Scenario, file: str) -> None:
         value = getattr(scenario.fleet, name)
         _need(value >= least, file, f"fleet.{name}", f"{value} is too small", f"{least} or more")
     low, high = scenario.network.latency_ms
-    _need(1 <= low <= high, file, "network.latency_ms", f"{low} to {high} is no range", "[low, high] with 1 <= low <= high")
+    _need(
+        1 <= low <= high,
+        file,
+        "network.latency_ms",
+        f"{low} to {high} is no range",
+        "[low, high] with 1 <= low <= high",
+    )
     for name in scenario.budgets.__struct_fields__:
         _need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
 
@@ -181,7 +195,9 @@ def _faults(scenario: Scenario, file: str) -> None:
             _need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
         for key in given:
             usable = (*kind.needs, *kind.may)
-            _need(key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where")
+            _need(
+                key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
+            )
         _window(fault, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
@@ -192,7 +208,9 @@ def _faults(scenario: Scenario, file: str) -> None:
 def _window(fault: Fault, file: str, place: str) -> None:
     if fault.at is not None:
         span = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}"
-        _need(fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day")
+        _need(
+            fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day"
+        )
     if fault.lasts is not None:
         _need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
 

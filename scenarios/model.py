@@ -57,8 +57,8 @@ class Claim(_Part, frozen=True, kw_only=True):
 class Day(_Part, frozen=True, kw_only=True):
     """The virtual day. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
 
-    The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for `settle`,
-    in which everything that is still open has to come to rest.
+    The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for
+    `settle`, in which everything that is still open has to come to rest.
     """
 
     date: datetime.date
@@ -85,9 +85,9 @@ class Day(_Part, frozen=True, kw_only=True):
 class Sessions(_Part, frozen=True, kw_only=True):
     """The real sessions that are replayed.
 
-    `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in the
-    file is 09:00 at the site. `columns` says which column holds what where it is not the usual name. A file that does not
-    hold the date of the day is shifted onto it by whole weeks.
+    `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in
+    the file is 09:00 at the site. `columns` says which column holds what where it is not the usual name. A file that
+    does not hold the date of the day is shifted onto it by whole weeks.
     """
 
     file: str
@@ -151,7 +151,8 @@ class Site(_Part, frozen=True, kw_only=True):
 class Fleet(_Part, frozen=True, kw_only=True):
     """What stands at the sites. `profiles` are shares by vendor profile for sites that name none.
 
-    `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number a station has.
+    `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number that a
+    station has.
     """
 
     profiles: dict[str, float]
@@ -171,8 +172,8 @@ class App(_Part, frozen=True, kw_only=True):
 class Move(_Part, frozen=True, kw_only=True):
     """The move of one site. `start` and `deadline` are local times of the site.
 
-    A station's turn comes `pace` after the one before; it waits at most `drain_timeout` for running transactions and then
-    switches with them. `otherwise` says which site moves when the session file has no such site.
+    A station's turn comes `pace` after the one before; it waits at most `drain_timeout` for running transactions and
+    then switches with them. `otherwise` says which site moves when the session file has no such site.
     """
 
     site: str
@@ -181,7 +182,7 @@ class Move(_Part, frozen=True, kw_only=True):
     pace: Duration
     drain_timeout: Duration
     stuck_after: Duration
-    otherwise: Literal["", "largest-of-legacy"] = LARGEST
+    otherwise: Literal["", "largest-of-legacy"] = "largest-of-legacy"
 
 
 class Network(_Part, frozen=True, kw_only=True):
@@ -193,8 +194,8 @@ class Network(_Part, frozen=True, kw_only=True):
 class Where(_Part, frozen=True, kw_only=True):
     """Who may be hit. `count` or `share` of the stations that fit all the others; default: one of them.
 
-    `backend` asks for one that is there at the start of the day, `moving` for one of the site that moves, `busy` for one
-    with a visit in the window.
+    `backend` asks for one that is there at the start of the day, `moving` for one of the site that moves, `busy` for
+    one with a visit in the window.
     """
 
     count: int | None = None

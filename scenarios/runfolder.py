@@ -1,7 +1,7 @@
 """Where the records of a run go: a folder that appears whole or not at all.
 
-A run is written beside its place into `<name>.<pid>.partial` and renamed when everything is in it. The same digest replaces
-itself; whatever else lies there is somebody else's and is never touched. Nothing here may know what is inside a run.
+A run is written beside its place into `<name>.<pid>.partial` and renamed when everything is in it. The same digest
+replaces itself; whatever else lies there is somebody else's and is never touched. Nothing here may know what is in it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ VERDICTS = "verdicts.json"
 class RunFolder:
     """The folder of one run while it is being written; use as a context manager.
 
-    Write into `path`, then call `publish(digest)`, which returns where the run lies. Leaving without it, by an error or not,
-    removes what was written. With `out` that is the folder itself, otherwise `<base>/<scenario>-seed<N>-<digest8>`.
+    Write into `path`, then call `publish(digest)`, which returns where the run lies. Leaving without it removes what
+    was written. With `out` that is the folder itself, otherwise `<base>/<scenario>-seed<N>-<digest8>`.
     """
 
     def __init__(self, scenario: str, seed: int, out: Path | None = None, base: Path = DEFAULT_BASE) -> None:
@@ -71,7 +71,7 @@ class RunFolder:
 
 
 def _refuse_foreign(place: Path, scenario: str, seed: int, digest: str | None) -> None:
-    """Raise BadInput unless nothing, an empty folder or this very run lies there. No digest yet: any run of this seed."""
+    """Raise BadInput unless nothing, an empty folder or this very run lies there. Without digest: any of this seed."""
     if not os.path.lexists(place):
         return
     allowed = "a folder that does not exist, is empty, or holds this very run"

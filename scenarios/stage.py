@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from fleet.population import populate, tokens
+from fleet.population import GUEST_GROUP as NO_GROUP
+from fleet.population import Population, populate, tokens
 from fleet.profile import load_profile, profile_names
 from fleet.rig import RigConfig, meters_of
 from fleet.visits import Visit
@@ -89,7 +90,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         for plan in plans
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
-    provision = _provision(scenario, sites, plans, blows, tokens(people))
+    provision = _provision(scenario, sites, plans, blows, _tokens(people))
     return Stage(
         scenario=scenario,
         seed=seed,
@@ -128,9 +129,14 @@ def _workload(scenario: Scenario, sessions: Path) -> Workload:
 
 
 def _groups(scenario: Scenario) -> dict[str, float]:
-    """The shares of the groups; whoever belongs to none is in the group `none`."""
+    """The shares of the groups; the rest belongs to none."""
     rest = 1.0 - sum(scenario.groups.values())
-    return {"none": max(0.0, rest), **scenario.groups}
+    return {NO_GROUP: max(0.0, rest), **scenario.groups}
+
+
+def _tokens(people: Population) -> list[Row]:
+    """Everybody's token. Who belongs to no group has none: a common parentIdTag would let strangers stop each other."""
+    return [{**row, "group": None if row["group"] == NO_GROUP else row["group"]} for row in tokens(people)]
 
 
 # -- stations -----------------------------------------------------------------------------------------------------------
@@ -319,13 +325,13 @@ def _move(
 ) -> MoveOrder:
     assert scenario.move is not None
     status = {str(row["token"]): str(row["status"]) for row in provision["tokens"]}
-    group = {str(row["token"]): str(row["group"]) for row in provision["tokens"]}
+    group = {str(row["token"]): row["group"] for row in provision["tokens"]}
     rows = {str(row["station"]): row for row in provision["stations"]}
     known = sorted(
         {visit.token for visit in visits if visit.site == site and visit.contract and status[visit.token] == "Accepted"}
     )
     entries = tuple(
-        {"idTag": token, "idTagInfo": {"status": "Accepted", "parentIdTag": group[token]}}
+        {"idTag": token, "idTagInfo": {"status": "Accepted"} | ({"parentIdTag": group[token]} if group[token] else {})}
         for token in known[:LOCAL_LIST_ENTRIES]
     )
     stations = []

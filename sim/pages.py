@@ -22,8 +22,8 @@ Filters = tuple[tuple[str, Callable[..., Any]], ...]
 def render(template: str | Path, /, *, filters: Mapping[str, Callable[..., Any]] | None = None, **data: Any) -> str:
     """The page of a template: a Path is read as a file (it may include its neighbours), a text is the template itself.
 
-    `filters` are functions that the template may use after a `|`; the same functions each time make it fast. Wrap text that is HTML already in `Markup`. Raises
-    jinja2.UndefinedError for a name that is not in `data`.
+    `filters` are functions that the template may use after a `|`; the same functions each time make it fast. Wrap text
+    that is HTML already in `Markup`. Raises jinja2.UndefinedError for a name that is not in `data`.
     """
     extra: Filters = tuple(sorted((filters or {}).items()))
     if isinstance(template, Path):

@@ -39,7 +39,8 @@ NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
 LAZY = {"matplotlib"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow", "datetime.today",
+    "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",
+    "datetime.today",
     "date.today", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
 }  # fmt: skip
 ENTROPY = {"os.urandom", "uuid.uuid1", "uuid.uuid4", "random.SystemRandom"}
@@ -114,7 +115,9 @@ def test_runtimes_are_a_floor_of_their_own() -> None:
     """Nothing in sim but sim/runtimes may know the runtimes; neither may fleet and reference_csms."""
     for path in _sources("sim", "fleet", "reference_csms", "reports"):
         if not _name(path).startswith("sim/runtimes/"):
-            wrong = [f"{_name(path)}:{line}" for module, line in _imports(_tree(path)) if module.startswith("sim.runtimes")]
+            wrong = [
+                f"{_name(path)}:{line}" for module, line in _imports(_tree(path)) if module.startswith("sim.runtimes")
+            ]
             assert not wrong
 
 
@@ -146,7 +149,10 @@ def test_pins_hold_no_address_and_cover_every_dependency() -> None:
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    asked = [*project["dependencies"], *(entry for extra in project["optional-dependencies"].values() for entry in extra)]
+    asked = [
+        *project["dependencies"],
+        *(entry for extra in project["optional-dependencies"].values() for entry in extra),
+    ]
     pinned = {line.split("==")[0] for line in lines}
     assert {re.split(r"[^A-Za-z0-9-]", entry)[0] for entry in asked} <= pinned
 
@@ -236,4 +242,6 @@ def test_nothing_is_left_unfinished_or_local(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"{_name(path)}:{node.lineno} catches everything"
             bare_pass = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
-            assert not (bare_pass and _dotted(node.type) in ("Exception", "BaseException")), f"{_name(path)}:{node.lineno}"
+            assert not (bare_pass and _dotted(node.type) in ("Exception", "BaseException")), (
+                f"{_name(path)}:{node.lineno}"
+            )

@@ -1,7 +1,7 @@
 """Part of `make verify`: runs every packaged scenario as a user would and compares.
 
-The same seed in two processes with different PYTHONHASHSEED gives the same digest, another seed another one, and every check
-that the scenario names examined something. Prints what it compared; exit code 1 if anything is not so.
+The same seed in two processes with different PYTHONHASHSEED gives the same digest, another seed another one, and every
+check that the scenario names examined something. Prints what it compared; exit code 1 if anything is not so.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ def run(scenario: str, seed: int, hash_seed: str, folder: Path, *options: str) -
     out = folder / f"{scenario}-{seed}-{hash_seed}"
     command = [sys.executable, "-m", "scenarios.cli", "run", scenario, "--seed", str(seed), "--json", "--out", str(out)]
     done = subprocess.run(
-        [*command, *options], env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=False
+        [*command, *options],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{scenario} seed {seed} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(
+            f"{scenario} seed {seed} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     result: dict[str, Any] = json.loads(done.stdout)["runs"][0]
     return result
 

@@ -5,6 +5,7 @@ Rendering never books, never looks anything up and never changes an amount: the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -68,4 +69,4 @@ def _duration(seconds: int) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d} h"
 
 
-_FILTERS = {"money": _money, "quantity": _quantity, "price": _price, "mark": _mark}
+_FILTERS: dict[str, Callable[..., str]] = {"money": _money, "quantity": _quantity, "price": _price, "mark": _mark}

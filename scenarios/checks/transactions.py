@@ -76,7 +76,8 @@ def _one_stop(evidence: Evidence, judge: Judge, group: Sequence[WireStop], rows:
     calls = [stop.call for stop in group]
     first = group[0]
     bills = evidence.keep("bills by session", _bills_by_session)
-    problem = _unequal([answer(call) for call in calls if call.answer_kind == "result"])
+    answers = [answer(call) for call in calls if call.answer_kind == "result"]
+    problem = _unequal(answers)
     own = [bill for row in rows for bill in bills.get((row.backend, row.session_id or ""), ())]
     held = _held_twice(evidence, first)
     if len(rows) > 1:
@@ -85,34 +86,38 @@ def _one_stop(evidence: Evidence, judge: Judge, group: Sequence[WireStop], rows:
         problem = f"one stop was billed {len(own)} times"
     elif held:
         problem = f"one stop is in the quarantine {len(held)} times"
+    elif answers and rows and rows[0].state == "open" and not _is_held(evidence, first):
+        problem = "a StopTransaction was answered, and the books still call the transaction open"
     if problem:
         subject = f"{first.call.station} {first.transaction_id}"
         judge.fail("transaction", subject, problem, *map(line, calls), *map(line, rows), *map(line, (*own, *held)))
+
+
+def _held_cases(evidence: Evidence) -> dict[tuple[str, int], list[Held]]:
+    cases: dict[tuple[str, int], list[Held]] = {}
+    for held in evidence.read(Held):
+        cases.setdefault((held.station or "", held.transaction_id or 0), []).append(held)
+    return cases
+
+
+def _is_held(evidence: Evidence, stop: WireStop) -> bool:
+    return stop.key[:2] in evidence.keep("held cases", _held_cases)
 
 
 def _held_twice(evidence: Evidence, stop: WireStop) -> list[Held]:
     """Quarantine rows of this stop beyond one per stop of other values, for stops that belong to no session."""
 
     def count(source: Evidence) -> dict[tuple[str, int], int]:
-        return _tally(
-            (one.call.station, one.transaction_id) for one in {each.key: each for each in stops(source)}.values()
-        )
+        return _tally(key[:2] for key in {each.key: each for each in stops(source)})
 
-    def group(source: Evidence) -> dict[tuple[str, int, str], list[Held]]:
-        cases: dict[tuple[str, int, str], list[Held]] = {}
-        for held in source.read(Held):
-            cases.setdefault((held.station or "", held.transaction_id or 0, held.reason or ""), []).append(held)
-        return cases
-
-    place = (stop.call.station, stop.transaction_id)
-    different = evidence.keep("different stops", count)[place]
-    cases = evidence.keep("held cases", group)
+    different = evidence.keep("different stops", count)[stop.key[:2]]
+    cases = evidence.keep("held cases", _held_cases).get(stop.key[:2], [])
     for reason, allowed in (
         ("second-stop", different - 1),
         ("unknown-transaction", different),
         ("stray-stop", different),
     ):
-        found = cases.get((*place, reason), [])
+        found = [held for held in cases if held.reason == reason]
         if len(found) > allowed:
             return found
     return []

@@ -110,26 +110,28 @@ QUOTES: dict[str, tuple[str, ...]] = {
 # file held)
 PLAN: dict[str, tuple[str, ...]] = {"plan": ("key", "json"), "repeats": ("hash_seed", "digest")}
 
-# the fields of each plan row that oracle and checks read; a runner may add more
+# the fields of each plan row that oracle and checks read; a runner may add more. A token's group may also be called grp
 PLAN_FIELDS: dict[str, tuple[str, ...]] = {
-    "owners": ("owner", "country", "currency", "vat_percent", "zone"),
-    "sites": ("site", "owner", "tariff_id", "backend"),
+    "owners": ("owner", "zone", "tariff_id"),
+    "sites": ("site", "owner", "tariff_id"),
     "stations": ("station", "site"),
     "tariffs": (
         "tariff_id", "version", "currency", "vat_percent", "prices_include_vat", "energy", "start_fee",
-        "idle_per_minute", "idle_grace_s", "group_discounts", "minimum_wh",
+        "idle_per_minute", "idle_grace_s", "group_discounts", "minimum_wh", "valid_from",
     ),
     # status: Accepted | Blocked | Expired | Invalid; free: sessions of this token cost nothing, by policy
-    "tokens": ("token", "customer", "grp", "status", "free"),
-    # registered: whether the back-ends were told the key; time_status: letter of the meter's clock (S, R, I or U)
+    "tokens": ("token", "group", "status", "free"),
+    # registered: whether the back-ends were told the key; time_status: letter of the meter's clock (S, R, I or U),
+    # asked for only where the wire was not recorded
     "meters": ("meter_id", "station", "connector", "public_key", "registered", "time_billing", "time_status"),
+    # tokens whose access is meant to change with the move; without a site: everywhere
     "access_changes": ("token", "site"),
 }
 # plan keys that hold one object instead of rows
 PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
     "budgets": ("refused_starts", "interrupted_charges", "connector_minutes_lost"),
     "move": ("site", "stations", "old", "new"),
-    "window": ("from", "to"),
+    "window": ("start", "end"),
 }
 
 # meta: digest, hash_seed, schema, ended_at. unverifiable: books that a back-end does not keep or show, or that cannot

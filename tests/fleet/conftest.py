@@ -86,6 +86,8 @@ class Bench:
         self._transactions = 1000
         self._calls = 0
         self._pending: dict[str, str] = {}
+        self._ids: set[str] = set()
+        self.sent: list[bytes] = []
 
     def _start(self, payload: Any) -> Any:
         self._transactions += 1
@@ -162,7 +164,9 @@ class Bench:
         frame = ocppj.parse(effect.frame)
         if isinstance(frame, ocppj.Call):
             assert schema.judge("1.6", frame.action, "request", frame.payload) is None, effect.frame
-            assert len([a for a in self.asked if a.id == frame.id]) == 0, "an id used twice"
+            assert frame.id not in self._ids, "an id used twice"
+            self._ids.add(frame.id)
+            self.sent.append(effect.frame)
             call = Asked(self.now, effect.link, frame.action, json.loads(frame.payload), frame.id)
             self.at(self.now + LATENCY, lambda: self._answer(call))
         elif isinstance(frame, ocppj.Result):

@@ -1,4 +1,4 @@
-"""A small run folder made by hand: two back-ends, three stations that move, faults, a quarantine, and a session to follow."""
+"""A small run folder made by hand: two back-ends, three stations that move, faults, quarantine, a session to follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ from sim.evidence.schema import all_tables
 from sim.evidence.store import save_tables
 
 MIDNIGHT = parse_iso("2019-06-11T22:00:00Z")
-STATES = ["PLANNED", "PREFLIGHT_OK", "NOTIFIED", "DRAINING", "SWITCH_SENT", "OFFLINE_WINDOW", "SEEN_AT_NEW", "PROVISIONED", "VERIFIED", "CLOSED_AT_OLD"]
+STATES = [
+    "PLANNED",
+    "PREFLIGHT_OK",
+    "NOTIFIED",
+    "DRAINING",
+    "SWITCH_SENT",
+    "OFFLINE_WINDOW",
+    "SEEN_AT_NEW",
+    "PROVISIONED",
+    "VERIFIED",
+    "CLOSED_AT_OLD",
+]
 OWNERS = {
     "fjord": {"name": "Fjordlading AS", "country": "NO", "currency": "NOK"},
     "werk": {"name": "Stadtwerk Lindenau GmbH", "country": "DE", "currency": "EUR"},
@@ -60,7 +71,8 @@ def _sessions(tables: Tables) -> None:
         transaction = 1000 + number
         times = {"started_at": at(begin), "stopped_at": at(begin + hours)}
         tables["books_transactions"].append(
-            {**key, **times, "backend": backend, "transaction_id": transaction, "issuer": issuer, "id_tag": f"TAG{number}",
+            {**key, **times, "backend": backend, "transaction_id": transaction, "issuer": issuer,
+             "id_tag": f"TAG{number}",
              "meter_start": start_register, "meter_stop": start_register + wh, "state": "closed"}
         )  # fmt: skip
         if issuer != backend:
@@ -106,7 +118,8 @@ def _bill(tables: Tables, number: int, backend: str, session: str, wh: int, time
     )  # fmt: skip
     postings = [["receivable", "NOK", gross], ["revenue:fjord", "NOK", -net], ["vat:fjord", "NOK", net - gross]]
     tables["books_journal"].append(
-        {"backend": backend, "seq": number, "at": times["stopped_at"], "kind": "bill", "postings": postings, "hash": "ab" * 32}
+        {"backend": backend, "seq": number, "at": times["stopped_at"], "kind": "bill", "postings": postings,
+         "hash": "ab" * 32}
     )  # fmt: skip
     tables["books_records"].append(
         {"backend": backend, "digest": f"d{number}", "session_id": session, "verdict": "billable",
@@ -115,7 +128,14 @@ def _bill(tables: Tables, number: int, backend: str, session: str, wh: int, time
 
 
 def _calls(
-    tables: Tables, number: int, backend: str, issuer: str, station: str, transaction: int, start: int, times: Mapping[str, int]
+    tables: Tables,
+    number: int,
+    backend: str,
+    issuer: str,
+    station: str,
+    transaction: int,
+    start: int,
+    times: Mapping[str, int],
 ) -> None:
     begin, end = times["started_at"], times["stopped_at"]
     start_payload = {"connectorId": 1, "meterStart": start, "idTag": f"TAG{number}"}
@@ -128,7 +148,8 @@ def _calls(
     for sent, where, action, payload in rows:
         tables["wire_calls"].append(
             {"call_no": len(tables["wire_calls"]), "station": station, "backend": where, "link": 1, "way": "up",
-             "action": action, "payload": json.dumps(payload), "well_formed": 1, "sent_at": sent, "delivered_at": sent + 40,
+             "action": action, "payload": json.dumps(payload), "well_formed": 1, "sent_at": sent,
+             "delivered_at": sent + 40,
              "answer_kind": "result", "answered_at": sent + 40, "answer_delivered_at": sent + 85}
         )  # fmt: skip
 
@@ -142,26 +163,55 @@ def _world(tables: Tables) -> None:
         link = {"station": station, "closed_by": "station", "frames_up": 10, "frames_down": 10}
         first = "new" if number > 7 else "legacy"
         tables["wire_links"].append(
-            {**link, "link": number, "backend": first, "opened_at": at(0.01), "closed_at": at(switch) if moves else None}
+            {
+                **link,
+                "link": number,
+                "backend": first,
+                "opened_at": at(0.01),
+                "closed_at": at(switch) if moves else None,
+            }
         )
         if moves:
             tables["wire_links"].append({**link, "link": 20 + number, "backend": "new", "opened_at": at(switch + 0.05)})
             offsets = (-9, -8.9, -8.8, -0.3, 0, 0.01, 0.05, 0.1, 0.2, 0.25)
             for state, offset in zip(STATES, offsets, strict=True):
-                row = {"at": at(switch + offset), "station": station, "site": "pier", "state": state, "detail": f"at {offset}"}
+                row = {
+                    "at": at(switch + offset),
+                    "station": station,
+                    "site": "pier",
+                    "state": state,
+                    "detail": f"at {offset}",
+                }
                 tables["truth_migration"].append(row)
     for kind, target, begin, lasts in (
         ("link.stall", "S-05", 10.2, 0.2), ("link.stall", "S-02", 9.9, 0.15), ("backend.crash", "new", 12.5, 0.05),
         ("meter.tamper", "S-06", 9.1, 0), ("meter.key-unregistered", "S-08", 0, 24),
     ):  # fmt: skip
         tables["truth_faults"].append(
-            {"fault_id": kind, "kind": kind, "target": target, "at": at(begin), "until": at(begin + lasts), "data": "{}"}
+            {
+                "fault_id": kind,
+                "kind": kind,
+                "target": target,
+                "at": at(begin),
+                "until": at(begin + lasts),
+                "data": "{}",
+            }
         )
 
 
 def _check(name: str, verdict: str, items: int, **more: Any) -> dict[str, Any]:
-    sentence = {"INV-01": "Every Wh that a meter gave is billed, quarantined or free."}.get(name, f"The rule {name} holds.")
-    return {"check": name, "verdict": verdict, "sentence": sentence, "items": items, "findings": [], "reason": "", **more}
+    sentence = {"INV-01": "Every Wh that a meter gave is billed, quarantined or free."}.get(
+        name, f"The rule {name} holds."
+    )
+    return {
+        "check": name,
+        "verdict": verdict,
+        "sentence": sentence,
+        "items": items,
+        "findings": [],
+        "reason": "",
+        **more,
+    }
 
 
 FINDING = {
@@ -177,22 +227,34 @@ FINDING = {
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Makes a run folder; `checks` replaces the verdicts, `keep` says which tables are filled."""
 
-    def make(checks: list[dict[str, Any]] | None = None, verdict: str = "PASS", keep: Callable[[str], bool] = bool) -> Path:
+    def make(
+        checks: list[dict[str, Any]] | None = None, verdict: str = "PASS", keep: Callable[[str], bool] = bool
+    ) -> Path:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         (folder / "bills").mkdir(parents=True)
         tables: Tables = {name: [] for name in all_tables()}
         _sessions(tables)
         _world(tables)
         stations = [
-            {"station": f"S-{n + 1:02d}", "site": "pier" if n < 3 else ("mill" if n < 8 else "dock"), "backend": "legacy"}
+            {
+                "station": f"S-{n + 1:02d}",
+                "site": "pier" if n < 3 else ("mill" if n < 8 else "dock"),
+                "backend": "legacy",
+            }
             for n in range(12)
         ]
         kinds = [
-            {"kind": "zero-energy", "rule": "No energy at all: plugged in, draws nothing.", "count_file": 12, "count_day": 1},
+            {
+                "kind": "zero-energy",
+                "rule": "No energy at all: plugged in, draws nothing.",
+                "count_file": 12,
+                "count_day": 1,
+            },
             {"kind": "overlap", "rule": "Two on one connector.", "count_file": 0, "count_day": 0},
         ]
         source = {
-            "file": "acn-2019-june.csv", "zone": "America/Los_Angeles", "first_day": "2019-06-03", "last_day": "2019-06-30",
+            "file": "acn-2019-june.csv", "zone": "America/Los_Angeles", "first_day": "2019-06-03",
+            "last_day": "2019-06-30",
             "rows_read": 2236, "rows_day": 24, "visits": 24, "day": "2019-06-12", "source_day": "2019-06-12",
             "weeks_shifted": 0, "kinds": kinds, "not_replayed": [],
         }  # fmt: skip
@@ -200,10 +262,12 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             tables["plan"].append({"key": key, "json": json.dumps(value)})
         tables["repeats"] += [{"hash_seed": "own", "digest": "cd" * 32}, {"hash_seed": "4711", "digest": "cd" * 32}]
         cells = {
-            name: [tuple(scalar(row.get(column)) for column in all_tables()[name]) for row in rows] if keep(name) else []
+            name: [tuple(scalar(row.get(column)) for column in all_tables()[name]) for row in rows]
+            if keep(name)
+            else []
             for name, rows in tables.items()
         }
-        save_tables(folder / "evidence.sqlite", cells)
+        save_tables(folder / "evidence.sqlite", cells).close()
         scenario = {
             "name": "tiny", "title": "A tiny day", "story": "Three stations move.", "owners": OWNERS,
             "day": {"date": "2019-06-12", "zone": "Europe/Oslo"}, "sites": {"pier": {"owner": "fjord"}},

@@ -1,4 +1,4 @@
-"""Scenarios from TOML: the packaged ones load, and every mistake is one sentence with file, key path and what is allowed."""
+"""Scenarios from TOML: the packaged ones load; a mistake is one sentence with file, key path and what is allowed."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_another_session_file_needs_its_zone(tmp_path: Path) -> None:
     file.write_text("start_local\n")
     with pytest.raises(BadInput, match="--zone"):
         with_sessions(scenario, str(file), None)
-    with pytest.raises(BadInput, match="no time zone.*Europe/London"):
+    with pytest.raises(BadInput, match=r"no time zone.*Europe/London"):
         with_sessions(scenario, str(file), "Mars/Olympus")
     with pytest.raises(BadInput, match="there is no file"):
         with_sessions(scenario, str(tmp_path / "none.csv"), "Europe/London")
@@ -216,7 +216,9 @@ def test_a_day_may_move_the_largest_site_or_none() -> None:
     data = copy.deepcopy(FIRST_DAY)
     data["sites"]["campus-4"]["backend"] = "legacy"
     data["move"]["site"] = LARGEST
-    assert make_scenario(data, "x.toml").moving_site({"campus-3": 25, "campus-4": 11, "laboratory-3F": 99}) == "campus-3"
+    assert (
+        make_scenario(data, "x.toml").moving_site({"campus-3": 25, "campus-4": 11, "laboratory-3F": 99}) == "campus-3"
+    )
     data["move"].update(site="campus-4", otherwise="")
     assert make_scenario(data, "x.toml").moving_site({"campus-3": 25}) is None
     del data["move"]

@@ -65,8 +65,9 @@ def test_a_foreign_folder_is_refused_before_the_run_and_never_touched(tmp_path: 
         place.mkdir()
         (place / "manifest.json").write_text('{"format": "other"}' if kind == "other-json" else "precious")
     before = sorted(entry.name for entry in tmp_path.rglob("*"))
-    with pytest.raises(BadInput, match=r"mine: .*allowed: a folder that does not exist, is empty"), RunFolder(
-        "tiny", 1, place
+    with (
+        pytest.raises(BadInput, match=r"mine: .*allowed: a folder that does not exist, is empty"),
+        RunFolder("tiny", 1, place),
     ):
         pytest.fail("the run has begun")
     assert sorted(entry.name for entry in tmp_path.rglob("*")) == before
@@ -84,7 +85,7 @@ def test_another_run_in_the_named_folder_is_foreign_too(tmp_path: Path) -> None:
     place = tmp_path / "mine"
     with RunFolder("tiny", 1, place) as folder:
         write(folder)
-    with pytest.raises(BadInput, match="another run .tiny seed 1 digest 01234567."), RunFolder("tiny", 2, place):
+    with pytest.raises(BadInput, match=r"another run \(tiny seed 1 digest 01234567\)"), RunFolder("tiny", 2, place):
         pytest.fail("the run has begun")
     with pytest.raises(BadInput, match="another run"), RunFolder("tiny", 1, place) as folder:
         write(folder, "changed", digest="f" * 64)

@@ -119,7 +119,7 @@ def test_a_number_beyond_64_bits_is_a_failed_attempt_and_no_crash(bench: Any) ->
         {"idTagInfo": {"status": "Accepted"}, "transactionId": 9},
     ]
     b.charge().run(3 * MINUTE).do("unplug", connector=1).run(5)
-    assert b.payloads("StopTransaction")[0]["transactionId"] in (9, 10**30)
+    assert b.payloads("StopTransaction")[0]["transactionId"] == 9
 
 
 def test_what_was_queued_survives_a_power_loss(bench: Any) -> None:

@@ -55,6 +55,13 @@ def test_inv_04_finds_a_repeated_stop_that_was_billed_twice(day: Any) -> None:
     assert "billed 2 times" in result.findings[0].sentence
 
 
+def test_inv_04_finds_a_stop_that_was_answered_and_forgotten(day: Any) -> None:
+    day.row("books_transactions", transaction_id=500_000_002)["state"] = "open"
+    result = day.check("INV-04")
+    assert subjects(result) == ["S2 500000002"]
+    assert "still call the transaction open" in result.findings[0].sentence
+
+
 def test_inv_04_finds_unequal_answers_to_equal_stops_at_two_back_ends(day: Any) -> None:
     again = call(day, "StopTransaction", message_id="again")
     again.update(backend="new", link=2, answer=canonical({"idTagInfo": {"status": "Invalid"}}))

@@ -1,0 +1,42 @@
+"""Planted bugs: each is caught by the check named for it, and gets through when the faults it needs are taken away."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.mutants.registry import all_mutants, mutant
+from scenarios.mutants.run import run_mutant, run_without_baits
+from sim.errors import BadInput
+
+NAMES = [one.name for one in all_mutants()]
+BAITED = [one.name for one in all_mutants() if one.baits]
+
+
+def test_there_are_at_least_ten_and_no_two_of_one_name() -> None:
+    assert len(NAMES) >= 10
+    assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_check_named_for_it_catches_the_bug(name: str) -> None:
+    run = run_mutant(name)
+    assert run.caught, f"{name} got through {run.check}; {run.note}; others that found something: {run.failed}"
+
+
+@pytest.mark.parametrize("name", BAITED)
+def test_without_its_baits_the_bug_gets_through(name: str) -> None:
+    run = run_without_baits(name)
+    assert run.failed == ()
+    assert "crashed" not in run.note
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", (2, 3, 5, 8))
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bug_is_caught_whatever_the_seed(name: str, seed: int) -> None:
+    assert run_mutant(name, seed).caught
+
+
+def test_an_unknown_mutant_is_bad_input_and_says_which_there_are() -> None:
+    with pytest.raises(BadInput, match="signature-not-checked"):
+        mutant("no-such-bug")
