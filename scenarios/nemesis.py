@@ -1,4 +1,4 @@
-"""The fault plan: who is hit, when and for how long, drawn from the seed within what the scenario allows; and its execution.
+"""The fault plan: who is hit, when and for how long, drawn from the seed within what the scenario allows.
 
 Every fault heals before the run ends. Faults that would never meet anything are of no use, so a fault that asks for a busy
 station looks for a visit that it can really disturb. Nothing here may look into a back-end or a station.
@@ -35,7 +35,7 @@ FAULTS: dict[str, str] = {
 
 
 class Place(Struct, frozen=True):
-    """What the fault plan knows of a station. `idle_billable`: its clock may be used for idle fees, after `idle_grace` ms."""
+    """What the fault plan knows of a station. `idle_billable`: its clock may serve for idle fees, after `idle_grace` ms."""
 
     station: str
     site: str
@@ -73,7 +73,10 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
         hits = _candidates(scenario, fault, rng, places, visits, taken)
         for place, at, connector in hits[: _how_many(fault, len(hits))]:
             taken.add(place.station)
-            blows.append(Blow(fault_id, fault.kind, place.station, at, _after(at, fault), {"connector": connector}))
+            until = _after(at, fault)
+            if fault.kind == "meter.key-unregistered":  # nothing that happens: it was so all day
+                at, until = scenario.day.start, scenario.day.end
+            blows.append(Blow(fault_id, fault.kind, place.station, at, until, {"connector": connector}))
     return tuple(blows)
 
 
@@ -168,7 +171,6 @@ class Nemesis:
             "link.stall": self._stall,
             "link.reset": self._reset,
             "meter.tamper": self._tamper,
-            "meter.key-unregistered": lambda blow: None,
             "station.stray-stop": self._stray_stop,
             "station.withhold": self._withhold,
             "station.power-loss": self._power_loss,
@@ -178,6 +180,8 @@ class Nemesis:
         for blow in blows:
             if blow.kind == "backend.crash":
                 self._arm_crash(blow)
+            elif blow.kind == "meter.key-unregistered":
+                self._record(blow, blow.at, blow.until, blow.data)
             else:
                 world.at(max(blow.at, world.now), self._strike, deeds[blow.kind], blow)
 

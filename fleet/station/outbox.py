@@ -112,7 +112,9 @@ class Outbox:
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
         desk = self._desk
-        self._put(Message(self._next, "MeterValues", transaction, sample), not (desk.accepted and desk.link is not None))
+        self._put(
+            Message(self._next, "MeterValues", transaction, sample), not (desk.accepted and desk.link is not None)
+        )
 
     def _put(self, message: Message, save: bool) -> None:
         self._next += 1

@@ -41,7 +41,7 @@ Clock = Callable[[], Instant]
 
 
 class StationOrder(Struct, frozen=True):
-    """One station to move: its route (`vendor_key`, `network_profile`, `vendor_cloud`) and what the new back-end must know."""
+    """One station to move: its route (`vendor_key`, `network_profile`, `vendor_cloud`), and what new must know of it."""
 
     station: str
     route: str

@@ -63,7 +63,8 @@ class MigrationTool:
             try:
                 wish = walk.story.send(value)
             except StopIteration as done:
-                self._enter(walk, *done.value, effects)
+                state, detail = done.value
+                self._enter(walk, state, detail, effects)
                 value = None
                 continue
             if isinstance(wish, Inform):

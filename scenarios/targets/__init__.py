@@ -99,4 +99,4 @@ def _import(spec: str, place: str) -> Factory:
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise BadInput(place, "", f"{module_name!r} has no callable {attribute!r}", ALLOWED)
-    return factory  # type: ignore[no-any-return]
+    return factory

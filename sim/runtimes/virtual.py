@@ -139,7 +139,7 @@ class VirtualWorld:
         """
         if when < self.now:
             raise ValueError(f"an event {self.now - when} ms in the past")
-        heappush(self._queue, (when, priority, next(self._number), _Slim(fn, args)))
+        heappush(self._queue, (when, priority, next(self._number), _Slim(fn, args)))  # type: ignore[misc]
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class VirtualWorld:
         elif kind is Close:
             self.links.close_by_station(effect.link, effect.reason)  # type: ignore[union-attr]
         elif kind is Settle:
-            self.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr]
+            self.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
         else:
             raise TypeError(f"{host.name} emitted {effect!r}, which this runtime does not perform")
 

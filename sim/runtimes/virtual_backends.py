@@ -176,7 +176,7 @@ class BackEnds:
         if kind is Send:
             self._world.links.send_down(effect)  # type: ignore[arg-type]
         elif kind is Settle:
-            self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr]
+            self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
         elif kind is Close:
             self._world.links.close_by_backend(effect.link, effect.reason)  # type: ignore[union-attr]
         else:

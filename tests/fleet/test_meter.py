@@ -52,7 +52,12 @@ def test_no_energy_is_lost_between_flows_whatever_their_lengths(flows: list[tupl
 def test_records_verify_with_the_public_key_of_their_meter_only() -> None:
     meter = Meter("M-A-1", KEY, 0)
     text = meter.sign(
-        station="A", connector=1, id_tag="TAG", id_type="ISO14443", letter="S", readings=[(0, "B", 1234), (1000, "E", 2234)]
+        station="A",
+        connector=1,
+        id_tag="TAG",
+        id_type="ISO14443",
+        letter="S",
+        readings=[(0, "B", 1234), (1000, "E", 2234)],
     )
     record = ocmf.parse(text)
     assert ocmf.verify(record, public_key_of(1, "M-A-1"))

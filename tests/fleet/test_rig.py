@@ -183,7 +183,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(bench: Any) 
     """INV-39"""
 
     def frames(seed: int) -> list[Any]:
-        b = bench("ac-duo", seed=seed).boot().charge().run(HOUR // 1000).cut().run(120).do("unplug", connector=1).run(60)
+        b = (
+            bench("ac-duo", seed=seed)
+            .boot()
+            .charge()
+            .run(HOUR // 1000)
+            .cut()
+            .run(120)
+            .do("unplug", connector=1)
+            .run(60)
+        )
         return [(call.at, call.id, call.action, str(call.payload)) for call in b.asked]
 
     assert frames(1) == frames(1)

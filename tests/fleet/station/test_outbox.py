@@ -227,7 +227,9 @@ def test_whatever_befalls_the_link_every_message_is_confirmed_or_discarded_once_
     assert len(starts) == len(set(starts)) and len(starts) + discarded.count("StartTransaction") == begun
     assert len(stops) == len(set(stops)) and len(stops) + discarded.count("StopTransaction") == begun
     assert len(confirmed) == len(set(confirmed))
-    times = [str(call.payload.get("timestamp")) for call in b.asked if call.action in ("StartTransaction", "StopTransaction")]
+    times = [
+        str(call.payload.get("timestamp")) for call in b.asked if call.action in ("StartTransaction", "StopTransaction")
+    ]
     assert times == sorted(times)
     assert all(count <= attempts for count in failures.values())
     for event in b.events("discarded"):
