@@ -67,10 +67,6 @@ class Meter:
         self._power = self._limit = 0
         return passed
 
-    def passed(self, now: int) -> int:
-        """Watt-milliseconds since the last `flow`, 0 if nothing flows."""
-        return self._passed(now)
-
     def register(self, now: int) -> int:
         """What the display shows, in whole Wh."""
         return (self._base + self._passed(now)) // WMS_PER_WH

@@ -34,9 +34,10 @@ class BootProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ClockProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The clock. `letter` is the time status that readings carry (OCMF: S synchronised, R relative, I informative),
-    `time_billing` what the meter's type approval allows, `factory_offset_s` how wrong it is before its first
-    setting.
+    """The clock.
+
+    `letter` is the time status that readings carry (OCMF: S synchronised, R relative, I informative), `time_billing` what
+    the meter's type approval allows, `factory_offset_s` how wrong the clock is before its first setting.
     """
 
     letter: Literal["S", "R", "I"]
@@ -53,9 +54,7 @@ class ReconnectProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class CallProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an own CALL may stay unanswered, and what then: `reconnect` drops the connection, `carry-on` does
-    not.
-    """
+    """How long an own CALL may stay unanswered, and whether the connection is given up then."""
 
     timeout_s: int = 30
     on_timeout: Literal["reconnect", "carry-on"] = "reconnect"

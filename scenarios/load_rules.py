@@ -137,7 +137,9 @@ def _shares(scenario: Scenario, file: str) -> None:
     for name, part in scenario.groups.items():
         _need(0 <= part <= 1, file, f"groups.{name}", f"{part} is no share", "a number from 0 to 1")
     total = sum(scenario.groups.values())
-    _need(total <= 1 + 1e-9, file, "groups", f"the shares add up to {total:g}", "at most 1; the rest belongs to no group")
+    _need(
+        total <= 1 + 1e-9, file, "groups", f"the shares add up to {total:g}", "at most 1; the rest belongs to no group"
+    )
     share = scenario.app.share
     _need(0 <= share <= 1, file, "app.share", f"{share} is no share", "a number from 0 to 1")
 

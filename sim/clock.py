@@ -21,6 +21,10 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_SECONDS = tuple(f"{second:02d}" for second in range(60))
+_MILLISECONDS = tuple(f".{millisecond:03d}Z" for millisecond in range(1000))
+
+
 @lru_cache(maxsize=65536)
 def _minute_prefix(minute: int) -> str:
     return (_EPOCH + timedelta(minutes=minute)).isoformat()[:17]
@@ -29,7 +33,7 @@ def _minute_prefix(minute: int) -> str:
 def iso(instant: int) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`: `2019-06-12T07:00:00.000Z`."""
     minute, rest = divmod(instant, MINUTE)
-    return f"{_minute_prefix(minute)}{rest // 1000:02d}.{rest % 1000:03d}Z"
+    return _minute_prefix(minute) + _SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]
 
 
 @lru_cache(maxsize=4096)

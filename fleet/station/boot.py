@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fleet.quirks import EAGER_STATUS
-from fleet.station.calls import LOST, TIMEOUT, Calls
+from fleet.station.calls import LOST, TIMEOUT, Calls, Careless
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
@@ -67,7 +67,7 @@ class Boot:
             status = v16.StatusNotification(
                 connector_id=0, error_code="NoError", status="Available", timestamp=iso(self._desk.time())
             )
-            self._calls.ask("StatusNotification", status, _Careless())
+            self._calls.ask("StatusNotification", status, Careless())
         profile, config = self._desk.profile, self._desk.config
         self._calls.ask(
             "BootNotification",
@@ -138,9 +138,9 @@ class Liveness:
 
     def _due(self) -> None:
         desk = self._desk
-        if not desk.online:
+        if not desk.accepted or desk.link is None:
             return
-        silent_until = desk.last_call_at + desk.keys.seconds("HeartbeatInterval")
+        silent_until = desk.last_call_at + desk.keys["HeartbeatInterval"] * SECOND
         synced_at = desk.clock.synced_at
         if silent_until > desk.now and synced_at is not None and synced_at + DAY > desk.now:
             desk.timers.at[self._slot] = silent_until
@@ -150,7 +150,8 @@ class Liveness:
     def send(self) -> None:
         """Send a Heartbeat now."""
         desk = self._desk
-        desk.timers.at[self._slot] = desk.now + (desk.keys.seconds("HeartbeatInterval") or NEVER - desk.now)
+        interval = desk.keys["HeartbeatInterval"] * SECOND
+        desk.timers.at[self._slot] = desk.now + interval if interval else NEVER
         id = self._calls.mint()
         self._calls.put(Pending(id, "Heartbeat", heartbeat(id), NORMAL, self))
 
@@ -161,16 +162,6 @@ class Liveness:
 
     def failed(self, call: Pending, why: str) -> None:
         """A heartbeat that failed is not repeated."""
-
-
-class _Careless:
-    """Asks, and does not mind the answer."""
-
-    def answered(self, call: Pending, payload: bytes) -> None:
-        """Nothing depends on it."""
-
-    def failed(self, call: Pending, why: str) -> None:
-        """Nothing depends on it."""
 
 
 def set_clock(desk: Desk, current_time: str, asked_at: int) -> None:

@@ -47,6 +47,16 @@ class Asker(Protocol):
         ...
 
 
+class Careless:
+    """Asks, and does not mind the answer."""
+
+    def answered(self, call: Pending, payload: bytes) -> None:
+        """Nothing depends on it."""
+
+    def failed(self, call: Pending, why: str) -> None:
+        """Nothing depends on it."""
+
+
 class Ids:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
 
@@ -94,12 +104,12 @@ class Calls:
             self._next()
 
     def _next(self) -> None:
-        desk = self._desk
-        call = self._queue.next(desk.now)
-        if call is not None and desk.link is not None:
+        desk, link = self._desk, self._desk.link
+        call = self._queue.next(desk.now) if link is not None else None
+        if call is not None and link is not None:
             desk.timers.at[self._slot] = call.deadline or NEVER
             desk.last_call_at = desk.now
-            desk.out.append(Send(desk.link, call.frame))
+            desk.out.append(Send(link, call.frame))
 
     def quick(self, frame: bytes) -> bool:
         """Take an answer in the plainest writing, which is what nearly all are; False if this frame is not one.
@@ -188,8 +198,7 @@ class Calls:
         if call is None:
             return
         self._desk.note("call-timeout", action=call.action, id=call.id)
-        call.tag.failed(call, TIMEOUT)
         if self._desk.profile.calls.on_timeout == "reconnect":
-            self.on_stuck()
-        else:
-            self._next()
+            self.on_stuck()  # first, so that nobody puts the next message on a link that is given up
+        call.tag.failed(call, TIMEOUT)
+        self._next()

@@ -58,8 +58,6 @@ class Charging:
             id_tag=claim.id_tag,
             id_type=claim.id_type,
             parent=claim.parent,
-            started_at=started,
-            meter_start=register,
         )
         bay.preparing = bay.finishing = bay.blocked = bay.sensed = False
         bay.claim = None

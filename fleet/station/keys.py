@@ -162,7 +162,10 @@ def fixed_keys(connectors: int, meter_keys: Mapping[int, str]) -> dict[str, Key]
 
 
 class Configuration(dict[str, Any]):
-    """The present values by key, as what they mean: int, bool, tuple or str. Changes are accepted, refused and remembered as OCPP 1.6 §5.3 says."""
+    """The present values by key, as what they mean: int, bool, tuple or str.
+
+    Changes are accepted, refused and remembered as OCPP 1.6 §5.3 says.
+    """
 
     def __init__(self, keys: Mapping[str, Key], presets: Mapping[str, str], saved: Mapping[str, str]) -> None:
         """`presets` are the profile's own defaults, `saved` what was changed since; both win over the table's

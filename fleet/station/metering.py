@@ -8,6 +8,7 @@ grid's time. There is no main meter, so connector 0 has no values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -42,7 +43,7 @@ class Metering:
         self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._minute = self._rest = -1
         self._front = self._seconds = b""
-        self._sampling = {bay.number: desk.timers.slot(_Due(self._sampled, bay)) for bay in bays}
+        self._sampling = {bay.number: desk.timers.slot(partial(self._sampled, bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
         self._tariff = desk.timers.slot(self._tariff_changes)
         self.on_tariff_change: Callable[[], None] = lambda: None
@@ -172,16 +173,3 @@ class Metering:
         tenths = power * 10 // (meter.voltage * meter.phases)
         made = self._fixed[power] = (b"%d" % power, b"%d.%d" % divmod(tenths, 10), b"%d" % meter.voltage)
         return made
-
-
-class _Due:
-    """Calls back for one connector."""
-
-    __slots__ = ("_bay", "_call")
-
-    def __init__(self, call: Callable[[Bay], None], bay: Bay) -> None:
-        self._call = call
-        self._bay = bay
-
-    def __call__(self) -> None:
-        self._call(self._bay)

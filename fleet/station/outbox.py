@@ -161,7 +161,9 @@ class Outbox:
     def pump(self) -> None:
         """Put the first message in line if it may go now."""
         desk = self._desk
-        if self._under_way or not self._queue or not desk.online or desk.now < self._not_before:
+        if self._under_way or not self._queue or desk.now < self._not_before:
+            return
+        if not desk.accepted or desk.link is None:
             return
         message = self._queue[0]
         self._under_way = True

@@ -1,5 +1,4 @@
-"""Connector status: the transition matrix of OCPP 1.6 §4.9, and the table of what each connector is and what was
-reported.
+"""Connector status: the transition matrix of OCPP 1.6 §4.9, and what each connector is and was reported to be.
 
 The parts say what a connector should be; this module takes it there over allowed steps only and reports every step
 while online. A step that the matrix forbids is our own mistake and raises.
@@ -8,6 +7,7 @@ while online. A step that the matrix forbids is our own mistake and raises.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fleet.station.bay import Bay
 from fleet.station.calls import Calls
@@ -58,7 +58,7 @@ class StatusTable:
         self._status = {0: AVAILABLE, **{bay.number: AVAILABLE for bay in bays}}
         self._info: dict[int, str] = {}
         self._reported: dict[int, str] = {}
-        self._slots = {number: desk.timers.slot(self._settled(number)) for number in self._status}
+        self._slots = {number: desk.timers.slot(partial(self.settled, number)) for number in self._status}
 
     def of(self, connector: int) -> str:
         """The present status of a connector."""
@@ -96,9 +96,6 @@ class StatusTable:
         else:
             self._report(connector)
 
-    def _settled(self, connector: int) -> _Later:
-        return _Later(self, connector)
-
     def settled(self, connector: int) -> None:
         """A status has lasted for MinimumStatusDuration."""
         if self._reported.get(connector) != self._status[connector]:
@@ -131,19 +128,6 @@ class StatusTable:
             timestamp=iso(self._desk.time()),
         )
         self._calls.ask("StatusNotification", notification, _Report(self._reported, connector, self._status[connector]))
-
-
-class _Later:
-    """Calls back for one connector."""
-
-    __slots__ = ("_connector", "_table")
-
-    def __init__(self, table: StatusTable, connector: int) -> None:
-        self._table = table
-        self._connector = connector
-
-    def __call__(self) -> None:
-        self._table.settled(self._connector)
 
 
 class _Report:

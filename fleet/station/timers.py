@@ -13,7 +13,7 @@ NEVER = 1 << 62
 
 
 class Timers:
-    """All deadlines of one station."""
+    """All deadlines of one station. `at` is one list for ever; its least entry is the next deadline."""
 
     __slots__ = ("_calls", "at")
 
@@ -36,10 +36,6 @@ class Timers:
             at[slot] = NEVER
             self._calls[slot]()
             when = min(at)
-
-    def first(self) -> int:
-        """The earliest of all, NEVER or later if there is none."""
-        return min(self.at)
 
     def earliest(self) -> Instant | None:
         """The next deadline, None for never."""

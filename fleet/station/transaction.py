@@ -32,8 +32,6 @@ class Transaction(Struct):
     id_tag: str
     id_type: str
     parent: str | None
-    started_at: int
-    meter_start: int
     idle: bool = False
     readings: list[tuple[int, str, int]] = []
     records: list[tuple[int, str, str]] = []

@@ -8,6 +8,7 @@ after ConnectionTimeOut. Sources: OCPP 1.6 §3.5 (local authorisation), §4.1 (A
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import structs
 
@@ -46,7 +47,7 @@ class Use:
         self._charging = charging
         self._boot = boot
         self._bays = {bay.number: bay for bay in bays}
-        self._patience = {bay.number: desk.timers.slot(_Expiry(self, bay)) for bay in bays}
+        self._patience = {bay.number: desk.timers.slot(partial(self.expire, bay)) for bay in bays}
         self.closed = False
 
     def bay(self, connector: int) -> Bay | None:
@@ -272,16 +273,3 @@ class _Inquiry:
         if self._bay.inquiry is self:
             self._bay.inquiry = None
         return wanted
-
-
-class _Expiry:
-    """Calls back for one connector."""
-
-    __slots__ = ("_bay", "_use")
-
-    def __init__(self, use: Use, bay: Bay) -> None:
-        self._use = use
-        self._bay = bay
-
-    def __call__(self) -> None:
-        self._use.expire(self._bay)

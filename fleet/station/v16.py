@@ -15,7 +15,7 @@ from fleet.meter import published_key
 from fleet.station.availability import Availability, is_operative
 from fleet.station.bay import Bay
 from fleet.station.boot import REJECTED, Boot, Liveness
-from fleet.station.calls import Calls, Ids
+from fleet.station.calls import Calls, Careless, Ids
 from fleet.station.charging import Charging
 from fleet.station.clock import StationClock
 from fleet.station.commands import HANDLERS, Refusal
@@ -172,7 +172,7 @@ class Station:
             self.outbox.push("MeterValues", running.number, late)
             return
         values = v16.MeterValues(connector_id=bay.number, transaction_id=known, meter_value=[value])
-        self.calls.ask("MeterValues", values, _Careless())
+        self.calls.ask("MeterValues", values, Careless())
 
     # -- connection ---------------------------------------------------------------------------------------------------
 
@@ -270,16 +270,6 @@ class Station:
 
     def _closing(self) -> None:
         self.use.closed = True
-
-
-class _Careless:
-    """Asks, and does not mind the answer."""
-
-    def answered(self, call: Any, payload: bytes) -> None:
-        """Nothing depends on it."""
-
-    def failed(self, call: Any, why: str) -> None:
-        """Nothing depends on it."""
 
 
 def _configuration(config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> Configuration:

@@ -117,7 +117,7 @@ async def _round_trip(station: _End, backend: _End, exchange: _Ready) -> None:
         raise RuntimeError(f"the library brought another answer than was given: {answer!r}")
 
 
-class _End(ChargePoint):  # type: ignore[misc]
+class _End(ChargePoint):
     """Either end: handlers give the answer that was laid ready, as the real back-end gave it."""
 
     answer: Any = None

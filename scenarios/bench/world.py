@@ -111,7 +111,9 @@ def build(stations: int, hours: int, sink: Any = None) -> Day:
     visits = [visit for name in names for visit in _visits(name, hours)]
     setup = Setup(name=BACKEND, seed=SEED, provision=_provision(configs, visits), options={"transaction_base": 1_000})
     world.add_backend(assemble, setup)
-    rigs = [Rig(config, Instant(START + stream(SEED, "boot", config.station).randrange(_BOOT_SPREAD))) for config in configs]
+    rigs = [
+        Rig(config, Instant(START + stream(SEED, "boot", config.station).randrange(_BOOT_SPREAD))) for config in configs
+    ]
     for rig in rigs:
         world.add(f"rig:{rig.config.station}", rig)
     for visit in visits:
@@ -122,9 +124,7 @@ def build(stations: int, hours: int, sink: Any = None) -> Day:
 def _config(name: str) -> RigConfig:
     profile = load_profile(PROFILE)
     url = f"ws://{BACKEND}/ocpp/1.6"
-    return RigConfig(
-        station=name, site=SITE, profile=profile, connectors=(1,), url=url, seed=SEED, max_power_w=POWER_W
-    )
+    return RigConfig(station=name, site=SITE, profile=profile, connectors=(1,), url=url, seed=SEED, max_power_w=POWER_W)
 
 
 def _visits(station: str, hours: int) -> list[Visit]:
@@ -192,7 +192,9 @@ def _provision(configs: list[RigConfig], visits: list[Visit]) -> dict[str, list[
             for config in configs
         ],
         "meters": [
-            {**meter, "station": config.station, "registered": True} for config in configs for meter in meters_of(config)
+            {**meter, "station": config.station, "registered": True}
+            for config in configs
+            for meter in meters_of(config)
         ],
         "tokens": [
             {"token": visit.token, "status": "Accepted", "group": visit.group, "customer": visit.customer}

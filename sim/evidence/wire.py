@@ -28,6 +28,7 @@ _BATCH = 512
 _LEVEL = 1
 _COUNTED_ONLY = b"Heartbeat"
 _THINNED = "MeterValues"
+_NOTHING = b"{}"
 _KEPT = b'"transactionId":'
 _Where = tuple[str, str, int, str, int, int | None]
 """Station, back-end, link, way, sent and delivered of a frame."""
@@ -120,13 +121,13 @@ class WireRecorder:
         self._on = policy != "off"
         self._version = version
         self._digest = hashlib.blake2b(salt.encode(), digest_size=32)
-        self._lines: list[WireLine] = []
+        self._waiting: list[tuple[int, int, int | None, str, str, int, str, bytes]] = []
         self._encode = msgspec.json.Encoder().encode_lines
         self._links: dict[int, _Link] = {}
         self._calls: list[CallRow] = []
         self._names: dict[bytes, str] = {}
         self._number = 0
-        self.unreadable = 0
+        self._unreadable = 0
         self._file: IO[bytes] | None = None
         self._sink: Any = None
         if path is not None and policy == "whole":
@@ -139,55 +140,28 @@ class WireRecorder:
         self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
     ) -> None:
         """One frame reached the other side, or was lost (`delivered_at` None)."""
-        if not self._on:
-            return
-        try:
-            text = frame.decode()
-        except UnicodeDecodeError:
-            text = _text(frame)
-        number = self._number = self._number + 1
-        self._lines.append(WireLine(number, sent_at, delivered_at, station, backend, link, way, text))
-        if not number % _BATCH:
-            self._spill()
-        state = self._links.get(link)
-        if state is None:
-            state = self._links[link] = _Link((sent_at, station, backend, None))
-        if delivered_at is not None:
-            state.last = delivered_at
-        if way == "up":
-            state.frames_up += 1
-            calls, answers = state.up, state.down
-        else:
-            state.frames_down += 1
-            calls, answers = state.down, state.up
-        head = frame[:4]
-        if head == b'[2,"':
-            parts = frame.split(b'"', 4)
-            if len(parts) == 5 and parts[2] == b"," and parts[4][:1] == b"," and b"\\" not in parts[1]:
-                at = (station, backend, link, way, sent_at, delivered_at)
-                self._call(calls, parts[1], parts[3], parts[4][1:-1], at)
-                return
-        elif head == b'[3,"':
-            end = frame.find(b'"', 4)
-            if frame[end + 1 : end + 2] == b"," and b"\\" not in frame[4:end]:
-                self._answer(answers, frame[4:end], "result", frame[end + 2 : -1], sent_at, delivered_at)
-                return
-        self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
+        if self._on:
+            self._number += 1
+            self._waiting.append((self._number, sent_at, delivered_at, station, backend, link, way, frame))
+            if len(self._waiting) >= _BATCH:
+                self._spill()
 
     def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
         """A handshake succeeded."""
+        self._spill()
         self._links[link] = _Link((at, station, backend, at))
         if self._on:
-            self._line(at, at, station, backend, link, "open", "")
+            self._line(at, station, backend, link, "open", "")
 
     def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
         """A connection ended. An attempt that never opened leaves no trace."""
+        self._spill()
         state = self._links.get(link)
         if state is None or state.closed is not None:
             return
         state.closed = (at, closed_by, reason)
         if self._on:
-            self._line(at, at, state.opened[1], state.opened[2], link, "close", f"{closed_by}: {reason}")
+            self._line(at, state.opened[1], state.opened[2], link, "close", f"{closed_by}: {reason}")
 
     # -- what is left at the end ------------------------------------------------------------------------------------
 
@@ -211,8 +185,15 @@ class WireRecorder:
         """How many lines there are: frames, openings and closings."""
         return self._number
 
+    @property
+    def unreadable(self) -> int:
+        """How many frames could not be read, or answered nothing."""
+        self._spill()
+        return self._unreadable
+
     def rows(self) -> dict[str, list[tuple[Scalar, ...]]]:
         """All rows of the wire tables, columns in the order of the schema."""
+        self._spill()
         calls = [call.columns(self._version) for call in self._calls]
         links = [self._link_row(link, state) for link, state in self._links.items()]
         rows: dict[str, list[tuple[Scalar, ...]]] = {"wire_calls": calls, "wire_links": links}
@@ -222,19 +203,54 @@ class WireRecorder:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _line(self, t: int, d: int | None, s: str, b: str, link: int, w: str, f: str) -> None:
+    def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
+        """A line of its own for what is no frame."""
         self._number += 1
-        self._lines.append(WireLine(self._number, t, d, s, b, link, w, f))
-        if not self._number % _BATCH:
-            self._spill()
+        self._write([WireLine(self._number, at, at, station, backend, link, what, text)])
+
+    def _write(self, lines: list[WireLine]) -> None:
+        data = self._encode(lines)
+        self._digest.update(data)
+        if self._sink is not None:
+            self._sink.write(data)
 
     def _spill(self) -> None:
-        if self._lines:
-            data = self._encode(self._lines)
-            self._lines.clear()
-            self._digest.update(data)
-            if self._sink is not None:
-                self._sink.write(data)
+        """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        links, lines = self._links, []
+        for number, sent_at, delivered_at, station, backend, link, way, frame in waiting:
+            try:
+                text = frame.decode()
+            except UnicodeDecodeError:
+                text = _text(frame)
+            lines.append(WireLine(number, sent_at, delivered_at, station, backend, link, way, text))
+            state = links.get(link)
+            if state is None:
+                state = links[link] = _Link((sent_at, station, backend, None))
+            if delivered_at is not None:
+                state.last = delivered_at
+            if way == "up":
+                state.frames_up += 1
+                calls, answers = state.up, state.down
+            else:
+                state.frames_down += 1
+                calls, answers = state.down, state.up
+            if frame.startswith(b'[2,"'):
+                parts = frame.split(b'"', 4)
+                if len(parts) == 5 and parts[2] == b"," and parts[4].startswith(b",") and b"\\" not in parts[1]:
+                    at = (station, backend, link, way, sent_at, delivered_at)
+                    self._call(calls, parts[1], parts[3], parts[4][1:-1], at)
+                    continue
+            elif frame.startswith(b'[3,"'):
+                id, _, rest = frame[4:].partition(b'"')
+                if rest.startswith(b",") and b"\\" not in id:
+                    answer = _NOTHING if rest == b",{}]" else rest[1:-1]  # one object for most answers
+                    self._answer(answers, id, "result", answer, sent_at, delivered_at)
+                    continue
+            self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
+        self._write(lines)
 
     def _call(self, calls: _Direction, id: bytes, action: bytes, payload: bytes, at: _Where) -> None:
         counts = calls.counts.get(action)
@@ -259,7 +275,7 @@ class WireRecorder:
         row = calls.pending.pop(id, None)
         which = 1 if kind == "result" else 2
         if row is None:
-            self.unreadable += 1
+            self._unreadable += 1
         elif isinstance(row, list):
             row[which] += 1
         else:
@@ -294,7 +310,7 @@ class WireRecorder:
                 error = {"code": code, "description": rest[0] if rest else "", "details": rest[1] if rest[1:] else {}}
                 self._answer(answers, id.encode(), "error", again(error), at[4], at[5])
             case _:
-                self.unreadable += 1
+                self._unreadable += 1
 
     def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
         _, station, backend, opened_at = state.opened
@@ -303,6 +319,7 @@ class WireRecorder:
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""
+        self._spill()
         total: dict[tuple[str, str, str, str], list[int]] = {}
         for state in self._links.values():
             _, station, backend, _ = state.opened

@@ -8,6 +8,7 @@ This is the only importer of simpy; links and back-ends of the same world live i
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
@@ -42,7 +43,8 @@ from sim.runtimes.virtual_links import Links, WireSink
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
 NORMAL = 1
-LATE = 2  # group commit: after everything else of the same instant
+_SLOT = 1 << 10
+"""Width of one slot of the far future, ms."""
 _TICK = Tick()
 
 
@@ -88,8 +90,12 @@ class VirtualWorld:
         self.now = start
         """The present instant."""
         self.env = simpy.Environment(initial_time=start)
-        self._queue = self.env._queue
+        self._queue: list[Any] = self.env._queue
         self._number = self.env._eid
+        self._late: deque[_Slim] = deque()  # what is to happen last at this instant
+        self._near = (start // _SLOT + 1) * _SLOT
+        self._far: dict[int, list[Any]] = {}
+        self._far_slots: list[int] = []
         self._seed = seed
         self._truth = truth
         self._hosts: dict[str, Host] = {}
@@ -132,14 +138,27 @@ class VirtualWorld:
         """Call `fn(*args)` at that instant; an instant in the past is our own mistake and raises ValueError."""
         self.schedule(when, fn, args)
 
-    def schedule(self, when: int, fn: Callable[..., None], args: tuple[Any, ...], priority: int = NORMAL) -> None:
-        """As `at`, with a priority. SimPy itself would take an instant in the past in silence.
+    def schedule(self, when: int, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """As `at`. SimPy itself would take an instant in the past in silence.
 
-        Writes into SimPy's heap as its `schedule` does, which costs twice as much for taking a delay.
+        What is near goes straight into SimPy's heap, numbered as its own `schedule` would; what is far waits in slots of
+        a second until its time is near, since most of it is timeouts that never come, and a small heap is a fast one.
         """
-        if when < self.now:
-            raise ValueError(f"an event {self.now - when} ms in the past")
-        heappush(self._queue, (when, priority, next(self._number), _Slim(fn, args)))  # type: ignore[misc]
+        if when < self._near:
+            if when < self.now:
+                raise ValueError(f"an event {self.now - when} ms in the past")
+            heappush(self._queue, (when, NORMAL, next(self._number), _Slim(fn, args)))
+            return
+        slot = when // _SLOT
+        waiting = self._far.get(slot)
+        if waiting is None:
+            waiting = self._far[slot] = []
+            heappush(self._far_slots, slot)
+        waiting.append((when, NORMAL, next(self._number), _Slim(fn, args)))
+
+    def later(self, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Call `fn(*args)` at this instant, behind everything else that happens at it (group commit)."""
+        self._late.append(_Slim(fn, args))
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -160,19 +179,36 @@ class VirtualWorld:
 
     def _run(self, until: Instant) -> None:
         """SimPy's loop, with its `step` inlined for slim events: half of the time of an event lies in between otherwise."""
-        env, queue = self.env, self._queue
-        while queue:
-            when, _, _, event = queue[0]
-            if when >= until:
-                break
-            self.now = when  # type: ignore[assignment]
-            if type(event) is _Slim:
-                env._now = when
-                heappop(queue)
+        env, queue, late = self.env, self._queue, self._late
+        limit = min(self._near, until)
+        while True:
+            when = queue[0][0] if queue else limit
+            if late and when > self.now:
+                event = late.popleft()
                 event.fn(*event.args)
+            elif when < limit:
+                self.now = env._now = Instant(when)
+                if type(queue[0][3]) is _Slim:
+                    event = heappop(queue)[3]
+                    event.fn(*event.args)
+                else:
+                    env.step()
+            elif self._far_slots and self._far_slots[0] * _SLOT < until:
+                self._come_nearer()
+                limit = min(self._near, until)
+            elif when < until:
+                self._near = (when // _SLOT + 1) * _SLOT
+                limit = min(self._near, until)
             else:
-                env.step()
-        self.now, env._now = until, until
+                break
+        self.now = env._now = until
+
+    def _come_nearer(self) -> None:
+        """Move the next slot of the far future into the heap."""
+        slot = heappop(self._far_slots)
+        for entry in self._far.pop(slot):
+            heappush(self._queue, entry)
+        self._near = (slot + 1) * _SLOT
 
     def send_command(self, to: str, command: Command) -> None:
         """Hand a Command to a Machine at this instant."""

@@ -31,7 +31,6 @@ from sim.network.link import Link
 if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
 
-_LATE = 2
 _TICK = Tick()
 MOMENTS = ("before-commit", "before-replies", "after-first-reply")
 
@@ -197,7 +196,7 @@ class BackEnds:
     def _arm_flush(self, process: _Process) -> None:
         if not process.flush_armed:
             process.flush_armed = True
-            self._world.schedule(self._world.now, self._flush, (process, process.object), _LATE)
+            self._world.later(self._flush, (process, process.object))
 
     def _flush(self, process: _Process, lived: BackEnd) -> None:
         if process.object is not lived:

@@ -59,7 +59,6 @@ class MeterValuesTemplate:
             return self._outside % (_encode_text(id), connector_id, *rest)
         return self._in_transaction % (_encode_text(id), connector_id, transaction_id, *rest)
 
-
     def bound(self, connector_id: int, transaction_id: int | None) -> bytes:
         """The same frame with only id, timestamp and values open: `bound(...) % (id, timestamp, *values)`, all bytes.
 

@@ -98,16 +98,16 @@ def test_final_notes_show_running_sessions_open_and_every_meter(bench: Any) -> N
     meters = {note.fields["connector"]: note.fields for note in notes if note.kind == "meters"}
     assert meters[2]["register_start"] == meters[2]["register_stop"]
     first = b.sessions()[0]
-    so_far = b.rig.register(1, b.now) - running["register_start"]
+    so_far = b.rig.board.register(1, b.now) - running["register_start"]
     gained = meters[1]["register_stop"] - meters[1]["register_start"]
     assert gained == (first["register_stop"] - first["register_start"]) + so_far
 
 
 def test_a_power_loss_ends_the_session_at_the_next_power_up_with_the_last_register(bench: Any) -> None:
     b = bench("ac-duo").boot().charge(energy_wh=11_000).run(30 * MINUTE)
-    before = b.rig.register(1, b.now)
+    before = b.rig.board.register(1, b.now)
     b.do("power-loss").run(10 * MINUTE)
-    assert b.rig.register(1, b.now) == before and b.sessions() == []
+    assert b.rig.board.register(1, b.now) == before and b.sessions() == []
     b.do("power-restored").run(2 * MINUTE)
     (stop,) = b.payloads("StopTransaction")
     assert stop["reason"] == "PowerLoss" and stop["meterStop"] == before
@@ -204,3 +204,21 @@ def test_time_does_not_run_before_the_power_comes_on(bench: Any) -> None:
     rig = Rig(config, 12345)  # type: ignore[arg-type]
     assert rig.next_deadline() == 12345
     assert iso(rig.next_deadline() or 0) == "1970-01-01T00:00:12.345Z"
+
+
+def test_power_withheld_before_the_start_is_a_suspended_start(bench: Any) -> None:
+    b = bench("ac-duo").boot().do("withhold", connector=1, on=True).charge(energy_wh=1100).run(10 * MINUTE)
+    assert b.statuses()[-1] == "SuspendedEVSE"
+    b.do("withhold", connector=1, on=False).run(10 * MINUTE).do("unplug", connector=1).run(5)
+    assert marks(b.sessions()[0]) == "BWwSE"
+    assert [reading.mark for _, record in b.records() for reading in record.readings] == ["B", "S", "E"]
+
+
+def test_a_new_address_for_a_station_with_network_profiles_goes_into_the_slot_in_use(bench: Any) -> None:
+    b = bench("ac-duo").boot().do("set-url", url="ws://new/ocpp", reboot=False).run(60)
+    assert b.opened[-1][1] == "ws://new/ocpp/ST-1"
+    assert (
+        b.call("GetConfiguration", key=["NetworkConnectionProfile1"])["configurationKey"][0]["value"] == "ws://new/ocpp"
+    )
+    b.do("power-loss").do("power-restored").run(2 * MINUTE)
+    assert b.opened[-1][1] == "ws://new/ocpp/ST-1"

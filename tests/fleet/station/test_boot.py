@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_pending_stays_silent_and_asks_again_after_the_interval(bench: Any) -> N
     b.run(10 * MINUTE)
     boots = [call.at for call in b.asked]
     assert set(b.actions()) == {"BootNotification"}
-    assert all(90_000 <= after - before < 91_000 for before, after in zip(boots, boots[1:], strict=False))
+    assert all(90_000 <= after - before < 91_000 for before, after in pairwise(boots))
 
 
 def test_pending_with_interval_0_asks_again_at_the_stations_own_pace(bench: Any) -> None:
@@ -85,7 +86,7 @@ def test_a_refused_boot_is_repeated_with_a_growing_wait(bench: Any, world: Any) 
     b = bench("ac-duo")
     b.table["BootNotification"] = refuse
     boots = [call.at for call in b.run(30 * MINUTE).asked]
-    waits = [round((after - before) / 1000) for before, after in zip(boots, boots[1:], strict=False)]
+    waits = [round((after - before) / 1000) for before, after in pairwise(boots)]
     assert waits == [60, 120, 240, 480]
 
 
@@ -94,7 +95,7 @@ def test_an_unanswered_boot_is_repeated_on_a_new_connection_with_a_growing_wait(
     b.table["BootNotification"] = world.silent
     b.run(20 * MINUTE)
     dials = [at for at, _ in b.opened]
-    waits = [(after - before) // 1000 for before, after in zip(dials, dials[1:], strict=False)]
+    waits = [(after - before) // 1000 for before, after in pairwise(dials)]
     assert set(b.actions()) == {"BootNotification"}
     assert waits[0] < waits[1] < waits[2] and all(wait < 30 + 80 + 20 + 1 for wait in waits)
 
