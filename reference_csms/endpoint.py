@@ -70,7 +70,7 @@ class Connection:
         """React to an event of this link. What leaves goes through the stage, so the answer is always empty."""
         if not self._alive:
             return ()
-        if isinstance(event, Received):
+        if type(event) is Received:
             self._received(event.frame, now)
         elif isinstance(event, Opened):
             self._opened(now)

@@ -226,7 +226,7 @@ def _keys(kind: type[Struct]) -> str:
 
 
 def _describe(kind: Any) -> str:
-    if isinstance(kind, types.UnionType):
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         kind = next(arm for arm in typing.get_args(kind) if arm is not type(None))
     if kind in _DESCRIBED:
         return _DESCRIBED[kind]

@@ -13,12 +13,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from scenarios.bench import library, world
@@ -68,25 +66,21 @@ class BenchResult(Struct, frozen=True, kw_only=True):
     machine: dict[str, str]
     notes: tuple[str, ...]
 
-    def rows(self) -> dict[str, Any]:
-        """The figures by name, one level deep (`ours.cpu_s`, `versions.simpy`), the most wanted first."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        first = {
-            "round_trips_per_cpu_s": self.ours.per_cpu_s,
-            "ratio_as_installed": self.ratio_as_installed,
-            "ratio_sync": self.ratio_sync,
-        }
-        return {**first, **dict(_flat(plain))}
-
-
-def _flat(plain: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in plain.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        elif isinstance(value, list | tuple):
-            yield from ((f"{above}{name}.{number}", one) for number, one in enumerate(value, 1))
-        else:
-            yield above + name, value
+    def text(self) -> str:
+        """The figures as a user reads them, the most wanted first."""
+        ours, plain, sync = self.ours, self.library_as_installed, self.library_sync
+        lines = [
+            f"{self.stations} stations, {self.hours} h: {ours.round_trips:,} round trips, "
+            f"{self.sessions_billed:,} of {self.sessions_driven:,} sessions billed, {self.signed_records:,} signed records",
+            f"round trips per CPU second     {ours.per_cpu_s:>12,.0f}   ({ours.cpu_s:.1f} s on one core, median of "
+            f"{len(self.ours_all)})",
+            f"virtual time over real time    {self.virtual_over_real:>12,.0f}",
+            f"peak memory                    {self.peak_memory_mb:>12,.0f} MB",
+            f"ocpp library, as installed     {plain.per_cpu_s:>12,.0f}   ratio_as_installed {self.ratio_as_installed:.1f}",
+            f"ocpp library, no threads       {sync.per_cpu_s:>12,.0f}   ratio_sync {self.ratio_sync:.1f}",
+            *self.notes,
+        ]
+        return "\n".join(lines)
 
 
 class _Measured(Struct, frozen=True):
@@ -98,9 +92,11 @@ class _Measured(Struct, frozen=True):
     setup_cpu_s: float
 
 
-def bench_day(stations: int = 1000, hours: int = 24, progress: Progress | None = None) -> dict[str, Any]:
-    """`measure` as rows of names and figures, for the command line."""
-    return measure(stations, hours, progress=progress, library_sample=LIBRARY_SAMPLE).rows()
+def bench_day(
+    stations: int = 1000, hours: int = 24, *, repeats: int = 1, progress: Progress | None = None
+) -> BenchResult:
+    """`measure` as the command line asks for it."""
+    return measure(stations, hours, repeats=repeats, progress=progress)
 
 
 def measure(

@@ -32,6 +32,10 @@ _NOTHING = b"{}"
 _KEPT = b'"transactionId":'
 _Where = tuple[str, str, int, str, int, int | None]
 """Station, back-end, link, way, sent and delivered of a frame."""
+_Entry = tuple[int, int, int | None, str, str, int, str, bytes]
+"""What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
+_pack = msgspec.msgpack.Encoder().encode
+_lines = msgspec.json.Encoder().encode_lines
 _LOOSE = msgspec.json.Decoder(list[Any])
 
 
@@ -59,7 +63,7 @@ class CallRow(Struct, gc=False):
     backend: str
     link: int
     way: str
-    message_id: str
+    message_id: bytes
     action: str
     payload: bytes
     sent_at: int
@@ -75,7 +79,7 @@ class CallRow(Struct, gc=False):
         """The row as it goes into `wire_calls`. `well_formed` is NULL where the payload was not kept."""
         good = None if self.thinned else int(judge(version, self.action, "request", self.payload) is None)
         answer = None if self.answer is None else _text(self.answer)
-        head = (self.call_no, self.station, self.backend, self.link, self.way, self.message_id, self.action)
+        head = (self.call_no, self.station, self.backend, self.link, self.way, _text(self.message_id), self.action)
         times = (self.answer_kind, answer, self.answered_at, self.answer_delivered_at)
         return (*head, _text(self.payload), good, self.sent_at, self.delivered_at, *times)
 
@@ -121,8 +125,7 @@ class WireRecorder:
         self._on = policy != "off"
         self._version = version
         self._digest = hashlib.blake2b(salt.encode(), digest_size=32)
-        self._waiting: list[tuple[int, int, int | None, str, str, int, str, bytes]] = []
-        self._encode = msgspec.json.Encoder().encode_lines
+        self._waiting: list[_Entry] = []
         self._links: dict[int, _Link] = {}
         self._calls: list[CallRow] = []
         self._names: dict[bytes, str] = {}
@@ -176,7 +179,7 @@ class WireRecorder:
 
     @property
     def digest(self) -> str:
-        """BLAKE2b-256 over salt and all lines so far: half the cost of SHA-256 on the hot path."""
+        """BLAKE2b-256 over salt and all entries so far: half the cost of SHA-256 on the hot path."""
         self._spill()
         return self._digest.hexdigest()
 
@@ -204,28 +207,25 @@ class WireRecorder:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
-        """A line of its own for what is no frame."""
+        """An entry for what is no frame."""
         self._number += 1
-        self._write([WireLine(self._number, at, at, station, backend, link, what, text)])
+        self._write([(self._number, at, at, station, backend, link, what, text.encode())])
 
-    def _write(self, lines: list[WireLine]) -> None:
-        data = self._encode(lines)
-        self._digest.update(data)
+    def _write(self, entries: list[_Entry]) -> None:
+        """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
+        packed = _pack(entries)
+        self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
         if self._sink is not None:
-            self._sink.write(data)
+            self._sink.write(_lines([WireLine(*entry[:-1], _text(entry[-1])) for entry in entries]))
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        links, lines = self._links, []
-        for number, sent_at, delivered_at, station, backend, link, way, frame in waiting:
-            try:
-                text = frame.decode()
-            except UnicodeDecodeError:
-                text = _text(frame)
-            lines.append(WireLine(number, sent_at, delivered_at, station, backend, link, way, text))
+        self._write(waiting)
+        links = self._links
+        for _, sent_at, delivered_at, station, backend, link, way, frame in waiting:
             state = links.get(link)
             if state is None:
                 state = links[link] = _Link((sent_at, station, backend, None))
@@ -250,7 +250,6 @@ class WireRecorder:
                     self._answer(answers, id, "result", answer, sent_at, delivered_at)
                     continue
             self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
-        self._write(lines)
 
     def _call(self, calls: _Direction, id: bytes, action: bytes, payload: bytes, at: _Where) -> None:
         counts = calls.counts.get(action)
@@ -265,7 +264,7 @@ class WireRecorder:
             name = self._names[action] = _text(action)
         station, backend, link, way, sent_at, delivered_at = at
         number = len(self._calls) + 1
-        row = CallRow(number, station, backend, link, way, _text(id), name, payload, sent_at, delivered_at, counts)
+        row = CallRow(number, station, backend, link, way, id, name, payload, sent_at, delivered_at, counts)
         self._calls.append(row)
         calls.pending[id] = row
 

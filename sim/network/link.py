@@ -5,12 +5,14 @@ It decides when a frame arrives and whether it still can; it never schedules any
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.machine import LinkId
 from sim.network.uplink import Uplink
 
 
 class Link:
-    """A connection between a station and a back-end.
+    """A connection between a station and a back-end. `host` is whatever the runtime needs to find the station again.
 
     Either side may be gone while the other has not noticed yet (half-open). A frame that arrives at a side that is gone
     is lost, as in TCP after a reset.
@@ -20,6 +22,7 @@ class Link:
         "backend",
         "backend_alive",
         "down_free_at",
+        "host",
         "id",
         "station",
         "station_alive",
@@ -27,8 +30,9 @@ class Link:
         "uplink",
     )
 
-    def __init__(self, link_id: LinkId, station: str, backend: str, uplink: Uplink) -> None:
+    def __init__(self, link_id: LinkId, host: Any, station: str, backend: str, uplink: Uplink) -> None:
         self.id = link_id
+        self.host = host
         self.station = station
         self.backend = backend
         self.uplink = uplink

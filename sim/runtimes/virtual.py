@@ -15,7 +15,6 @@ from heapq import heappop, heappush
 from typing import Any, Protocol
 
 import simpy
-from msgspec import Struct
 
 from sim.backend import BackEnd, Factory, Setup
 from sim.clock import MINUTE, Instant
@@ -45,6 +44,8 @@ __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 NORMAL = 1
 _SLOT = 1 << 10
 """Width of one slot of the far future, ms."""
+_OURS = 5
+"""Our entries in SimPy's heap are (instant, priority, number, function, arguments); its own have an event at the end."""
 _TICK = Tick()
 
 
@@ -54,19 +55,6 @@ class TruthSink(Protocol):
     def note(self, kind: str, fields: dict[str, Any]) -> None:
         """One row of a truth table."""
         ...
-
-
-def _fire(event: _Slim) -> None:
-    event.fn(*event.args)
-
-
-class _Slim(Struct, gc=False):
-    """What most events are: one call. Has the least that SimPy's own `step` needs of an event, `callbacks` and `_ok`."""
-
-    fn: Callable[..., None]
-    args: tuple[Any, ...]
-    callbacks: Any = (_fire,)
-    _ok: bool = True
 
 
 class Host:
@@ -92,10 +80,13 @@ class VirtualWorld:
         self.env = simpy.Environment(initial_time=start)
         self._queue: list[Any] = self.env._queue
         self._number = self.env._eid
-        self._late: deque[_Slim] = deque()  # what is to happen last at this instant
+        self._late: deque[tuple[Callable[..., None], tuple[Any, ...]]] = (
+            deque()
+        )  # what is to happen last at this instant
         self._near = (start // _SLOT + 1) * _SLOT
         self._far: dict[int, list[Any]] = {}
         self._far_slots: list[int] = []
+        self._wakes = self._wake  # one object, so that a wake-up is known when it is seen
         self._seed = seed
         self._truth = truth
         self._hosts: dict[str, Host] = {}
@@ -147,18 +138,18 @@ class VirtualWorld:
         if when < self._near:
             if when < self.now:
                 raise ValueError(f"an event {self.now - when} ms in the past")
-            heappush(self._queue, (when, NORMAL, next(self._number), _Slim(fn, args)))
+            heappush(self._queue, (when, NORMAL, next(self._number), fn, args))
             return
         slot = when // _SLOT
         waiting = self._far.get(slot)
         if waiting is None:
             waiting = self._far[slot] = []
             heappush(self._far_slots, slot)
-        waiting.append((when, NORMAL, next(self._number), _Slim(fn, args)))
+        waiting.append((when, NORMAL, next(self._number), fn, args))
 
     def later(self, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call `fn(*args)` at this instant, behind everything else that happens at it (group commit)."""
-        self._late.append(_Slim(fn, args))
+        self._late.append((fn, args))
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -178,19 +169,19 @@ class VirtualWorld:
             self._run(until)
 
     def _run(self, until: Instant) -> None:
-        """SimPy's loop, with its `step` inlined for slim events: half of the time of an event lies in between otherwise."""
+        """SimPy's loop over SimPy's heap. Our own entries are calls and need none of what its `step` does for events."""
         env, queue, late = self.env, self._queue, self._late
         limit = min(self._near, until)
         while True:
             when = queue[0][0] if queue else limit
             if late and when > self.now:
-                event = late.popleft()
-                event.fn(*event.args)
+                fn, args = late.popleft()
+                fn(*args)
             elif when < limit:
                 self.now = env._now = Instant(when)
-                if type(queue[0][3]) is _Slim:
-                    event = heappop(queue)[3]
-                    event.fn(*event.args)
+                if len(queue[0]) == _OURS:
+                    _, _, _, fn, args = heappop(queue)
+                    fn(*args)
                 else:
                     env.step()
             elif self._far_slots and self._far_slots[0] * _SLOT < until:
@@ -204,11 +195,22 @@ class VirtualWorld:
         self.now = env._now = until
 
     def _come_nearer(self) -> None:
-        """Move the next slot of the far future into the heap."""
+        """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
         slot = heappop(self._far_slots)
+        near = self._near = (slot + 1) * _SLOT
+        queue, wakes = self._queue, self._wakes
         for entry in self._far.pop(slot):
-            heappush(self._queue, entry)
-        self._near = (slot + 1) * _SLOT
+            if entry[3] is wakes:
+                host, armed = entry[4]
+                if host.armed != armed:
+                    continue
+                deadline = host.deadline
+                if deadline is None or deadline >= near:
+                    host.armed = deadline
+                    if deadline is not None:
+                        self.schedule(deadline, wakes, (host, deadline))
+                    continue
+            heappush(queue, entry)
 
     def send_command(self, to: str, command: Command) -> None:
         """Hand a Command to a Machine at this instant."""
@@ -222,7 +224,7 @@ class VirtualWorld:
             if deadline < self.now:
                 raise ValueError(f"{host.name} wants a tick {self.now - deadline} ms in the past")
             host.armed = deadline
-            self.schedule(deadline, self._wake, (host, deadline))
+            self.schedule(deadline, self._wakes, (host, deadline))
 
     def _wake(self, host: Host, armed: int) -> None:
         if host.armed != armed:
@@ -235,7 +237,7 @@ class VirtualWorld:
             self.handle(host, _TICK)
         else:
             host.armed = deadline
-            self.schedule(deadline, self._wake, (host, deadline))
+            self.schedule(deadline, self._wakes, (host, deadline))
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""

@@ -69,7 +69,7 @@ class Links:
         identity = unquote(parts.path.rsplit("/", 1)[-1])
         station = host.name.removeprefix("rig:")
         uplink = self.uplink(station)
-        link = Link(LinkId(self._next), station, parts.hostname or "", uplink)
+        link = Link(LinkId(self._next), host, station, parts.hostname or "", uplink)
         self._next += 1
         self._links[link.id] = link
         now = world.now
@@ -153,7 +153,7 @@ class Links:
             self._wire.frame(sent_at, None, link.station, link.backend, link.id, "down", frame)
             return
         self._wire.frame(sent_at, now, link.station, link.backend, link.id, "down", frame)
-        world.handle(world.host("rig:" + link.station), Received(link.id, frame))
+        world.handle(link.host, Received(link.id, frame))
 
     # -- closing ------------------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Links:
         if link.station_alive:
             link.station_alive = False
             self._forget(link)
-            self._world.handle(self._world.host("rig:" + link.station), Closed(link.id, reason))
+            self._world.handle(link.host, Closed(link.id, reason))
 
     def _forget(self, link: Link) -> None:
         if not link.station_alive and not link.backend_alive:
