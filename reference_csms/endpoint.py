@@ -8,6 +8,7 @@ OCPP-J 1.6 wants, or ignored. Our own mistakes raise. The newest connection of a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,8 @@ from reference_csms.stations import Stations, StationState
 from sim.clock import Instant
 from sim.machine import Close, Closed, Effect, Event, LinkId, Opened, Received, Send
 from sim.wire import ocppj
+from sim.wire.glance import glance
+from sim.wire.payloads import v16
 from sim.wire.schema import judge, known_actions
 
 _ACTIONS = known_actions("1.6")
@@ -109,15 +112,18 @@ class Connection:
     # -- frames ------------------------------------------------------------------------------------------------
 
     def _received(self, frame: bytes, now: Instant) -> None:
-        state = self.state
-        self._stations.seen(state, now)
+        self._stations.seen(self.state, now)
+        usual = glance(frame)
+        if usual is not None:
+            self._call(usual.id, usual.action, usual.request, now)
+            return
         try:
             message = ocppj.parse(frame)
         except ocppj.BadFrame as bad:
             self._bad_frame(bad, now)
             return
         if isinstance(message, ocppj.Call):
-            self._call(message, now)
+            self._unusual_call(message, now)
         else:
             self.calls.answered(message, now)
 
@@ -127,27 +133,33 @@ class Connection:
         elif bad.settles is not None:
             self.calls.unreadable(bad.settles, bad.why, now)
 
-    def _call(self, call: ocppj.Call, now: Instant) -> None:
-        action = call.action
+    def _unusual_call(self, call: ocppj.Call, now: Instant) -> None:
+        """A CALL that has to be judged slowly, if it is one that we take at all."""
+        request = None
+        if call.action in HANDLERS and self._admit(call.action, self.state.accepted):
+            violation = judge("1.6", call.action, "request", call.payload)
+            if violation is not None:
+                self._refuse(call.id, violation.code, f"{violation.path} {violation.problem}".strip())
+                return
+            try:
+                request = v16.decode_request(call.action, call.payload)
+            except msgspec.ValidationError as err:
+                self._refuse(call.id, "FormationViolation", str(err))
+                return
+        self._call(call.id, call.action, request, now)
+
+    def _call(self, id: str, action: str, request: Any, now: Instant) -> None:
         handler = HANDLERS.get(action)
         if handler is None:
             known = action in _ACTIONS
-            self._refuse(call.id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
+            self._refuse(id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
             return
         if not self._admit(action, self.state.accepted):
-            self._refuse(call.id, "SecurityError", "the station is not accepted")
+            self._refuse(id, "SecurityError", "the station is not accepted")
             self._ask_to_boot(now)
             return
-        violation = judge("1.6", action, "request", call.payload)
-        if violation is not None:
-            self._refuse(call.id, violation.code, f"{violation.path} {violation.problem}".strip())
-            return
-        try:
-            reply = handler(self._handlers, self.state, call.payload, call.id, now)
-        except msgspec.ValidationError as err:
-            self._refuse(call.id, "FormationViolation", str(err))
-            return
-        self._stage.add(Send(self.link, ocppj.encode_result(call.id, reply)))
+        reply = handler(self._handlers, self.state, request, id, now)
+        self._stage.add(Send(self.link, ocppj.encode_result(id, reply)))
         if action == "BootNotification" and self.state.accepted:
             self._on_ready(self, True, now)
 

@@ -1,8 +1,9 @@
-"""Open transactions from one back-end to the next, when a station moves in the middle of a charge.
+"""Transactions from one back-end to the next, when a station moves in the middle of a charge or soon after one.
 
-The old back-end gives a transaction away and will not bill it any more; the new one takes it with the id that the
-station knows, the issuer of that id and the tariff as frozen at the start (M04). Both steps can be repeated without
-harm, since the tool that asks for them may lose an answer.
+The old back-end gives an open transaction away and will not bill it any more; the new one takes it with the id that the
+station knows, the issuer of that id and the tariff as frozen at the start (M04). Of a transaction that the old one closed
+lately only the knowledge travels: the station may send its stop again, and the new back-end must recognise it and book
+nothing (INV-04). Both steps can be repeated without harm, since the tool that asks for them may lose an answer.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from reference_csms import records
 from reference_csms.pricing.tariffs import tariff_from_row, tariff_to_row
-from reference_csms.records import SESSIONS, Session
+from reference_csms.records import FOREIGN_STOPS, SESSIONS, ForeignStop, Session
 from reference_csms.sessions import Sessions
 from reference_csms.storage.port import Store
 from sim.backend import Row
-from sim.clock import Instant
+from sim.clock import DAY, Instant
 from sim.errors import BadInput
+
+RECENT = DAY
+"""How long after its closing a transaction is still told to the next back-end, in ms."""
 
 _PLAIN = (
     "transaction_id",
@@ -36,32 +40,40 @@ _PLAIN = (
     "received_start_at",
     "start_key",
 )
-_OPTIONAL = ("customer", "grp")
+_CLOSED = tuple(name for name in ForeignStop.__struct_fields__ if name != "key")
+_OPTIONAL = ("customer", "grp", "stop_status")
+_INSTANTS = ("started_at", "received_start_at", "stopped_at", "closed_at")
 
 
 class HandOver:
-    """Export and import of open transactions."""
+    """Export and import of open transactions, and of the stops of those closed lately."""
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
         self._sessions = sessions
 
-    def export(self, station: str) -> list[Row]:
-        """Give away the open transactions of a station. Those given away before are named again."""
-        rows = []
+    def export(self, station: str, now: Instant) -> list[Row]:
+        """Give away the open transactions of a station, and tell the stops of the last 24 hours (`state` "closed").
+
+        Open ones given away before are named again. Closed ones stay as they are here.
+        """
+        opened, closed = [], []
         for session in self._store.find(SESSIONS, "station", station):
             if session.transaction_state == records.OPEN:
                 given = replace(session, transaction_state=records.HANDED_OVER, state=records.HANDED_OVER)
                 self._store.update(SESSIONS, given)
-            elif session.transaction_state != records.HANDED_OVER:
-                continue
-            rows.append(self._row(session))
-        return rows
+                opened.append(self._row(session))
+            elif session.transaction_state == records.HANDED_OVER:
+                opened.append(self._row(session))
+            else:
+                closed.append(_stop_of(session))
+        closed += self._store.find(FOREIGN_STOPS, "station", station)
+        return opened + [_closed_row(stop) for stop in closed if stop.closed_at >= now - RECENT]
 
     def take(self, rows: Sequence[Row]) -> int:
-        """Take open transactions over; returns how many are new or open again here. Raises BadInput."""
-        read = [_read(row, n) for n, row in enumerate(rows)]
-        return sum(self._take(values) for values in read)
+        """Take transactions over; returns how many are new or open again here. Raises BadInput."""
+        read = [_read_closed(row, n) if _is_closed(row) else _read(row, n) for n, row in enumerate(rows)]
+        return sum(self._learn(row) if isinstance(row, ForeignStop) else self._take(row) for row in read)
 
     def _take(self, row: dict[str, Any]) -> bool:
         for known in self._store.find(SESSIONS, "transaction_id", row["transaction_id"]):
@@ -73,20 +85,72 @@ class HandOver:
         self._store.insert(SESSIONS, Session(session_id=self._sessions.next_id(), **row))
         return True
 
+    def _learn(self, stop: ForeignStop) -> bool:
+        """Keep a stop that was booked elsewhere. The first that was told stays, as with any stop (INV-06)."""
+        if self._store.get(FOREIGN_STOPS, stop.key) is not None:
+            return False
+        self._store.insert(FOREIGN_STOPS, stop)
+        return True
+
     @staticmethod
     def _row(session: Session) -> Row:
         row: Row = {name: getattr(session, name) for name in _PLAIN}
+        row["state"] = records.OPEN
         row["tariff"] = tariff_to_row(session.tariff) if session.tariff else None
         return row
 
 
+def _stop_of(session: Session) -> ForeignStop:
+    """What another back-end must know of a closed session."""
+    assert session.meter_stop is not None and session.stopped_at is not None
+    assert session.received_stop_at is not None and session.stop_key is not None
+    return ForeignStop(
+        key=_key(session.issuer, session.station, session.transaction_id),
+        transaction_id=session.transaction_id,
+        issuer=session.issuer,
+        station=session.station,
+        connector=session.connector,
+        id_tag=session.id_tag,
+        grp=session.grp,
+        meter_stop=session.meter_stop,
+        stopped_at=session.stopped_at,
+        closed_at=session.received_stop_at,
+        stop_key=session.stop_key,
+        stop_status=session.stop_status,
+    )
+
+
+def _key(issuer: str, station: str, transaction_id: int) -> str:
+    return f"{issuer}|{station}|{transaction_id}"
+
+
+def _closed_row(stop: ForeignStop) -> Row:
+    row: Row = asdict(stop)
+    del row["key"]
+    row["state"] = records.CLOSED
+    return row
+
+
+def _is_closed(row: Row) -> bool:
+    return row.get("state") == records.CLOSED
+
+
+def _values(row: Row, n: int, names: Sequence[str]) -> dict[str, Any]:
+    """The named values of a row, instants as such. Raises BadInput."""
+    missing = [name for name in names if name not in _OPTIONAL and row.get(name) is None]
+    if missing:
+        raise BadInput("open-transactions", f"[{n}].{missing[0]}", "is missing", names)
+    return {name: Instant(row[name]) if name in _INSTANTS else row.get(name) for name in names}
+
+
 def _read(row: Row, n: int) -> dict[str, Any]:
     """The fields of a session. Raises BadInput."""
-    missing = [name for name in _PLAIN if name not in _OPTIONAL and row.get(name) is None]
-    if missing:
-        raise BadInput("open-transactions", f"[{n}].{missing[0]}", "is missing", _PLAIN)
-    values: dict[str, Any] = {name: row.get(name) for name in _PLAIN}
-    for name in ("started_at", "received_start_at"):
-        values[name] = Instant(values[name])
+    values = _values(row, n, _PLAIN)
     values["tariff"] = tariff_from_row(row["tariff"], "open-transactions") if row.get("tariff") else None
     return values
+
+
+def _read_closed(row: Row, n: int) -> ForeignStop:
+    """The stop of a closed row. Raises BadInput."""
+    values = _values(row, n, _CLOSED)
+    return ForeignStop(key=_key(values["issuer"], values["station"], values["transaction_id"]), **values)

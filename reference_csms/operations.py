@@ -155,7 +155,7 @@ class Operations:
     def _export(self, args: Args, call_id: str, now: Instant) -> Outcome:
         what, state = str(args["what"]), self._state(args)
         if what == _OPEN_TRANSACTIONS:
-            return Answered({"rows": self._hand_over.export(state.station)})
+            return Answered({"rows": self._hand_over.export(state.station, now)})
         if what == "station":
             return Answered(self._snapshot(state))
         raise _No("bad-input", f"export knows {_OPEN_TRANSACTIONS} and station, not {what!r}")

@@ -181,6 +181,27 @@ class Session(Struct, frozen=True, kw_only=True):
         return None if self.meter_stop is None else self.meter_stop - self.meter_start
 
 
+class ForeignStop(Struct, frozen=True, kw_only=True):
+    """A stop that another back-end has booked already, known here only to be recognised when it is sent again.
+
+    It stands for no energy, appears in no book and is never billed. `stop_key` is the business key of that stop,
+    `stop_status` and `grp` what was answered to it, `closed_at` when the other back-end received it.
+    """
+
+    key: str
+    transaction_id: int
+    issuer: str
+    station: str
+    connector: int
+    id_tag: str
+    grp: str | None
+    meter_stop: int
+    stopped_at: Instant
+    closed_at: Instant
+    stop_key: str
+    stop_status: str | None
+
+
 class SignedRecord(Struct, frozen=True, kw_only=True):
     """A signed record as it was received; `text` is exact. `key` is its digest and where it arrived."""
 
@@ -269,6 +290,7 @@ TOKENS = Table("tokens", Token, "key", ("mobile",))
 METERS = Table("meters", Meter, "key_id", ("meter_id",))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
+FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station",))
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
 CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
 RATED = Table("rated", Rated, "rated_id", ("cdr_id",))
@@ -286,6 +308,7 @@ ALL_TABLES = (
     METERS,
     TARIFFS,
     SESSIONS,
+    FOREIGN_STOPS,
     RECORDS,
     CDRS,
     RATED,

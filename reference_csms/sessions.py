@@ -17,7 +17,7 @@ from reference_csms.metering.check import RecordCheck
 from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
 from reference_csms.quarantine import SECOND_STOP, UNKNOWN_TRANSACTION, Quarantine
-from reference_csms.records import SESSIONS, Session
+from reference_csms.records import FOREIGN_STOPS, SESSIONS, ForeignStop, Session
 from reference_csms.settlement import Settlement
 from reference_csms.storage.port import Store
 
@@ -100,8 +100,25 @@ class Sessions:
         return answer
 
     def _unmatched(self, stop: Stop, match: Match) -> Answer:
+        """Answer a stop of no session here. One that another back-end booked before is its row, not ours (INV-04)."""
+        foreign = self._foreign(stop)
+        if foreign is not None and foreign.stop_key == stop.key:
+            return Answer(foreign.stop_status, foreign.grp if foreign.stop_status else None)
+        if foreign is not None:
+            detail = f"transaction {foreign.transaction_id} was closed at {foreign.issuer} with other values"
+            self._hold(stop, SECOND_STOP, detail, None)
+            return self._answer(stop)
         self._hold(stop, match.reason, match.detail, None)
         return self._answer(stop)
+
+    def _foreign(self, stop: Stop) -> ForeignStop | None:
+        """What another back-end said of this transaction. Without an id (1.6 errata §3.18) only an equal stop is it."""
+        for known in self._store.find(FOREIGN_STOPS, "station", stop.station):
+            if known.transaction_id == stop.transaction_id:
+                return known
+            if stop.transaction_id <= 0 and known.stop_key == stop.key:
+                return known
+        return None
 
     def _hold(self, stop: Stop, reason: str, detail: str, session: Session | None) -> None:
         """Hold a stop that closes nothing. Only one of an unknown transaction stands for energy of its own."""

@@ -12,8 +12,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from reports import words
 from reports.run import BACKENDS, Row, Run, by
 
+NOT_SHOWN = "not shown by the back-end"
+_BY_RIGHT = frozenset(("blocked-token", "refused-by-right"))
 _NO_ENERGY_OF_ITS_OWN = ("stray-stop", "second-stop", "replay")
 
 
@@ -40,6 +43,10 @@ class Facts(Struct, frozen=True):
     """The whole run in numbers. Energies in Wh."""
 
     visits: int
+    real_visits: int
+    extra_visits: int
+    by_right: int
+    began_again: int
     app_visits: int
     outcomes: dict[str, int]
     sites: int
@@ -58,10 +65,40 @@ class Facts(Struct, frozen=True):
     moved: int
     to_move: int
     handed_over: int
+    hidden: dict[str, tuple[str, ...]]
+
+    def missing(self, book: str) -> str:
+        """What to print where a book was not shown: by nobody, or not by this back-end; empty if all showed it."""
+        names = self.hidden.get(book, ())
+        return "" if not names else (NOT_SHOWN if len(names) >= len(BACKENDS) else f"not shown by {', '.join(names)}")
+
+    def known(self, text: str, *books: str) -> str:
+        """A number of the books, or that its books were not shown; both if one back-end showed its own."""
+        gap = next((self.missing(book) for book in books if self.missing(book)), "")
+        return text if not gap else (gap if gap == NOT_SHOWN else f"{text}, {gap}")
 
     def wh(self, *keys: str) -> int:
         """The energy of these fates."""
         return sum(fate.wh for fate in self.fates if fate.key in keys)
+
+    @property
+    def replayed(self) -> str:
+        """Who came, in words: those of the session file, and those whom the scenario adds."""
+        more = [f"{words.plural(self.extra_visits, 'visit')} more"] if self.extra_visits else []
+        if self.by_right:
+            people = words.plural(self.by_right, "person", "people")
+            more.append(f"{people} with a blocked card who {'is' if self.by_right == 1 else 'are'} refused by right")
+        return ", and ".join([words.plural(self.real_visits, "real visit"), *more])
+
+    @property
+    def sessions_told(self) -> str:
+        """Why there are more sessions than visits that charged; empty if there are not."""
+        charged = self.outcomes.get("charged", 0)
+        if self.sessions == charged or self.began_again <= 0:
+            return ""
+        again = words.plural(self.began_again, "interrupted charge")
+        count = "counts as two sessions" if self.began_again == 1 else "count as two sessions each"
+        return f"{words.plural(charged, 'visit')} charged; {again} began again and {count}"
 
     @property
     def unaccounted_wh(self) -> int:
@@ -78,6 +115,10 @@ def facts(run: Run) -> Facts:
     meters = run.table("truth_meters")
     return Facts(
         visits=len(visits),
+        real_visits=sum(str(visit["visit_id"]).startswith("v") for visit in visits),
+        extra_visits=sum(not str(visit["visit_id"]).startswith("v") and not by_right(visit) for visit in visits),
+        by_right=sum(by_right(visit) for visit in visits),
+        began_again=len(sessions) - len({session["visit_id"] for session in sessions}),
         app_visits=sum(visit["channel"] == "app" for visit in visits),
         outcomes=dict(Counter(str(visit["outcome"]) for visit in visits)),
         sites=len({row["site"] for row in run.plan("stations") or []} | {visit["site"] for visit in visits}),
@@ -96,7 +137,16 @@ def facts(run: Run) -> Facts:
         moved=sum(rows[-1]["state"] == "CLOSED_AT_OLD" for rows in states.values()),
         to_move=len(states),
         handed_over=run.count("books_transactions", "state = 'handed-over'"),
+        hidden={
+            book: tuple(sorted({str(row["backend"]) for row in rows}))
+            for book, rows in by(run.table("unverifiable"), "book").items()
+        },
     )
+
+
+def by_right(visit: Row) -> bool:
+    """Whether this person has a blocked card, so that a refusal is right."""
+    return not _BY_RIGHT.isdisjoint(str(visit["note"] or "").split(","))
 
 
 def delivered(session: Row) -> int:

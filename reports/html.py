@@ -5,26 +5,29 @@ Gathers what the sections say; the template lays it out. No verdict is made here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from reports import plots, words
+from reports.asked import claims, did_not_happen, hidden
 from reports.day import day, move_window
-from reports.facts import Facts, facts, is_copy
+from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
 from reports.run import Row, Run, by
 from reports.summary import headline
 from reports.walk import walk
-from sim.evidence.verdict import CheckResult, Verdict
+from sim.evidence.verdict import Verdict
 from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _MOST_FINDINGS = 50
 _INSTANTS = frozenset(("at", "until", "arrive", "leave"))
-_BY_RIGHT = frozenset(("blocked-token", "refused-by-right"))
+_AMOUNTS = frozenset(("gross", "net", "vat", "amount"))
 _SCENARIO: dict[str, Any] = {"title": "", "story": "", "sessions": {}}
 _MANIFEST: dict[str, Any] = {"command": "", "target": "", "counts": {}, "timings": {}, "versions": {}, "digest": ""}
 _INPUT: dict[str, Any] = {"source_day": "", "weeks_shifted": 0, "not_replayed": []}
@@ -64,7 +67,7 @@ def page(run: Run) -> str:
         "move_narrow": Markup(plots.move(near, "move-narrow", narrow=True)) if series.moves else "",
         "energy": Markup(plots.energy(numbers, "kwh-wide")),
         "energy_narrow": Markup(plots.energy(numbers, "kwh-narrow", narrow=True)),
-        "claims": _claims(run),
+        "claims": claims(run),
         "findings": [finding for result in run.results for finding in result.findings[:_MOST_FINDINGS]],
         "cut": {r.check: len(r.findings) for r in run.results if len(r.findings) > _MOST_FINDINGS},
         "walk": walk(run),
@@ -72,13 +75,15 @@ def page(run: Run) -> str:
         "sites": _sites(run),
         "drivers": _drivers(run, numbers),
         "faults": run.table("truth_faults"),
+        "missed": did_not_happen(run),
+        "own_sessions": "--sessions" in str(run.manifest.get("command", "")).split(),
         "moves": _moves(run),
-        "quarantine": [{**row, "copy": is_copy(run, row)} for row in run.table("books_quarantine")],
+        "quarantine": [{**row, "is_copy": is_copy(run, row)} for row in run.table("books_quarantine")],
         "free": _free(run),
         "money": _money(run),
         "manifest": {**_MANIFEST, **run.manifest},
         "repeats": run.table("repeats"),
-        "unverifiable": run.table("unverifiable"),
+        "hidden": hidden(run),
         "glossary": words.GLOSSARY,
         "quarantine_words": words.QUARANTINE,
         "fault_words": words.FAULTS,
@@ -87,7 +92,25 @@ def page(run: Run) -> str:
         "verdict_words": words.VERDICTS,
         "passed": run.verdict is Verdict.PASS,
     }
-    return render(_TEMPLATE, filters=_filters(run), **context)
+    return cards(render(_TEMPLATE, filters=_filters(run), **context))
+
+
+def cards(html: str) -> str:
+    """The page with the head of each column written on its cells too, so that a phone can stack them."""
+
+    def table(found: re.Match[str]) -> str:
+        heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r"<th(?: [^>]*)?>(.*?)</th>", found[1])]
+        rows = found[2].split("<tr")
+        return f"{found[1]}{'<tr'.join(_labelled(row, heads) for row in rows)}</tbody>"
+
+    return re.sub(r"(<thead>.*?</thead>)(.*?)</tbody>", table, html, flags=re.DOTALL)
+
+
+def _labelled(row: str, heads: Sequence[str]) -> str:
+    before, *cells = row.split("<td")
+    if not cells:
+        return before
+    return before + "".join(f'<td data-label="{head}"{cell}' for head, cell in zip(heads, cells, strict=True))
 
 
 def _filters(run: Run) -> dict[str, Any]:
@@ -101,6 +124,8 @@ def _filters(run: Run) -> dict[str, Any]:
         "plural": words.plural,
         "row": lambda row: evidence_text(row, run.zone, date),
         "quantity": quantity,
+        "ids": ids,
+        "postings": postings,
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
 
@@ -113,49 +138,48 @@ def quantity(line: Mapping[str, Any]) -> str:
     return f"{amount}\u00a0{unit}"
 
 
+def ids(text: str) -> Markup:
+    """A text in which names such as INV-06 or campus-4 stay on one line."""
+    return Markup(
+        re.sub(r"(?<![\w-])([A-Za-z]\w*-\d\w*)(?![\w-])", r'<span class="id">\1</span>', str(Markup.escape(text)))
+    )
+
+
+def postings(text: str | None) -> str:
+    """The postings of a journal entry, one a line, in major units; as they are if they are none of ours."""
+    try:
+        return "\n".join(
+            f"{account}  {words.money(amount, currency)}" for account, currency, amount in json.loads(text or "[]")
+        )
+    except (ValueError, TypeError):
+        return str(text)
+
+
 def evidence_text(row: Mapping[str, Any], zone: str, date: str) -> str:
     """A row of evidence as a person reads it: instants as local times, texts without their quotes."""
     parts = []
+    currency = row.get("currency")
     for key, value in row.items():
+        if currency and key in _AMOUNTS and isinstance(value, int):
+            parts.append(f"{key} {words.money(value, str(currency))}")
+            continue
         instant = isinstance(value, int) and (key in _INSTANTS or key.endswith("_at"))
         parts.append(f"{key} {words.moment(value, zone, date) if instant else value}")
     return " \u00b7 ".join(parts)
 
 
 def _tiles(f: Facts) -> list[tuple[str, str]]:
-    bills = sum(money.bills for money in f.money)
+    bills, gap = sum(money.bills for money in f.money), f.missing("books_bills")
     tiles = [
-        (words.number(f.visits), "visits of cars, replayed from real ones"),
+        (words.number(f.real_visits), "real visits of cars, replayed"),
         (words.number(f.stations), f"stations at {words.plural(f.sites, 'site')}"),
         (words.kwh_round(f.delivered_wh), "left the meters"),
-        (words.number(bills), "bills written"),
+        (("\u2014" if gap == NOT_SHOWN else words.number(bills)), f"bills, {gap}" if gap else "bills written"),
         (words.number(f.frames), "messages crossed the network"),
     ]
     if f.to_move:
         tiles.append((f"{f.moved} of {f.to_move}", "stations moved to the new back-end"))
     return tiles
-
-
-def _claims(run: Run) -> list[dict[str, Any]]:
-    """Each claim with its checks; checks of no claim come last."""
-    results = {result.check: result for result in run.results}
-    claims: list[dict[str, Any]] = []
-    told: list[str] = []
-    for claim in run.claims:
-        mine = [results[name] for name in claim.get("checks", ()) if name in results]
-        told += [result.check for result in mine]
-        claims.append({"says": claim["says"], "results": mine, "verdict": _worst(mine) if mine else "NOT_ASKED"})
-    rest = [result for result in run.results if result.check not in told]
-    if rest:
-        claims.append({"says": "And besides", "results": rest, "verdict": _worst(rest)})
-    return claims
-
-
-def _worst(results: list[CheckResult]) -> str:
-    for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS):
-        if any(result.verdict is verdict for result in results):
-            return verdict.value
-    return Verdict.NOT_APPLICABLE.value
 
 
 def _sites(run: Run) -> list[dict[str, Any]]:
@@ -190,13 +214,10 @@ def _backends(site: Mapping[str, Any], stations: list[Row]) -> str:
 
 def _drivers(run: Run, f: Facts) -> dict[str, Any]:
     """What happened to drivers; those who were refused by right are counted apart."""
-    by_right = [
-        visit for visit in run.table("truth_visits") if not _BY_RIGHT.isdisjoint((visit["note"] or "").split(","))
-    ]
-    visits = [visit for visit in run.table("truth_visits") if visit not in by_right]
+    visits = [visit for visit in run.table("truth_visits") if not by_right(visit)]
     return {
         "outcomes": f.outcomes,
-        "by_right": len(by_right),
+        "by_right": f.by_right,
         "refusals": sum(max(int(visit["refusals"] or 0), int(visit["outcome"] == "refused")) for visit in visits),
         "interrupted": sum(bool(visit["interrupted"]) for visit in visits),
         "lost_minutes": -(-sum(int(visit["lost_ms"] or 0) for visit in visits) // 60_000),

@@ -32,7 +32,7 @@ def timeline(day: Day, name: str, narrow: bool = False) -> str:
     if stations:
         panels.append((0.19 * len(stations) + 0.1, lambda axis, day: _homes(axis, day, stations)))
     if faults:
-        panels.append((0.34 * len(faults) + 0.05, lambda axis, day: _faults(axis, day, faults)))
+        panels.append((0.34 * len(faults) + 0.05, lambda axis, day: _faults(axis, day, faults, 4.3 if narrow else 9.4)))
     title = "The day: stations connected, cars charging, the move, and what went wrong"
     return _stacked(panels, day, (name, title), narrow, 6 if narrow else 3)
 
@@ -74,46 +74,52 @@ def _stacked(
 
 def energy(facts: Facts, name: str, narrow: bool = False) -> str:
     """Where every kWh went: from what left the meters, step by step down to what nobody can find."""
+    gap = facts.missing("books_sessions") or facts.missing("books_quarantine")
     steps = [
         ("left the meters", facts.delivered_wh, facts.sessions, INK),
         *(
             (label, fate.wh, fate.sessions, color)
             for key, text, color_of in _STEPS
             for fate in facts.fates
-            if fate.key == key and (fate.wh or fate.sessions or key == "billed")
+            if fate.key == key and (fate.wh or fate.sessions or (key == "billed" and not gap))
             for label, color in [(f"{text} at {fate.backend}", color_of.get(fate.backend, GREY))]
         ),
-        ("not found in any book", facts.unaccounted_wh, 0, FAULT),
+        (gap or "not found in any book", facts.unaccounted_wh, 0, GREY if gap else FAULT),
     ]
+    size, width = (8.0, 4.3) if narrow else (9.5, 9.4)
+    top = max(facts.delivered_wh / 1000, 1) * 1.01
     plt = _pyplot()
-    figure, axis = plt.subplots(figsize=(4.3 if narrow else 9.4, 0.55 + 0.42 * len(steps)))
+    figure, axis = plt.subplots(figsize=(width, 0.55 + 0.5 * len(steps)))
     try:
         left = facts.delivered_wh
         for row, (label, wh, sessions, color) in enumerate(steps):
             begin = 0 if row == 0 else left - wh
-            axis.barh(row, wh / 1000, left=begin / 1000, height=0.62, color=color)
+            axis.barh(row + 0.18, wh / 1000, left=begin / 1000, height=0.36, color=color)
             left = left if row == 0 else begin
             note = f"{label}: {words.kwh_round(wh)}" + (f", {words.plural(sessions, 'session')}" if sessions else "")
-            inside = begin + wh / 2 > facts.delivered_wh / 2
-            edge = (begin if inside else begin + wh) / 1000
-            axis.annotate(
-                note.replace("\u202f", " "),
-                (max(edge, 0) if row else 0, row),
-                xytext=(-5 if inside and row else 5, 0),
-                textcoords="offset points",
-                ha="right" if inside and row else "left",
-                va="center",
-                fontsize=8 if narrow else 9.5,
-                color="white" if row == 0 else INK,
-            )
-        axis.set_ylim(len(steps) - 0.5, -0.5)
+            _above(axis, note.replace("\u202f", " "), (begin / 1000, row - 0.2), (top, (width - 0.4) * 72), size)
+        axis.set_ylim(len(steps) - 0.4, -0.55)
         axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
         axis.set_xlabel("kWh")
-        axis.set_xlim(0, max(facts.delivered_wh / 1000, 1) * 1.01)
+        axis.set_xlim(0, top)
         figure.tight_layout()
         return _svg(figure, name, "Where every kWh went")
     finally:
         plt.close(figure)
+
+
+def _above(axis: Any, text: str, place: tuple[float, float], across: tuple[float, float], size: float) -> None:
+    """A label above a bar, from where the bar begins, moved left so far that the picture's edge does not cut it.
+
+    `across` is the width of the axis in its own unit and in points.
+    """
+    whole, points = across
+    room = whole * (1 - min(len(text) * size * 0.64 / points, 1))
+    axis.annotate(
+        text, (max(min(place[0], room), 0), place[1]), xytext=(2, 0), textcoords="offset points", ha="left",
+        va="center", fontsize=size, color=INK,
+    )  # fmt: skip
 
 
 _STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -150,7 +156,7 @@ def _charging(axis: Any, day: Day) -> None:
     for (times, counts), color, alpha in ((day.plugged, GREY, 0.45), (day.drawing, DRAWING, 1.0)):
         xs, ys = _within(day, times, counts)
         axis.fill_between(xs, ys, step="post", color=color, alpha=alpha, linewidth=0)
-    _counted(axis, max([*day.plugged[1], 1]) * 1.3)
+    _counted(axis, max([*day.plugged[1], 1]) * 1.5)
     axis.annotate("drawing power", (0.012, 0.90), xycoords="axes fraction", va="top", color=DRAWING, fontweight="bold")
     axis.annotate(
         "plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold"
@@ -202,12 +208,15 @@ def _legend(axis: Any, day: Day, columns: int) -> None:
     axis.axis("off")
 
 
-def _faults(axis: Any, day: Day, faults: Sequence[str]) -> None:
+def _faults(axis: Any, day: Day, faults: Sequence[str], width: float) -> None:
+    """Each kind of fault above its bars, from where the first begins."""
     rows = {fault: number for number, fault in enumerate(faults)}
     for band in day.faults:
         _bar(axis, day, band, rows[band.row] + 0.2, 0.34, FAULT, least=(day.end - day.begin) / 250)
     for fault, row in rows.items():
-        axis.annotate(fault, (0, row - 0.28), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+        begin = min(max(band.begin, day.begin) for band in day.faults if band.row == fault)
+        place = ((begin - day.begin) / HOUR, row - 0.22)
+        _above(axis, fault, place, ((day.end - day.begin) / HOUR, (width - 1) * 72), 8)
     axis.set_yticks([])
     axis.set_ylim(len(faults) - 0.45, -0.6)
     _titled(axis, "What went wrong on purpose")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from reports import words
+from reports.asked import NOT_ASKED, Asked, asked, did_not_happen
 from reports.facts import Facts, facts
 from reports.run import Run
 from sim.evidence.verdict import CheckResult, Verdict
@@ -33,10 +34,9 @@ class Summary(Struct, frozen=True):
 def summary(run: Run) -> Summary:
     """The run in a screenful."""
     found = [(one.check, f"{one.subject_kind} {one.subject}", one.sentence) for r in run.results for one in r.findings]
-    lines = tuple(
-        Line(r.check, words.VERDICTS[r.verdict.value], r.items, len(r.findings), _sentence(r)) for r in run.results
-    )
-    return Summary(headline(run), run.verdict.value, lines, tuple(_numbers(facts(run))), tuple(found[:10]))
+    ran = [one for one in asked(run) if one.verdict != NOT_ASKED]
+    lines = tuple(Line(r.check, words.VERDICTS[r.verdict], r.examined, r.found, _sentence(r)) for r in ran)
+    return Summary(headline(run), run.verdict.value, lines, tuple(_numbers(run, facts(run))), tuple(found[:10]))
 
 
 def headline(run: Run) -> str:
@@ -46,6 +46,8 @@ def headline(run: Run) -> str:
     if failed:
         count = sum(len(result.findings) for result in failed)
         return f"{words.plural(count, 'finding')} in {words.plural(len(failed), 'check')}: {_harm(failed)}."
+    if len(unknown) > _MOST_NAMES:
+        return f"Nothing wrong was found, but {len(unknown)} of {len(run.results)} checks could not be judged."
     if unknown:
         return f"Nothing wrong was found, but {', '.join(unknown)} could not be judged."
     if run.verdict is Verdict.NOT_APPLICABLE:
@@ -53,6 +55,7 @@ def headline(run: Run) -> str:
     return "Nothing was lost, billed twice or billed wrongly."
 
 
+_MOST_NAMES = 5
 _HARM = (
     (("INV-02", "INV-04", "B02"), "something was billed twice"),
     (("INV-01", "INV-03"), "energy or a session was lost"),
@@ -72,26 +75,34 @@ def _harm(failed: list[CheckResult]) -> str:
     return ", ".join(told[:-1]) + (" and " if len(told) > 1 else "") + told[-1]
 
 
-def _sentence(result: CheckResult) -> str:
-    if result.verdict in (Verdict.UNKNOWN, Verdict.NOT_APPLICABLE) and result.reason:
+def _sentence(result: Asked) -> str:
+    if result.verdict in ("UNKNOWN", "NOT_APPLICABLE") and result.reason:
         return f"{result.sentence} ({result.reason})"
     return result.sentence
 
 
-def _numbers(f: Facts) -> list[tuple[str, str]]:
+def _numbers(run: Run, f: Facts) -> list[tuple[str, str]]:
+    sessions, bills = "books_sessions", "books_bills"
+    told = f" ({f.sessions_told})" if f.sessions_told else ""
+    billed = f"{words.kwh(f.wh('billed'))} ({words.plural(sum(m.bills for m in f.money), 'bill')})"
+    held = f"{words.kwh(f.wh('quarantined'))} ({words.plural(f.quarantined, 'entry', 'entries')})"
+    money = ", ".join(f"{words.money(m.gross, m.currency)} at {m.backend}" for m in f.money) or "none"
     rows = [
-        (
-            "people",
-            f"{words.plural(f.visits, 'visit')} at {words.plural(f.stations, 'station')}, {f.app_visits} by app",
-        ),
-        ("energy", f"{words.kwh(f.delivered_wh)} in {words.plural(f.sessions, 'session')}"),
-        ("billed", f"{words.kwh(f.wh('billed'))} ({words.plural(sum(m.bills for m in f.money), 'bill')})"),
-        ("free by a rule", words.kwh(f.wh("free"))),
-        ("quarantined", f"{words.kwh(f.wh('quarantined'))} ({words.plural(f.quarantined, 'entry', 'entries')})"),
-        ("not found", words.kwh(f.unaccounted_wh)),
-        ("money", ", ".join(f"{words.money(m.gross, m.currency)} at {m.backend}" for m in f.money) or "none"),
+        ("people", f"{f.replayed}, at {words.plural(f.stations, 'station')}, {f.app_visits} by app"),
+        ("energy", f"{words.kwh(f.delivered_wh)} in {words.plural(f.sessions, 'session')}{told}"),
+        ("billed", f.known(billed, sessions, bills)),
+        ("free by a rule", f.known(words.kwh(f.wh("free")), sessions)),
+        ("quarantined", f.known(held, sessions, "books_quarantine")),
+        ("not found", f.known(words.kwh(f.unaccounted_wh), sessions, "books_quarantine")),
+        ("money", f.known(money, bills)),
         ("messages", f"{words.number(f.frames)} over {words.plural(f.connections, 'connection')}"),
     ]
     if f.to_move:
         rows.append(("moved", f"{f.moved} of {words.plural(f.to_move, 'station')}, {f.handed_over} while charging"))
+    skipped = [one.check + (f" ({one.reason})" if one.reason else "") for one in asked(run) if one.verdict == NOT_ASKED]
+    if skipped:
+        rows.append(("not asked", ", ".join(skipped)))
+    missed = did_not_happen(run)
+    if missed:
+        rows.append(("faults", f"planned, did not happen: {', '.join(fault.name for fault in missed)}"))
     return rows

@@ -1,7 +1,7 @@
 """The command line `chargerig`. One door to typer.
 
-Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could not be
-judged. With --json standard output carries one JSON document and nothing else.
+Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing
+found but something could not be judged. With --json standard output carries one JSON document and nothing else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Done, Wish, r
 from scenarios.load import load_scenario, unknown, with_sessions
 from scenarios.model import Scenario, plain
 from scenarios.runfolder import open_run
-from sim.errors import BadInput
+from sim.errors import BadInput, TargetFailed
 
 app = typer.Typer(
     name="chargerig",
@@ -39,8 +39,8 @@ app = typer.Typer(
     "moves from one to the other. Afterwards checks read the evidence: was anything lost, billed twice or billed "
     "wrongly?\n\n"
     "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
-    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure, 4 nothing found but something could "
-    "not be judged.",
+    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing "
+    "found but something could not be judged.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
@@ -49,7 +49,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everyt
 
 @contextmanager
 def _guarded(as_json: bool) -> Iterator[None]:
-    """Turns a user's mistake into one sentence and exit code 2, and a mistake of ours into exit code 3."""
+    """Exit code 2 and one sentence for a user's mistake, 3 for ours and for a target that raises, each told apart."""
     try:
         yield
     except BadInput as bad:
@@ -63,6 +63,13 @@ def _guarded(as_json: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except typer.Exit:
         raise
+    except TargetFailed as failed:
+        if failed.__cause__ is not None:
+            traceback.print_exception(failed.__cause__, file=sys.stderr)
+        cli_screen.complain(str(failed))
+        if as_json:
+            _print_json({"error": {"sentence": str(failed)}, "exit_code": OWN_FAILURE})
+        raise typer.Exit(OWN_FAILURE) from None
     except Exception as err:
         traceback.print_exc(file=sys.stderr)
         cli_screen.complain(f"this is our own failure, not the back-end's: {type(err).__name__}: {err}")

@@ -11,14 +11,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scenarios import catalogue
-from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm
+from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
 from sim.errors import BadInput
+
+TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
+"""Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
+YEARS = (1970, 2100)
+SLOWEST_MS = 60_000
+LEAST_APP_SHARE = 0.25
+"""At least a quarter of the visits start from an app: a rule of the house, kept by the population of the day, too."""
+LONGEST = 31 * DAY
 
 
 def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
-    for rule in (_names, _day, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
+    for rule in (_names, _day, _currencies, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
         rule(scenario, file)
 
 
@@ -48,9 +56,20 @@ def _names(scenario: Scenario, file: str) -> None:
 
 def _day(scenario: Scenario, file: str) -> None:
     day = scenario.day
-    fits = DAY + MINUTE <= day.horizon <= 31 * DAY
+    first, last = YEARS
+    years = f"a date from {first}-01-01 to {last}-12-31"
+    _need(first <= day.date.year <= last, file, "day.date", f"{day.date} is too far away", years)
+    fits = DAY + MINUTE <= day.horizon <= LONGEST
     _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover the day", "more than 24h, up to 31d")
-    _need(MINUTE <= day.settle <= 31 * DAY, file, "day.settle", "nothing could come to rest in it", "from 1m to 31d")
+    _need(MINUTE <= day.settle <= LONGEST, file, "day.settle", "nothing could come to rest in it", "from 1m to 31d")
+
+
+def _currencies(scenario: Scenario, file: str) -> None:
+    owners = [(f"owners.{name}.currency", owner.currency) for name, owner in scenario.owners.items()]
+    tariffs = [(f"tariff[{number}].currency", tariff.currency) for number, tariff in enumerate(scenario.tariff)]
+    for place, currency in owners + tariffs:
+        problem = f"{currency!r} is no currency that can be billed here"
+        _need(currency in TWO_DECIMALS, file, place, problem, f"one with two decimals: {', '.join(TWO_DECIMALS)}")
 
 
 def _tariffs(scenario: Scenario, file: str) -> None:
@@ -141,7 +160,8 @@ def _shares(scenario: Scenario, file: str) -> None:
         total <= 1 + 1e-9, file, "groups", f"the shares add up to {total:g}", "at most 1; the rest belongs to no group"
     )
     share = scenario.app.share
-    _need(0 <= share <= 1, file, "app.share", f"{share} is no share", "a number from 0 to 1")
+    problem = f"{share} is no share, or too small: at least a quarter of the visits must start from an app"
+    _need(LEAST_APP_SHARE <= share <= 1, file, "app.share", problem, f"a number from {LEAST_APP_SHARE} to 1")
 
 
 def _sums(shares: Mapping[str, float], file: str, place: str) -> None:
@@ -170,8 +190,10 @@ def _move(scenario: Scenario, file: str) -> None:
         f"{hhmm(move.deadline)} is not after {hhmm(move.start)}",
         "a time of the same day after move.start",
     )
-    for name in ("pace", "stuck_after"):
-        _need(getattr(move, name) > 0, file, f"move.{name}", "has no length", "a duration such as 10m")
+    for name, least in (("pace", 1), ("drain_timeout", 0), ("stuck_after", 1)):
+        length = getattr(move, name)
+        _need(length >= least, file, f"move.{name}", "has no length", "a duration such as 10m")
+        _need(length <= LONGEST, file, f"move.{name}", "is longer than any day", "a duration of up to 31d")
 
 
 def _numbers(scenario: Scenario, file: str) -> None:
@@ -179,13 +201,9 @@ def _numbers(scenario: Scenario, file: str) -> None:
         value = getattr(scenario.fleet, name)
         _need(value >= least, file, f"fleet.{name}", f"{value} is too small", f"{least} or more")
     low, high = scenario.network.latency_ms
-    _need(
-        1 <= low <= high,
-        file,
-        "network.latency_ms",
-        f"{low} to {high} is no range",
-        "[low, high] with 1 <= low <= high",
-    )
+    fits = 0 <= low <= high <= SLOWEST_MS
+    allowed = f"[low, high] with 0 <= low <= high <= {SLOWEST_MS}"
+    _need(fits, file, "network.latency_ms", f"{low} to {high} is no range that a network could have", allowed)
     for name in scenario.budgets.__struct_fields__:
         _need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
 
@@ -204,6 +222,7 @@ def _faults(scenario: Scenario, file: str) -> None:
                 key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
             )
         _window(fault, file, place)
+        _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]
@@ -218,6 +237,25 @@ def _window(fault: Fault, file: str, place: str) -> None:
         )
     if fault.lasts is not None:
         _need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
+
+
+def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
+    """Whoever is hit, and wherever they live: it is over before the horizon, so that everything can come to rest."""
+    if fault.lasts is None:
+        return
+    day, lasts = scenario.day, duration_text(fault.lasts)
+    if fault.at is None:  # it may come as late as the horizon
+        allowed = f"at most day.settle, {duration_text(day.settle)}"
+        _need(
+            fault.lasts <= day.settle, file, f"{place}.lasts", f"{lasts} would not be over when the run ends", allowed
+        )
+        return
+    zones = {str(day.zone): None} | {str(owner.zone): None for owner in scenario.owners.values()}
+    latest = max(local_instant(day.date, fault.at.to, zone) for zone in zones)
+    end = min(local_instant(day.date, 0, zone) for zone in zones) + day.horizon
+    problem = f"{lasts} from {hhmm(fault.at.to)} on reaches beyond the horizon of the day"
+    allowed = f"at most {duration_text(max(0, end - latest))} for this fault"
+    _need(latest + fault.lasts <= end, file, f"{place}.lasts", problem, allowed)
 
 
 def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -> None:

@@ -255,7 +255,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     sites: dict[str, Site]
     fleet: Fleet
     groups: dict[str, float]
-    app: App = App(share=0.0)
+    app: App = App(share=0.25)
     move: Move | None = None
     network: Network
     fault: tuple[Fault, ...] = ()

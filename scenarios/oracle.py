@@ -75,7 +75,7 @@ def opinion(points: Sequence[Point], terms: Terms) -> Opinion:
     complete(signed)
     energy: dict[Fraction, int] = {}
     for here, there in pairwise(signed):
-        price = _energy_price(terms, here.at + (CHANGE_SLACK if here.mark == "T" else 0))
+        price = energy_price(terms, here.at + (CHANGE_SLACK if here.mark == "T" else 0))
         energy[price] = energy.get(price, 0) + there.wh - here.wh
     return _sum_up(terms, {price: Fraction(wh) for price, wh in energy.items()}, idle_ms(points))
 
@@ -95,7 +95,7 @@ def second_by_second(points: Sequence[Point], terms: Terms) -> Opinion:
         for at, length in _steps(here.at, there.at):
             asked = at + (CHANGE_SLACK if here.mark == "T" and at == here.at else 0)
             if asked // 60_000 not in prices:
-                prices[asked // 60_000] = _energy_price(terms, asked)
+                prices[asked // 60_000] = energy_price(terms, asked)
             price = prices[asked // 60_000]
             energy[price] = energy.get(price, Fraction(0)) + Fraction((there.wh - here.wh) * length, there.at - here.at)
             idle += length if resting and not withheld else 0
@@ -123,12 +123,26 @@ def changes_signed(points: Sequence[Point], terms: Terms) -> bool:
     """Whether the meter signed a reading wherever the energy price changes inside the session."""
     signed = [point for point in points if point.mark in SIGNED]
     for here, there in pairwise(signed):
-        price = _energy_price(terms, here.at + (CHANGE_SLACK if here.mark == "T" else 0))
+        price = energy_price(terms, here.at + (CHANGE_SLACK if here.mark == "T" else 0))
         first = -(-(here.at + CHANGE_SLACK) // 60_000)
         minutes = range(first, -(-(there.at - CHANGE_SLACK) // 60_000))
-        if any(_energy_price(terms, minute * 60_000) != price for minute in minutes):
+        if any(energy_price(terms, minute * 60_000) != price for minute in minutes):
             return False
     return True
+
+
+def changes_missed(points: Sequence[Point], terms: Terms) -> list[int]:
+    """Instants inside the session at which the energy price changes, energy flows, and the meter signed nothing."""
+    signed = [point for point in points if point.mark in SIGNED]
+    missed = []
+    for here, there in pairwise(signed):
+        if here.wh == there.wh:
+            continue
+        first = (here.at + CHANGE_SLACK) // 60_000 + 1
+        for minute in range(first, -(-(there.at - CHANGE_SLACK) // 60_000)):
+            if energy_price(terms, minute * 60_000) != energy_price(terms, (minute - 1) * 60_000):
+                missed.append(minute * 60_000)
+    return missed
 
 
 def idle_cost(terms: Terms, seconds: int) -> int:
@@ -182,7 +196,8 @@ def _minor(terms: Terms) -> int:
     return int(10 ** _MINOR.get(terms.tariff["currency"], 2))
 
 
-def _energy_price(terms: Terms, at: int) -> Fraction:
+def energy_price(terms: Terms, at: int) -> Fraction:
+    """The price per kWh at an instant, before any discount. Raises NoOpinion if the tariff has none or several."""
     clock = datetime.fromtimestamp(at // 1000, ZoneInfo(terms.zone))
     minute = clock.hour * 60 + clock.minute
     prices = [Fraction(band["price"]) for band in terms.tariff["energy"] if _within(band, minute)]

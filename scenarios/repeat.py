@@ -1,10 +1,12 @@
 """The same run once more in a process of its own, with another hash seed: determinism is shown, not claimed (INV-39).
 
-Reads what to run from standard input and prints the digest, nothing else. It may never write a file.
+Reads what to run from standard input and prints the digest, nothing else. It may never write a file, and a second run
+that cannot be made or fails says why instead of ending the first one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -12,53 +14,92 @@ import sys
 from pathlib import Path
 
 from scenarios.model import Scenario
-from scenarios.targets import Target
+from scenarios.targets import Target, resolve
+from sim.backend import Unverifiable
+from sim.errors import raised
 
 HASH_SEEDS = ("20190612", "4711")
+_FAILED = "failed: "
+_PATH = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer)"
+_CHILD = f"{_PATH}; from scenarios.repeat import main; sys.exit(main())"
+"""Our own path comes first, so that the target's module is found, and no other module `scenarios` of the user's folder."""
 
 
 class Repeat:
-    """A second run under way."""
+    """A second run under way. The other process finds the target by its `spec`, as the first one did."""
 
     def __init__(self, scenario: Scenario, seed: int, sessions: Path, target: Target) -> None:
         own = os.environ.get("PYTHONHASHSEED", "random")
         self.hash_seed = next(seed for seed in HASH_SEEDS if seed != own)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._trouble = ""
+        try:  # all of it before there is a process that could be left behind
+            work = pickle.dumps(sys.path) + pickle.dumps((scenario, seed, sessions, target.spec or target))
+        except Exception as err:  # pickle raises whatever the object's own code raises
+            self._trouble = f"the target {target.name!r} was made in Python and cannot be sent to it: {raised(err)}"
+            return
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scenarios.repeat"],
+            [sys.executable, "-P", "-c", _CHILD],
             env={**os.environ, "PYTHONHASHSEED": self.hash_seed},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what it has to say comes with its outcome
         )
-        assert self._process.stdin is not None
-        pickle.dump(sys.path, self._process.stdin)  # first, so that the target's own module is found
-        pickle.dump((scenario, seed, sessions, target), self._process.stdin)
-        self._process.stdin.close()
+        try:
+            self._send(self._process, work)
+        except BaseException:
+            self.stop()
+            raise
 
-    def digest(self) -> str:
-        """Wait for it. Raises RuntimeError if the second run died."""
+    def _send(self, process: subprocess.Popen[bytes], work: bytes) -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it is dead already: its exit code will say so
+            process.stdin.write(work)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+
+    def digest(self) -> str | Unverifiable:
+        """Wait for it: the digest, or why there is none."""
+        if self._process is None:
+            return Unverifiable(f"there was no second run: {self._trouble}")
         assert self._process.stdout is not None
-        text = self._process.stdout.read().decode().strip()
-        if self._process.wait() != 0 or len(text) != 64:
-            raise RuntimeError(f"the repeated run ended with exit code {self._process.returncode}")
-        return text
+        text = self._process.stdout.read().decode("utf-8", "replace").strip()
+        code = self._process.wait()
+        if code == 0 and len(text) == 64:
+            return text
+        why = text.removeprefix(_FAILED) if text.startswith(_FAILED) else f"it ended with exit code {code}"
+        return Unverifiable(f"the second run (PYTHONHASHSEED {self.hash_seed}) failed: {why}")
 
     def stop(self) -> None:
         """End it if it still runs; for when the first run failed."""
+        if self._process is None:
+            return
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
-def main() -> None:
-    """Play what standard input describes and print the digest."""
+def main() -> int:
+    """Play what standard input describes; print the digest, or why there is none. Returns the exit code."""
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # a target may print what it likes
+    try:
+        print(_play(), file=answer)
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as err:  # also a SystemExit of the target
+        print(f"{_FAILED}{raised(err)}", file=answer)
+        return 1
+    return 0
+
+
+def _play() -> str:
     from scenarios.runner import play
 
-    sys.path[:] = pickle.load(sys.stdin.buffer)  # our own parent wrote both
-    scenario, seed, sessions, target = pickle.load(sys.stdin.buffer)
-    print(play(scenario, seed, sessions=sessions, target=target).evidence.digest)
-
-
-if __name__ == "__main__":
-    main()
+    scenario, seed, sessions, target = pickle.load(sys.stdin.buffer)  # our own parent wrote it
+    found = target if isinstance(target, Target) else resolve(target)
+    return play(scenario, seed, sessions=sessions, target=found).evidence.digest

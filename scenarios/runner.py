@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from msgspec import Struct
 
@@ -22,8 +23,9 @@ from scenarios.nemesis import Nemesis
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
-from sim.backend import Setup
+from sim.backend import Factory, Setup, Unverifiable
 from sim.clock import Instant
+from sim.errors import BackEndRaised, BadInput, TargetFailed
 from sim.evidence.store import Evidence
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.verdict import CheckResult
@@ -59,9 +61,18 @@ def play(
     """Let the day happen and gather its evidence, in `folder` or in memory."""
     stage = set_stage(scenario, seed, sessions)
     recorder = WireRecorder(folder / "wire.jsonl.zst" if folder else None, salt=str(seed), policy=wire)
+    try:
+        return _play(stage, target, recorder, folder, progress)
+    finally:
+        recorder.close()  # also where the day ends early: no file stays open
+
+
+def _play(
+    stage: Stage, target: Target, recorder: WireRecorder, folder: Path | None, progress: Progress | None
+) -> Played:
     truth = TruthRecorder()
-    low, high = scenario.network.latency_ms
-    world = VirtualWorld(stage.start, seed, recorder, truth, (low, max(0, high - low)))
+    low, high = stage.scenario.network.latency_ms
+    world = VirtualWorld(stage.start, stage.seed, recorder, truth, (low, max(0, high - low)))
     residents = _populate(world, stage, target)
     Nemesis(world, stage.blows, truth.note)
 
@@ -69,11 +80,15 @@ def play(
         if progress is not None:
             progress(stage.start, now, stage.end, frames)
 
-    world.run(stage.end, beat)
+    try:
+        world.run(stage.end, beat)
+    except BackEndRaised as err:
+        _say_whose(err, target)
     for resident in residents:
         for note in resident.final_notes(world.now):
             truth.note(note.kind, note.fields)
-    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None)
+    ours = [role for role in ROLES if target.is_ours(role)]
+    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None, ours)
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 
@@ -81,7 +96,14 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
     for name in ROLES:
         options = {**target.options, "transaction_base": TRANSACTION_BASE[name]}
         setup = Setup(name=name, seed=stage.seed, provision=stage.provision, options=options)
-        world.add_backend(target.factory(name), setup)
+        try:
+            world.add_backend(target.factory(name), setup)
+        except BackEndRaised as err:
+            if target.is_ours(name):
+                _say_whose(err, target)
+            place = f"the factory of {name} ({_factory_name(target.factory(name))})"
+            allowed = "a factory that takes a Setup and returns a back-end"
+            raise BadInput(f"target {target.name}", place, err.problem, allowed) from err.__cause__
     world.add("app", App({plan.station: plan.backend for plan in stage.stations}))
     residents: list[Rig | EvDriver] = []
     for plan in stage.stations:
@@ -95,6 +117,20 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
     if stage.move is not None:
         world.add("migration", MigrationTool(stage.move))
     return residents
+
+
+def _say_whose(err: BackEndRaised, target: Target) -> NoReturn:
+    """For a back-end that raised: our own error as it was, or the failure of the target."""
+    if not target.is_ours(err.role):
+        raise TargetFailed(f"the target {target.name} failed, not chargerig: {err}") from err.__cause__
+    if isinstance(err.__cause__, Exception):
+        raise err.__cause__
+    raise err
+
+
+def _factory_name(factory: Factory) -> str:
+    name = getattr(factory, "__qualname__", None)
+    return f"{getattr(factory, '__module__', '?')}:{name}" if name else repr(factory)[:80]
 
 
 def judge(
@@ -112,7 +148,8 @@ def judge(
     """Play the day and judge it by the scenario's checks, or by `checks`.
 
     With `repeat` the same run goes on in a second process meanwhile, with another hash seed, so that INV-39 has something
-    to compare; without it INV-39 is not asked.
+    to compare; without it INV-39 is not asked. Raises BadInput for a factory that makes no back-end, TargetFailed for a
+    target that raises in the middle of the day; a mistake of the reference raises as it is.
     """
     wanted = list(scenario.checks.all_of if checks is None else checks)
     if not repeat:
@@ -121,7 +158,11 @@ def judge(
     try:
         played = play(scenario, seed, sessions=sessions, target=target, folder=folder, wire=wire, progress=progress)
         if second is not None:
-            played.evidence.add_repeats([(second.hash_seed, second.digest())])
+            digest = second.digest()
+            if isinstance(digest, Unverifiable):
+                played.evidence.add_missing("repeats", digest.reason)
+            else:
+                played.evidence.add_repeats([(second.hash_seed, digest)])
     finally:
         if second is not None:
             second.stop()

@@ -42,6 +42,29 @@ class BadInput(Exception):
         return self.sentence()
 
 
+class BackEndRaised(Exception):
+    """The code of a back-end under test raised or did what no back-end does. `__cause__` holds the error, if it raised.
+
+    `role` names the back-end, `doing` what it was asked to do, `problem` what happened. A runtime raises it, whoever
+    wrote the back-end; who knows that decides whose mistake it is.
+    """
+
+    def __init__(self, role: str, doing: str, problem: str, when: str) -> None:
+        self.role = role
+        self.doing = doing
+        self.problem = problem
+        super().__init__(f"back-end {role}, while {doing} at {when}: {problem}")
+
+
+class TargetFailed(Exception):
+    """A back-end that is not ours failed in the middle of a run: neither our own mistake nor a finding of a check."""
+
+
+def raised(error: BaseException) -> str:
+    """An error in one line: `ValueError: no such tariff`."""
+    return _one_line(f"{type(error).__name__}: {error}") if str(error) else type(error).__name__
+
+
 def _listed(allowed: str | Iterable[object] | None) -> str:
     if allowed is None:
         return ""

@@ -38,21 +38,21 @@ class Unknown(Struct, frozen=True):
 Outcome = Answered | Refused | Unknown
 
 
-class Opened(Struct, frozen=True):
+class Opened(Struct, frozen=True, gc=False):
     """The connection is up. `subprotocol` is what the server chose, None if nothing."""
 
     link: LinkId
     subprotocol: str | None = "ocpp1.6"
 
 
-class Received(Struct, frozen=True):
+class Received(Struct, frozen=True, gc=False):
     """One text frame arrived whole."""
 
     link: LinkId
     frame: bytes
 
 
-class Closed(Struct, frozen=True):
+class Closed(Struct, frozen=True, gc=False):
     """The connection is gone, or the attempt failed (`refused`, `timeout`, `404`, `reset`, `closed`)."""
 
     link: LinkId
@@ -87,7 +87,7 @@ class Open(Struct, frozen=True):
     subprotocols: tuple[str, ...] = ("ocpp1.6",)
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, gc=False):
     """Put one text frame on the link."""
 
     link: LinkId

@@ -1,6 +1,6 @@
 """OCPP 1.6: payload to version-neutral command, and the answer back. No rule of business lives here.
 
-Each handler gets bytes that the schema accepts and gives back the bytes of the answer. Transaction-related requests are
+Each handler gets a request that the schema accepts and gives back the bytes of the answer. Transaction-related ones are
 always answered, whatever they contain (OCPP 1.6 §4.8 to §4.10, INV-05).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import msgspec
 
@@ -19,13 +20,12 @@ from reference_csms.stations import Stations, StationState
 from sim.clock import Instant, iso, parse_iso
 from sim.wire.payloads import v16
 
-Handler = Callable[["Handlers", StationState, bytes, str, Instant], bytes]
+Handler = Callable[["Handlers", StationState, Any, str, Instant], bytes]
 
 _EMPTY = b"{}"
 _STATUS = {ACCEPTED: "Accepted", PENDING: "Pending"}
 _MAX_DIGITS = 15
 _ENERGY = "Energy.Active.Import.Register"
-_decode_meter_values = msgspec.json.Decoder(v16.MeterValues).decode
 
 
 class Handlers:
@@ -42,8 +42,9 @@ class Handlers:
         self.beat = (-1, b"")
 
 
-def _boot_notification(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request: v16.BootNotification = v16.decode_request("BootNotification", raw)
+def _boot_notification(
+    house: Handlers, state: StationState, request: v16.BootNotification, id: str, now: Instant
+) -> bytes:
     registration = house.stations.boot(state, msgspec.to_builtins(request), now)
     heartbeat = state.row.heartbeat_s or house.heartbeat_interval
     interval = heartbeat if registration == ACCEPTED else house.retry_interval
@@ -51,7 +52,7 @@ def _boot_notification(house: Handlers, state: StationState, raw: bytes, id: str
     return v16.encode(v16.BootNotificationResult(status=status, current_time=iso(now), interval=interval))
 
 
-def _heartbeat(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+def _heartbeat(house: Handlers, state: StationState, request: v16.Heartbeat, id: str, now: Instant) -> bytes:
     at, reply = house.beat
     if at != now:
         reply = b'{"currentTime":"%b"}' % iso(now).encode()
@@ -59,8 +60,9 @@ def _heartbeat(house: Handlers, state: StationState, raw: bytes, id: str, now: I
     return reply
 
 
-def _status_notification(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request: v16.StatusNotification = v16.decode_request("StatusNotification", raw)
+def _status_notification(
+    house: Handlers, state: StationState, request: v16.StatusNotification, id: str, now: Instant
+) -> bytes:
     at = parse_iso(request.timestamp) if request.timestamp else now
     before = state.statuses.get(request.connector_id)
     if before is None or before[2] <= at:  # older news never change the live state (INV-11)
@@ -68,16 +70,16 @@ def _status_notification(house: Handlers, state: StationState, raw: bytes, id: s
     return _EMPTY
 
 
-def _authorize(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request: v16.Authorize = v16.decode_request("Authorize", raw)
+def _authorize(house: Handlers, state: StationState, request: v16.Authorize, id: str, now: Instant) -> bytes:
     status, token = house.access.decide(request.id_tag, state.row.site, now)
     expires = iso(token.expires_at) if token is not None and token.expires_at is not None else None
     info = v16.IdTagInfo(status=status, parent_id_tag=token.grp if token else None, expiry_date=expires)
     return v16.encode(v16.AuthorizeResult(id_tag_info=info))
 
 
-def _start_transaction(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request: v16.StartTransaction = v16.decode_request("StartTransaction", raw)
+def _start_transaction(
+    house: Handlers, state: StationState, request: v16.StartTransaction, id: str, now: Instant
+) -> bytes:
     start = Start(
         station=state.station,
         connector=request.connector_id,
@@ -94,8 +96,9 @@ def _start_transaction(house: Handlers, state: StationState, raw: bytes, id: str
     return v16.encode(v16.StartTransactionResult(id_tag_info=info, transaction_id=answer.transaction_id))
 
 
-def _stop_transaction(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request: v16.StopTransaction = v16.decode_request("StopTransaction", raw)
+def _stop_transaction(
+    house: Handlers, state: StationState, request: v16.StopTransaction, id: str, now: Instant
+) -> bytes:
     stop = Stop(
         station=state.station,
         transaction_id=request.transaction_id,
@@ -113,8 +116,7 @@ def _stop_transaction(house: Handlers, state: StationState, raw: bytes, id: str,
     return v16.encode(v16.StopTransactionResult(id_tag_info=_info(answer)))
 
 
-def _meter_values(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
-    request = _decode_meter_values(raw)
+def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues, id: str, now: Instant) -> bytes:
     for sample in request.meter_value[-1].sampled_value if request.meter_value else ():
         measurand = sample.measurand
         if (measurand is None or measurand == _ENERGY) and sample.format != "SignedData" and sample.phase is None:
@@ -125,16 +127,18 @@ def _meter_values(house: Handlers, state: StationState, raw: bytes, id: str, now
     return _EMPTY
 
 
-def _data_transfer(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+def _data_transfer(house: Handlers, state: StationState, request: v16.DataTransfer, id: str, now: Instant) -> bytes:
     return v16.encode(v16.DataTransferResult(status="UnknownVendorId"))
 
 
-def _noted(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+def _noted(house: Handlers, state: StationState, request: Any, id: str, now: Instant) -> bytes:
     """Notifications that need no more than an empty answer."""
     return _EMPTY
 
 
-def _sign_certificate(house: Handlers, state: StationState, raw: bytes, id: str, now: Instant) -> bytes:
+def _sign_certificate(
+    house: Handlers, state: StationState, request: v16.SignCertificate, id: str, now: Instant
+) -> bytes:
     """There is no certificate authority behind this back-end."""
     return v16.encode(v16.SignCertificateResult(status="Rejected"))
 

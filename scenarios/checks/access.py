@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from scenarios.checks.plan import plan_of
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import answer
 from sim.evidence.reader import Evidence, line
@@ -18,29 +19,38 @@ Planned = Callable[[str, str | None], bool]
 
 @check(
     "INV-21",
-    sentence="a token is accepted or refused at a site alike by both back-ends, before and after the move",
+    sentence="a token is accepted or refused at a site alike by both back-ends, and as the plan says",
     planes=("books", "wire", "plan"),
     needs=("books_access", "wire_calls"),
 )
 def same_access(evidence: Evidence, judge: Judge) -> None:
-    """Decision and group per (token, site) in both books, and Authorize answers; planned changes are left out."""
+    """Decision and group per (token, site) in both books, Authorize and StartTransaction answers, and the plan.
+
+    Planned changes are left out.
+    """
     changed = {(row["token"].upper(), row.get("site")) for row in evidence.plan("access_changes") or ()}
 
     def planned(token: str, site: str | None) -> bool:
         return (token.upper(), site) in changed or (token.upper(), None) in changed
 
     backends = evidence.backends()
+    _as_planned(evidence, judge, planned)
     if len(backends) > 1:
         _same_books(evidence, judge, backends, planned)
     site_of = {row["station"]: row["site"] for row in evidence.plan("stations", [])}
+    plan = plan_of(evidence)
     answers: dict[tuple[str, str], dict[str, WireCall]] = {}
+    asked_at: dict[tuple[str, str], list[str]] = {}
     for call in evidence.read(WireCall):
-        told = answer(call) if call.action == "Authorize" and call.way == "up" else None
+        told = answer(call) if call.action in ("Authorize", "StartTransaction") and call.way == "up" else None
         if told is None:
             continue
         token, status = _asked(call).upper(), str(told.get("idTagInfo", {}).get("status"))
         if status != _PASSING:
-            answers.setdefault((token, site_of.get(call.station, call.station)), {}).setdefault(status, call)
+            place = (token, site_of.get(call.station, call.station))
+            answers.setdefault(place, {}).setdefault(status, call)
+            if call.backend not in asked_at.setdefault(place, []):
+                asked_at[place].append(call.backend)
     for (token, site), statuses in answers.items():
         if planned(token, site):
             continue
@@ -48,7 +58,25 @@ def same_access(evidence: Evidence, judge: Judge) -> None:
         if len(statuses) > 1:
             sentence = f"at {site} this token was told {' and '.join(sorted(statuses))}"
             judge.fail("token", token, sentence, *map(line, statuses.values()))
-    judge.say(f"{len(answers)} pairs of token and site were asked about on the wire")
+        elif plan.status(token, site) not in statuses:
+            due = plan.status(token, site)
+            sentence = f"at {site} this token was told {' and '.join(statuses)}, and the plan says {due}"
+            judge.fail("token", token, sentence, *map(line, statuses.values()))
+    both = sum(len(names) > 1 for names in asked_at.values())
+    judge.say(f"{len(answers)} pairs of token and site were asked about on the wire, {both} of them at both back-ends")
+
+
+def _as_planned(evidence: Evidence, judge: Judge, planned: Planned) -> None:
+    """What each back-end would answer, against the status of the token in the plan."""
+    plan = plan_of(evidence)
+    for row in evidence.read(Access):
+        if planned(row.token, row.site):
+            continue
+        judge.examined()
+        due = plan.status(row.token, row.site)
+        if row.decision != due:
+            sentence = f"at {row.site} {row.backend} says {row.decision}, and the plan says {due}"
+            judge.fail("token", row.token, sentence, line(row))
 
 
 def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: Planned) -> None:

@@ -10,6 +10,7 @@ from sim.evidence.reader import Evidence, note
     "INV-39",
     sentence="the same scenario and seed give the same digest of wire, truth and books under other hash seeds",
     planes=("run",),
+    needs=("repeats",),
 )
 def same_digest(evidence: Evidence, judge: Judge) -> None:
     """Every repeat against this run's digest; at least two hash seeds must have been tried."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from decimal import Decimal
 from typing import Any
 
 from scenarios.checks.joins import HANDED_OVER, ledgered
 from scenarios.checks.plan import plan_of
 from scenarios.checks.registry import Judge, check
 from sim.evidence.reader import Evidence, line
-from sim.evidence.views import BookBill, BookCdr, BookEntry, BookRated, BookSession
+from sim.evidence.views import BookBill, BookCdr, BookEntry, BookRated, BookSession, Held
 
 GENESIS = ("", "0" * 64)
 """What may stand before the first entry."""
@@ -79,11 +80,13 @@ def _corrected(evidence: Evidence) -> set[str | None]:
 @check(
     "B02",
     sentence="each charge detail record is rated exactly once per version, and exactly one version is effective",
-    planes=("books",),
+    planes=("books", "plan"),
     needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
 )
 def rated_once(evidence: Evidence, judge: Judge) -> None:
-    """Versions, the effective one, and the one that the bill names."""
+    """Versions, the effective one, and the one that the bill names; one record per session, and its session's terms."""
+    _one_record_each(evidence, judge)
+    _sums(evidence, judge)
     versions: dict[tuple[str, str], list[BookRated]] = {}
     for rated in evidence.read(BookRated):
         versions.setdefault((rated.backend, rated.cdr_id), []).append(rated)
@@ -114,6 +117,52 @@ def rated_once(evidence: Evidence, judge: Judge) -> None:
             judge.fail("bill", place[1], "a rating of a record that is not there", *map(line, ratings))
 
 
+def _one_record_each(evidence: Evidence, judge: Judge) -> None:
+    """A session has one record that corrects no other; each record is of a session, its end and its tariff."""
+    sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
+    first: dict[tuple[str, str], BookCdr] = {}
+    for cdr in evidence.read(BookCdr):
+        place = (cdr.backend, cdr.session_id or "")
+        session = sessions.get(place)
+        before = first.get(place) if not cdr.corrects else None
+        if session is None:
+            problem = "is of a session that is in no book"
+        elif before is not None:
+            problem = f"is a second one of its session, beside {before.cdr_id}, and corrects nothing"
+        elif session.stopped_at is not None and cdr.stopped_at != session.stopped_at:
+            problem = f"ends {(cdr.stopped_at or 0) - session.stopped_at:+d} ms from its session"
+        elif (cdr.tariff_id, str(cdr.tariff_version)) != (session.tariff_id, str(session.tariff_version)):
+            problem = f"is of another tariff than its session ({session.tariff_id} {session.tariff_version})"
+        else:
+            problem = ""
+        if not cdr.corrects:
+            first.setdefault(place, cdr)
+        if problem:
+            rows = [line(one) for one in (session, before) if one is not None]
+            judge.fail("bill", cdr.cdr_id, f"the record {problem}", line(cdr), *rows)
+
+
+def _sums(evidence: Evidence, judge: Judge) -> None:
+    """The lines of a rating sum to its gross, net and VAT too, and the VAT rate is the plan's."""
+    plan = plan_of(evidence)
+    site_of = {row["station"]: row["site"] for row in evidence.plan("stations", [])}
+    cdrs = {(cdr.backend, cdr.cdr_id): cdr for cdr in evidence.read(BookCdr)}
+    for rated in evidence.read(BookRated):
+        total = sum(one["amount"] for one in json.loads(rated.lines or "[]"))
+        cdr = cdrs.get((rated.backend, rated.cdr_id))
+        site = site_of.get(cdr.station) if cdr else None
+        vat = plan.tariff(site, cdr.started_at or 0)["vat_percent"] if cdr and site else None
+        if total != rated.gross:
+            problem = f"the lines sum to {total}, and the gross is {rated.gross}"
+        elif (rated.net or 0) + (rated.vat or 0) != rated.gross:
+            problem = f"net {rated.net} and VAT {rated.vat} are not the gross {rated.gross}"
+        elif vat is not None and (rated.vat_percent is None or Decimal(rated.vat_percent) != Decimal(vat)):
+            problem = f"rated with {rated.vat_percent} % VAT, and the plan says {vat} %"
+        else:
+            continue
+        judge.fail("bill", rated.cdr_id, problem, line(rated), *([line(cdr)] if cdr else []))
+
+
 def _other(bill: BookBill | None, effective: BookRated) -> bool:
     return bill is not None and bill.rated_id is not None and bill.rated_id != effective.rated_id
 
@@ -122,11 +171,14 @@ def _other(bill: BookBill | None, effective: BookRated) -> bool:
     "B11",
     sentence="a session with an unknown tariff, token or meter key is held, never billed and never priced 0 in silence",
     planes=("books", "plan"),
-    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills"),
+    needs=("books_sessions", "books_cdrs", "books_rated", "books_bills", "books_quarantine"),
 )
 def nothing_unknown_billed(evidence: Evidence, judge: Judge) -> None:
     """Every closed session: known throughout or held, a price above 0 or free with a reason, held with a reason."""
     plan = plan_of(evidence)
+    held: dict[tuple[str, str | None, str | None], int] = {}
+    for case in (case for case in evidence.read(Held) if case.state == "held"):
+        held[case.backend, case.session_id, case.reason] = held.get((case.backend, case.session_id, case.reason), 0) + 1
     gross = {entry.session: [bill.gross for bill in entry.bills] for entry in ledgered(evidence)}
     versions = {(name, str(row.get("version", 1))) for name, rows in plan.tariffs.items() for row in rows}
     for session in evidence.read(BookSession):
@@ -142,7 +194,9 @@ def nothing_unknown_billed(evidence: Evidence, judge: Judge) -> None:
         if meter is None or not meter.registered:
             unknown.append("meter key")
         if session.state == "quarantined":
-            problem = "" if session.reason else "held without a reason"
+            cases = held.get((session.backend, session.session_id, session.reason), 0)
+            problem = "" if cases == 1 else f"held as {session.reason}, with {cases} such cases in the quarantine"
+            problem = problem if session.reason else "held without a reason"
         elif unknown:
             problem = f"{session.state} with an unknown {' and '.join(unknown)}"
         elif session.state == "free":

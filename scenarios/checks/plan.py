@@ -35,6 +35,8 @@ class PlannedToken(Struct, frozen=True):
     group: str | None
     status: str
     free: bool
+    customer: str | None = None
+    sites: tuple[str, ...] | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -43,6 +45,7 @@ class Plan(Struct, frozen=True):
     tariffs: dict[str, list[Mapping[str, Any]]]
     tariff_of_site: dict[str, str]
     zone_of_site: dict[str, str]
+    owner_of_site: dict[str, str]
     tokens: dict[str, PlannedToken]
     meters: dict[tuple[str, int], PlannedMeter]
 
@@ -65,6 +68,21 @@ class Plan(Struct, frozen=True):
         """The plan's row of a token, letters of either case."""
         return self.tokens.get((token or "").upper())
 
+    def customer(self, token: str | None) -> str | None:
+        """Who pays for this token: the plan's customer, a guest for itself, None if nobody was told of it."""
+        planned = self.token(token)
+        if planned is not None:
+            return planned.customer or planned.token
+        return token if (token or "").upper().startswith(GUEST) else None
+
+    def status(self, token: str | None, site: str) -> str:
+        """What a back-end is to answer for this token at a site: unknown is Invalid, for others only is Blocked."""
+        planned = self.token(token)
+        if planned is not None:
+            elsewhere = planned.sites is not None and site not in planned.sites
+            return "Blocked" if planned.status == "Accepted" and elsewhere else planned.status
+        return "Accepted" if self.knows_token(token) else "Invalid"
+
 
 def plan_of(evidence: Evidence) -> Plan:
     """The plan of this evidence, read once."""
@@ -83,6 +101,7 @@ def _read(evidence: Evidence) -> Plan:
         tariffs=tariffs,
         tariff_of_site={name: row.get("tariff_id") or owners[row["owner"]]["tariff_id"] for name, row in sites.items()},
         zone_of_site={name: owners[row["owner"]]["zone"] for name, row in sites.items()},
+        owner_of_site={name: row["owner"] for name, row in sites.items()},
         tokens={token.token.upper(): token for token in tokens},
         meters={(meter.station, meter.connector): meter for meter in meters},
     )
@@ -90,7 +109,9 @@ def _read(evidence: Evidence) -> Plan:
 
 def _token(row: Mapping[str, Any]) -> PlannedToken:
     group = row.get("grp", row.get("group"))
-    return PlannedToken(row["token"], group, str(row.get("status", "Accepted")), bool(row.get("free", False)))
+    status, free = str(row.get("status", "Accepted")), bool(row.get("free", False))
+    sites = row.get("sites")
+    return PlannedToken(row["token"], group, status, free, row.get("customer"), None if sites is None else tuple(sites))
 
 
 def _meter(row: Mapping[str, Any]) -> PlannedMeter:

@@ -1,13 +1,12 @@
-"""Prices: a second opinion on each bill, equal prices before and after the move, and when time may cost.
+"""Prices: a second opinion on each bill, and when time may cost.
 
-INV-22, T01, T10, T11 and INV-35. The oracle is asked for every bill; a back-end's rating code must never be.
+T01, T10, T11 and INV-35. The oracle is asked for every bill; a back-end's rating code must never be.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -18,65 +17,14 @@ from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import letters
 from scenarios.oracle import NoOpinion, Opinion, Point, Terms
+from sim.clock import Instant, iso
 from sim.evidence.reader import Evidence, line, note
-from sim.evidence.views import BookCdr, BookRated, BookSession, GridPrice, Rerated, TrueSession
+from sim.evidence.views import BookCdr, BookRated, BookSession, TrueSession
 from sim.rng import stream
 
 TIME_COMPONENTS = ("idle", "time", "parking")
 SAMPLE = 3
 """How many sessions the oracle prices twice, second by second, to prove itself."""
-
-
-@check(
-    "INV-22",
-    sentence="prices are equal at both back-ends over the whole grid, and each re-rates the other's sessions equally",
-    planes=("quotes", "books"),
-    needs=("quotes_grid", "quotes_rerated", "books_rated"),
-)
-def same_prices(evidence: Evidence, judge: Judge) -> None:
-    """Every (site, group, time, component), and gross, net and VAT of every foreign charge detail record."""
-    _same_grid(evidence, judge)
-    original = {(rated.backend, rated.cdr_id): rated for rated in evidence.read(BookRated) if rated.effective}
-    for again in evidence.read(Rerated):
-        first = original.get((again.of_backend, again.cdr_id))
-        if first is None:
-            continue
-        judge.examined()
-        before, after = _amounts(first), _amounts(again)
-        if before != after:
-            sentence = f"{again.of_backend} rated it {before}, {again.backend} rates it {after}"
-            judge.fail("price", again.cdr_id, sentence, line(first), line(again))
-
-
-def _same_grid(evidence: Evidence, judge: Judge) -> None:
-    grid: dict[tuple[Any, ...], dict[str, GridPrice]] = {}
-    for row in evidence.read(GridPrice):
-        place = grid.setdefault((row.site, row.grp, row.at, row.component), {})
-        if row.backend in place and _price(place[row.backend]) != _price(row):
-            judge.fail(
-                "price", row.site, f"{row.backend} quotes two prices at once", line(place[row.backend]), line(row)
-            )
-        place[row.backend] = row
-    asked = sorted({backend for rows in grid.values() for backend in rows})
-    if len(asked) < 2:
-        return
-    for (site, group, at, component), rows in grid.items():
-        judge.examined()
-        silent = [name for name in asked if name not in rows]
-        if silent or len({_price(row) for row in rows.values()}) > 1:
-            said = ", ".join(f"{name} asks {row.price} {row.currency}" for name, row in rows.items())
-            said += "".join(f", {name} quotes nothing" for name in silent)
-            sentence = f"{component} at {site} for {group or 'everybody'} at {at}: {said}"
-            judge.fail("price", f"{site}/{group}/{at}/{component}", sentence, *map(line, rows.values()))
-
-
-def _price(row: GridPrice) -> tuple[Decimal | None, str | None, Decimal | None]:
-    vat = None if row.vat_percent is None else Decimal(row.vat_percent)
-    return (None if row.price is None else Decimal(row.price), row.currency, vat)
-
-
-def _amounts(row: BookRated | Rerated) -> str:
-    return f"{row.currency} gross {row.gross} net {row.net} VAT {row.vat}"
 
 
 class Priced(Struct, frozen=True):
@@ -107,6 +55,8 @@ def second_opinion(evidence: Evidence, judge: Judge) -> None:
         judge.examined()
         priced.append(case)
         said = oracle.opinion(case.points, case.terms)
+        if not said.free:
+            _all_signed(judge, case)
         if entry is not None:
             _compare(judge, entry, case, said)
         elif not said.free and not _free_token(plan, case):
@@ -128,6 +78,16 @@ def _compare(judge: Judge, entry: Ledgered, case: Priced, said: Opinion) -> None
             )
             judge.fail("bill", entry.name, sentence, line(row), line(case.truth), _why(said))
             return
+
+
+def _all_signed(judge: Judge, case: Priced) -> None:
+    """A meter reads at a price change only if its back-end told the station when: what is not read is not priced."""
+    for missed in oracle.changes_missed(case.points, case.terms):
+        sentence = (
+            f"at {iso(Instant(missed))} the price changes inside the session {case.truth.session_id}, "
+            "and the meter was never asked to sign a reading"
+        )
+        judge.fail("session", case.session.session_id, sentence, line(case.session), line(case.truth))
 
 
 def _free_token(plan: Plan, case: Priced) -> bool:
@@ -201,8 +161,12 @@ def time_allowed(evidence: Evidence, judge: Judge) -> None:
     sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
     for cdr, rated in _effective(evidence):
         session = sessions.get((cdr.backend, cdr.session_id or ""))
-        allowed = _time_allowed(evidence, plan, session, cdr.station, cdr.connector)
         times = [one for one in _lines(rated) if _is_time(one)]
+        if (cdr.station, cdr.connector or 0) not in plan.meters:
+            judge.examined()
+            judge.fail("bill", cdr.cdr_id, "the record is of a connector that has no meter", line(cdr), line(rated))
+            continue
+        allowed = _time_allowed(evidence, plan, session, cdr.station, cdr.connector)
         if allowed and not times:
             continue
         judge.examined()

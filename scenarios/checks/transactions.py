@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from scenarios.checks.joins import HANDED_OVER, NEAR
 from scenarios.checks.registry import Judge, check
-from scenarios.checks.stops import WireStart, WireStop, answer, delivered, error_code, starts, stops
+from scenarios.checks.stops import WireStart, WireStop, answer, error_code, starts, stops
 from sim.clock import SECOND
 from sim.evidence.canonical import canonical
 from sim.evidence.reader import Evidence, line
@@ -144,21 +144,26 @@ def _tally(keys: Iterable[K]) -> dict[K, int]:
 
 @check(
     "INV-05",
-    sentence="every well-formed transaction message over a living connection is answered with a result within 30 s",
+    sentence="well-formed calls are never refused once accepted; transaction messages get a result within 30 s",
     planes=("wire",),
     needs=("wire_calls", "wire_links"),
 )
 def always_answered(evidence: Evidence, judge: Judge) -> None:
-    """StartTransaction, StopTransaction and MeterValues of a transaction; a connection that died makes it a maybe."""
+    """StartTransaction, StopTransaction and MeterValues of a transaction; a connection that died makes it a maybe.
+
+    All other calls of stations: an error is a finding once the station is accepted.
+    """
     closed = {link.link: link.closed_at for link in evidence.read(WireLink)}
     end = evidence.ended_at()
     accepted = acceptance(evidence)
     maybe = 0
-    for call in delivered(evidence, "StartTransaction", "StopTransaction", "MeterValues"):
-        if call.action == "MeterValues" and '"transactionId"' not in (call.payload or ""):
+    for call in evidence.read(WireCall):
+        if call.way != "up" or call.delivered_at is None or call.well_formed == 0:
+            continue
+        binding, arrived = _of_a_transaction(call), call.delivered_at
+        if not binding and call.answer_kind != "error":
             continue
         judge.examined()
-        arrived = call.delivered_at or 0
         died = closed.get(call.link)
         problem = ""
         if call.answer_kind == "result":
@@ -167,14 +172,25 @@ def always_answered(evidence: Evidence, judge: Judge) -> None:
         elif call.answer_kind == "error":
             code = error_code(call)
             rightly = code == "SecurityError" and accepted.get(call.station, call.backend, arrived) is not True
-            problem = "" if rightly else f"refused with {code}"
+            problem = "" if rightly or _unheard_of(call, code) else f"refused with {code}"
         elif (end if died is None else died) < arrived + ANSWER_WITHIN:
             maybe += 1
         else:
             problem = "never answered, over a connection that stayed up"
-        if problem:
+        if problem and (binding or accepted.get(call.station, call.backend, arrived) is True):
             judge.fail("station", call.station, f"{call.action} was {problem}", line(call))
     judge.say(f"{maybe} were still without an answer when their connection ended: maybe" if maybe else "")
+
+
+def _of_a_transaction(call: WireCall) -> bool:
+    if call.action == "MeterValues":
+        return '"transactionId"' in (call.payload or "")
+    return call.action in ("StartTransaction", "StopTransaction")
+
+
+def _unheard_of(call: WireCall, code: str | None) -> bool:
+    """Whether a back-end says that it does not know an action that no schema has judged either."""
+    return call.well_formed is None and code in ("NotImplemented", "NotSupported")
 
 
 @check(

@@ -86,7 +86,13 @@ class StationMove:
             "SEEN_AT_NEW": self._provision,
             "PROVISIONED": self._verify,
             "VERIFIED": self._close_old,
+            "STUCK": self._look_again,
         }[state]()
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether a stuck station may still turn up at the new back-end: the switch was sent and not refused."""
+        return bool(self.memory.get("switched"))
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
@@ -177,15 +183,20 @@ class StationMove:
         snapshot = yield from self._snapshot(order.old)
         self.memory["registers"] = snapshot.get("registers", self.memory.get("registers", {}))
         if station.route == "vendor_cloud":
+            self.memory["switched"] = True
             command = Command("set-url", {"url": order.new_url, "reboot": False})
             yield Inform(f"rig:{station.station}", command)
             return "vendor cloud pointed the station at the new back-end"
         settings = [(station.url_key, order.new_url)]
         if station.route == "network_profile":
             settings.append(("NetworkConfigurationPriority", "2,1"))
+        self.memory["switched"] = True  # an answer that was lost may have been a yes
         for key, value in settings:
             answer = yield from self._insist_call(order.old, "ChangeConfiguration", key=key, value=value)
-            if answer is None or answer["status"] not in ("Accepted", "RebootRequired"):
+            if answer is None:
+                return None
+            if answer["status"] not in ("Accepted", "RebootRequired"):
+                self.memory["switched"] = False
                 return None
         read = yield from self._insist_call(order.old, "GetConfiguration", key=[station.url_key])
         values = [entry.get("value") for entry in (read or {}).get("configurationKey", [])]
@@ -207,15 +218,27 @@ class StationMove:
         begun = self._now()
         while self._now() - begun < self._order.stuck_after:
             new = yield from self._snapshot(self._order.new)
-            if new.get("connected") and new.get("boots", 0) > 0:
+            if _is_there(new):
                 return "SEEN_AT_NEW", f"seen at {self._order.new} after {(self._now() - begun) // SECOND} s"
             yield Wait(5 * SECOND)
         return "STUCK", "seen nowhere"
 
+    def _look_again(self) -> Step:
+        """A stuck station comes when its network does: look every minute, for as long as the day lasts."""
+        begun = self._now()
+        while True:
+            yield Wait(MINUTE)
+            new = yield from self._snapshot(self._order.new)
+            if _is_there(new):
+                minutes = (self._now() - begun) // MINUTE
+                return "SEEN_AT_NEW", f"stuck for {minutes} min, then seen at {self._order.new}"
+
     def _provision(self) -> Step:
         order, station = self._order, self._station
+        # whoever asks from now on must ask where the station is, even if the answer is that it is not accepted yet
+        yield Inform("app", Command("redirect", {"station": station.station, "backend": order.new}))
         if not (yield from self._hand_over()):
-            return "STUCK", "the open transactions could not be handed over"
+            return "STUCK", "the transactions could not be handed over"
         entries = list(station.local_list)
         version = yield from self._insist_call(order.new, "GetLocalListVersion")
         version = max(0, int((version or {}).get("listVersion", 0))) + 1
@@ -230,7 +253,6 @@ class StationMove:
                 return "STUCK", f"{action} was never answered"
         if (yield from self._insist(order.new, "accept-station", station=station.station)) is None:
             return "STUCK", "the station was never accepted"
-        yield Inform("app", Command("redirect", {"station": station.station, "backend": order.new}))
         begun = self._now()
         while self._now() - begun < order.stuck_after:
             new = yield from self._snapshot(order.new)
@@ -240,6 +262,7 @@ class StationMove:
         return "STUCK", "provisioned, but the station did not come back"
 
     def _hand_over(self) -> Generator[Ask | Inform | Wait, Any, bool]:
+        """Open transactions and the stops closed lately, in one batch of rows as the old back-end gives them."""
         order, station = self._order, self._station.station
         rows = yield from self._insist(order.old, "export", what="open-transactions", station=station)
         if rows is None:
@@ -267,3 +290,8 @@ class StationMove:
         station = self._station.station
         yield from self._insist(self._order.old, "close-station", station=station)
         return "CLOSED_AT_OLD", "identity refused at the old back-end from now on"
+
+
+def _is_there(snapshot: Mapping[str, Any]) -> bool:
+    """Whether a station is connected where this snapshot was taken, and has booted there."""
+    return bool(snapshot.get("connected")) and snapshot.get("boots", 0) > 0

@@ -84,7 +84,8 @@ class MigrationTool:
         if state not in LEGAL[walk.state]:
             raise ValueError(f"{walk.order.station}: {state} may not follow {walk.state or 'nothing'}")
         walk.state = state
-        walk.story = None if state == "STUCK" or not LEGAL[state] else walk.move.step(state)
+        over = not LEGAL[state] or (state == "STUCK" and not walk.move.may_come_back)
+        walk.story = None if over else walk.move.step(state)
         row = {
             "at": self._now,
             "station": walk.order.station,

@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from msgspec import structs
+
 from reference_csms import authorization, matching
 from reference_csms.billing import ledger
 from reference_csms.commands import Stop
-from reference_csms.pricing.rating import RatedCdr
+from reference_csms.pricing import rating
+from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
+from reference_csms.pricing.tariffs import Tariff
 from reference_csms.records import OPEN, Session, Token
 from sim.backend import Row
 from sim.clock import DAY, MINUTE, Instant
@@ -105,6 +109,29 @@ def a_cent_short(seller: str, customer: str, rated: RatedCdr) -> tuple[ledger.Po
     """Net and VAT are cut instead of rounded, and the rest is nobody's."""
     receivable, revenue, vat = ledger.post_bill(seller, customer, rated)
     return receivable, ledger.Posting(revenue.account, revenue.currency, revenue.amount + 1), vat
+
+
+def owed_by_the_seller(seller: str, customer: str, rated: RatedCdr) -> tuple[ledger.Posting, ...]:
+    """The arguments were swapped in one place: the debt is put down to the seller."""
+    receivable, revenue, vat = ledger.post_bill(seller, customer, rated)
+    return ledger.Posting(f"receivable:{seller}", receivable.currency, receivable.amount), revenue, vat
+
+
+def a_cent_of_vat(seller: str, customer: str, rated: RatedCdr) -> tuple[ledger.Posting, ...]:
+    """VAT is rounded a second time, and revenue takes up the difference: the entry balances."""
+    receivable, revenue, vat = ledger.post_bill(seller, customer, rated)
+    less, more = revenue.amount + 1, vat.amount - 1
+    return (
+        receivable,
+        ledger.Posting(revenue.account, revenue.currency, less),
+        ledger.Posting(vat.account, vat.currency, more),
+    )
+
+
+def a_line_short(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
+    """The sums are right, and the last line gets lost on its way to the bill."""
+    rated = rating.rate(cdr, tariff, policy)
+    return structs.replace(rated, lines=rated.lines[:-1])
 
 
 def anything_balances(postings: Sequence[ledger.Posting]) -> None:

@@ -147,6 +147,36 @@ _MUTANTS = (
         parts=_always(post=bugs.a_cent_short, check_posting=bugs.anything_balances),
     ),
     Mutant(
+        name="bill-posted-to-the-wrong-customer",
+        sentence="what a bill asks is put down to another account than its customer's",
+        check="L02",
+        parts=_always(post=bugs.owed_by_the_seller),
+    ),
+    Mutant(
+        name="cent-moved-from-revenue-to-vat",
+        sentence="an entry balances, and a cent of its revenue stands with the VAT",
+        check="L02",
+        parts=_always(post=bugs.a_cent_of_vat),
+    ),
+    Mutant(
+        name="line-lost-from-the-bill",
+        sentence="the lines of a rating do not sum to its gross",
+        check="B02",
+        parts=_always(rate=bugs.a_line_short),
+    ),
+    Mutant(
+        name="blocked-token-let-in-everywhere",
+        sentence="both back-ends accept tokens that are blocked, so they agree",
+        check="INV-21",
+        parts=_always(authorize=bugs.known_is_good_enough),
+    ),
+    Mutant(
+        name="price-off-by-a-cent-everywhere",
+        sentence="both back-ends ask a hundredth more per kWh than was agreed, so they agree",
+        check="INV-22",
+        parts=_always(tariffs=bugs.a_cent_more),
+    ),
+    Mutant(
         name="hash-chain-broken",
         sentence="journal entries are hashed without the entry before them",
         check="L05",

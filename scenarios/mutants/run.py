@@ -14,7 +14,7 @@ from scenarios.runner import judge
 from sim.evidence.verdict import CheckResult, Verdict
 
 SCENARIO = "first-day"
-BESIDES = ("INV-35",)
+BESIDES = ("INV-35", "L02")
 """Checks asked of mutants beyond those that the scenario names."""
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from reference_csms import assemble
 from sim.backend import BackEnd, Factory, Setup
-from sim.errors import BadInput
+from sim.errors import BadInput, raised
 
 ALLOWED = "`reference`, a target file (*.toml), or `package.module:factory`"
 ROLES = ("legacy", "new")
@@ -24,12 +24,16 @@ _KEYS = ("factory", "legacy", "new", "options")
 
 
 class Target(Struct, frozen=True):
-    """The two back-ends of a run and the options that each factory finds in its Setup."""
+    """The two back-ends of a run and the options that each factory finds in its Setup.
+
+    `spec` is what a user wrote to name it, so that another process can find it again; empty if it was made in Python.
+    """
 
     name: str
     legacy: Factory
     new: Factory
     options: dict[str, Any] = {}
+    spec: str = ""
 
     def factory(self, role: str) -> Factory:
         """The factory of a role. Raises ValueError for a role that does not exist."""
@@ -37,13 +41,17 @@ class Target(Struct, frozen=True):
             raise ValueError(f"no role {role!r}")
         return self.legacy if role == "legacy" else self.new
 
+    def is_ours(self, role: str) -> bool:
+        """Whether the reference CSMS plays this role as it is, so that whatever it raises is our own mistake."""
+        return self.factory(role) is reference
+
 
 def reference(setup: Setup) -> BackEnd:
     """The reference CSMS with all its parts as they should be."""
     return assemble(setup)
 
 
-REFERENCE = Target(name="reference", legacy=reference, new=reference)
+REFERENCE = Target(name="reference", legacy=reference, new=reference, spec="reference")
 
 
 def resolve(spec: str) -> Target:
@@ -53,7 +61,7 @@ def resolve(spec: str) -> Target:
     if spec.endswith(".toml"):
         return _from_file(Path(spec))
     factory = _import(spec, "--target")
-    return Target(name=spec, legacy=factory, new=factory)
+    return Target(name=spec, legacy=factory, new=factory, spec=spec)
 
 
 def _from_file(path: Path) -> Target:
@@ -81,7 +89,7 @@ def _from_file(path: Path) -> Target:
                 str(path), role, "no factory is named for this role", "`factory`, or both `legacy` and `new`"
             )
     imported = {role: _import(str(spec), f"{path}: {role}") for role, spec in named.items()}
-    return Target(name=str(path), legacy=imported["legacy"], new=imported["new"], options=options)
+    return Target(name=str(path), legacy=imported["legacy"], new=imported["new"], options=options, spec=str(path))
 
 
 def _import(spec: str, place: str) -> Factory:
@@ -94,9 +102,11 @@ def _import(spec: str, place: str) -> Factory:
         sys.path.insert(0, os.getcwd())  # as `python -m` does: a user's own module lies where they stand
     try:
         module = importlib.import_module(module_name)
-    except Exception as err:
-        raise BadInput(place, "", f"{module_name!r} cannot be imported ({type(err).__name__}: {err})", ALLOWED) from err
-    factory = getattr(module, attribute, None)
+        factory = getattr(module, attribute, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as err:  # the module is not ours and may raise anything, SystemExit too
+        raise BadInput(place, "", f"{module_name!r} cannot be imported ({raised(err)})", ALLOWED) from err
     if not callable(factory):
         raise BadInput(place, "", f"{module_name!r} has no callable {attribute!r}", ALLOWED)
     return factory

@@ -1,7 +1,7 @@
 """Evidence opened for reading: rows as typed views, the plan, and what could not be verified.
 
-Adds nothing but the digests of repeats. A check that asks for a view whose rows do not fit it gets an error and is
-UNKNOWN, never a guess.
+Adds nothing but the digests of repeats, or why there are none. A check that asks for a view whose rows do not fit it gets
+an error and is UNKNOWN, never a guess.
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ class Evidence:
         """Note the digests that processes with other hash seeds got: pairs of (PYTHONHASHSEED, digest)."""
         with self._connection:
             self._connection.executemany("INSERT INTO repeats VALUES (?, ?)", repeats)
+
+    def add_missing(self, table: str, reason: str) -> None:
+        """Note that a table of the run itself could not be filled: checks that need it are UNKNOWN with this reason."""
+        with self._connection:
+            self._connection.execute("INSERT INTO unverifiable VALUES ('', ?, ?)", (table, reason))
 
     def backends(self) -> list[str]:
         """Names of all back-ends that showed a book, or should have, sorted."""

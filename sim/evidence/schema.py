@@ -119,8 +119,9 @@ PLAN_FIELDS: dict[str, tuple[str, ...]] = {
         "tariff_id", "version", "currency", "vat_percent", "prices_include_vat", "energy", "start_fee",
         "idle_per_minute", "idle_grace_s", "group_discounts", "minimum_wh", "valid_from",
     ),
-    # status: Accepted | Blocked | Expired | Invalid; free: sessions of this token cost nothing, by policy
-    "tokens": ("token", "group", "status", "free"),
+    # status: Accepted | Blocked | Expired | Invalid; free: sessions of this token cost nothing, by policy; customer: who
+    # pays, without one the token itself; sites: where it may charge, without them everywhere
+    "tokens": ("token", "group", "status", "free", "customer", "sites"),
     # registered: whether the back-ends were told the key; time_status: letter of the meter's clock (S, R, I or U),
     # asked for only where the wire was not recorded
     "meters": ("meter_id", "station", "connector", "public_key", "registered", "time_billing", "time_status"),

@@ -190,6 +190,7 @@ class BookRated(View, frozen=True):
     gross: int | None
     net: int | None
     vat: int | None
+    vat_percent: str | None
     lines: str | None
 
 
@@ -210,6 +211,16 @@ class BookBill(View, frozen=True):
     vat: int | None
     issued_at: int | None
     journal_seq: int | None
+
+
+class BillContent(View, frozen=True):
+    """What one bill says, as canonical JSON, and the hash that was booked of it."""
+
+    table: ClassVar[str] = "books_bills"
+    backend: str
+    number: str
+    data: str | None
+    data_hash: str | None
 
 
 class BookEntry(View, frozen=True):
@@ -239,6 +250,7 @@ class Held(View, frozen=True):
     detail: str | None
     energy_wh: int | None
     at: int | None
+    state: str | None
 
 
 class Access(View, frozen=True):

@@ -43,18 +43,10 @@ class Link:
 
     def arrival_up(self, now: int) -> int:
         """When a frame sent now by the station arrives; never before an earlier one."""
-        uplink = self.uplink
-        at = (uplink.stalled_until if uplink.stalled_until > now else now) + uplink.latency()
-        if at < self.up_free_at:
-            at = self.up_free_at
-        self.up_free_at = at
+        at = self.up_free_at = self.uplink.arrival(now, self.up_free_at)
         return at
 
     def arrival_down(self, now: int) -> int:
         """When a frame sent now by the back-end arrives; never before an earlier one."""
-        uplink = self.uplink
-        at = (uplink.stalled_until if uplink.stalled_until > now else now) + uplink.latency()
-        if at < self.down_free_at:
-            at = self.down_free_at
-        self.down_free_at = at
+        at = self.down_free_at = self.uplink.arrival(now, self.down_free_at)
         return at

@@ -27,6 +27,11 @@ class Uplink:
         self.stalled_until = 0
         self.refused_until = 0
 
+    def arrival(self, now: int, free_at: int) -> int:
+        """When a frame sent now arrives, in a direction whose last one arrives at `free_at`: never before that."""
+        at = (self.stalled_until if self.stalled_until > now else now) + self._least + int(self._draw() * self._jitter)
+        return at if at > free_at else free_at
+
     def latency(self) -> int:
         """One-way delay of the next frame, at least 1 ms."""
         return self._least + int(self._draw() * self._jitter)

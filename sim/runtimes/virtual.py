@@ -107,7 +107,9 @@ class VirtualWorld:
         if name in self._hosts or name in self.backends:
             raise ValueError(f"the name {name!r} is taken")
         host = self._hosts[name] = Host(name, machine)
-        self._arm(host)
+        deadline = host.deadline = machine.next_deadline()
+        if deadline is not None:
+            self._arm(host, deadline)
 
     def add_backend(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end; its URL is `ws://<name>/...`."""
@@ -218,13 +220,11 @@ class VirtualWorld:
 
     # -- machines ---------------------------------------------------------------------------------------------------
 
-    def _arm(self, host: Host) -> None:
-        deadline = host.deadline = host.machine.next_deadline()
-        if deadline is not None and (host.armed is None or deadline < host.armed):
-            if deadline < self.now:
-                raise ValueError(f"{host.name} wants a tick {self.now - deadline} ms in the past")
-            host.armed = deadline
-            self.schedule(deadline, self._wakes, (host, deadline))
+    def _arm(self, host: Host, deadline: Instant) -> None:
+        if deadline < self.now:
+            raise ValueError(f"{host.name} wants a tick {self.now - deadline} ms in the past")
+        host.armed = deadline
+        self.schedule(deadline, self._wakes, (host, deadline))
 
     def _wake(self, host: Host, armed: int) -> None:
         if host.armed != armed:
@@ -236,8 +236,7 @@ class VirtualWorld:
         if deadline <= self.now:
             self.handle(host, _TICK)
         else:
-            host.armed = deadline
-            self.schedule(deadline, self._wakes, (host, deadline))
+            self._arm(host, deadline)
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
@@ -246,7 +245,9 @@ class VirtualWorld:
                 self.links.send_up(effect)
             else:
                 self._perform(host, effect)
-        self._arm(host)
+        deadline = host.deadline = host.machine.next_deadline()
+        if deadline is not None and (host.armed is None or deadline < host.armed):
+            self._arm(host, deadline)
 
     def _perform(self, host: Host, effect: Effect) -> None:
         kind = type(effect)

@@ -1,7 +1,8 @@
 """The back-ends of a virtual world: group commit, operations, deadlines, and death at the worst moment.
 
 A back-end that dies keeps nothing but the `disk` of its Setup; its factory is called again with the same Setup. It must
-never tell a back-end that it is about to die.
+never tell a back-end that it is about to die. Whatever a back-end raises leaves this module as BackEndRaised, which says
+what the back-end was doing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.backend import BackEnd, Factory, Operation, Refusal, Setup
+from sim.clock import iso
+from sim.errors import BackEndRaised, raised
 from sim.machine import (
     Close,
     Closed,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
 
 _TICK = Tick()
+_DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
 MOMENTS = ("before-commit", "before-replies", "after-first-reply")
 
 
@@ -39,11 +43,16 @@ class _Died(Exception):
     """Raised inside `release` to end a back-end between commit and replies. Never leaves this module."""
 
 
+_NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)
+"""What passes through: told already, or the user's hand."""
+
+
 class Crash:
     """How a back-end dies: in the first group after `at` that handles `action` (any group if empty), and for how long.
 
     moment: `before-commit` (staged work is gone), `before-replies` (committed, no reply got out), `after-first-reply`.
-    `happened(died_at, back_at)` is called when it does.
+    `happened(died_at, back_at)` is called when it does. A crash that comes due while the back-end is down already waits
+    until it is back; one that never meets its moment does not happen.
     """
 
     __slots__ = ("action", "at", "down_for", "happened", "moment")
@@ -122,7 +131,12 @@ class BackEnds:
         """Hand a handshake to the back-end; None if it was accepted."""
         process = self._processes[link.backend]
         assert process.object is not None
-        accepted = process.object.accept(link.id, identity, subprotocols, self._world.now)
+        try:
+            accepted = process.object.accept(link.id, identity, subprotocols, self._world.now)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, f"judging the handshake of {identity}", err) from err
         self._arm_flush(process)
         if isinstance(accepted, Refusal):
             return accepted
@@ -138,10 +152,15 @@ class BackEnds:
 
     def _handle(self, process: _Process, connection: _Connection, event: Event) -> None:
         world, machine = self._world, connection.machine
-        for effect in machine.handle(event, world.now):
-            self._release(process, effect)
-        if machine.next_deadline() is not None:
-            self._arm_connection(process, connection)
+        try:
+            for effect in machine.handle(event, world.now):
+                self._release(process, effect)
+            if machine.next_deadline() is not None:
+                self._arm_connection(process, connection)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, f"handling {_told(event)}", err) from err
         if not process.flush_armed:
             self._arm_flush(process)
 
@@ -150,8 +169,13 @@ class BackEnds:
         process = self._processes[link.backend]
         connection = process.connections.pop(link.id, None)
         if connection is not None and notify:
-            for effect in connection.machine.handle(Closed(link.id, reason), self._world.now):
-                self._release(process, effect)
+            try:
+                for effect in connection.machine.handle(Closed(link.id, reason), self._world.now):
+                    self._release(process, effect)
+            except _NOT_THEIRS:
+                raise
+            except BaseException as err:
+                raise self._blame(process, "handling the end of a connection", err) from err
             self._arm_flush(process)
 
     def _arm_connection(self, process: _Process, connection: _Connection) -> None:
@@ -164,7 +188,12 @@ class BackEnds:
         if process.object is not lived or connection.armed != armed:
             return
         connection.armed = None
-        deadline = connection.machine.next_deadline()
+        try:
+            deadline = connection.machine.next_deadline()
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "naming the next deadline of a connection", err) from err
         if deadline is not None and deadline <= self._world.now:
             self._handle(process, connection, _TICK)
         else:
@@ -173,6 +202,8 @@ class BackEnds:
     def _release(self, process: _Process, effect: Effect) -> None:
         kind = type(effect)
         if kind is Send:
+            if type(effect.frame) is not bytes:  # type: ignore[union-attr]
+                raise TypeError(f"a frame is bytes, not {type(effect.frame).__name__}")  # type: ignore[union-attr]
             self._world.links.send_down(effect)  # type: ignore[arg-type]
         elif kind is Settle:
             self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
@@ -190,7 +221,12 @@ class BackEnds:
         if process.object is None:
             self._world.settle(call_id, Refused("unavailable", f"{tell.to} is down"))
             return
-        process.object.operate(Operation(tell.command.name, tell.command.args), call_id, self._world.now)
+        try:
+            process.object.operate(Operation(tell.command.name, tell.command.args), call_id, self._world.now)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, f"taking the operation {tell.command.name}", err) from err
         self._arm_flush(process)
 
     def _arm_flush(self, process: _Process) -> None:
@@ -205,8 +241,13 @@ class BackEnds:
         if process.doomed is not None:
             self._die(process, process.doomed)
             return
-        lived.flush(self._world.now, process.release)
-        self._arm(process)
+        try:
+            lived.flush(self._world.now, process.release)
+            self._arm(process)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "flushing a group", err) from err
 
     def _arm(self, process: _Process) -> None:
         assert process.object is not None
@@ -219,12 +260,17 @@ class BackEnds:
         if process.object is not lived or process.armed != armed:
             return
         process.armed = None
-        deadline = lived.next_deadline()
-        if deadline is not None and deadline <= self._world.now:
-            lived.tick(self._world.now)
-            self._arm_flush(process)
-        else:
-            self._arm(process)
+        try:
+            deadline = lived.next_deadline()
+            if deadline is not None and deadline <= self._world.now:
+                lived.tick(self._world.now)
+                self._arm_flush(process)
+            else:
+                self._arm(process)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "doing what its own deadline asked for", err) from err
 
     # -- death ----------------------------------------------------------------------------------------------------------
 
@@ -279,8 +325,53 @@ class BackEnds:
             process.object.flush(self._world.now, release)
         except _Died:
             return
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "flushing its last group", err) from err
 
     def _start(self, process: _Process) -> None:
-        process.object = process.factory(process.setup)
+        if process.object is not None:
+            return
+        self._make(process)
         process.flush_armed = False
-        self._arm(process)
+        try:
+            self._arm(process)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "naming its next deadline", err) from err
+        for crash in process.crashes:
+            if not crash.action and crash.at <= self._world.now:  # it came due while nobody was there to die
+                self._doom(process, crash)
+
+    def _make(self, process: _Process) -> None:
+        try:
+            made = process.factory(process.setup)
+            lacks = [duty for duty in _DUTIES if not callable(getattr(made, duty, None))]
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, "starting", err) from err
+        if lacks:
+            what = "None" if made is None else f"a {type(made).__name__}"
+            problem = f"its factory returned {what}, which has no {lacks[0]}() and is no back-end"
+            raise BackEndRaised(process.setup.name, "starting", problem, iso(self._world.now))
+        process.object = made
+
+    def revive(self, name: str) -> BackEnd:
+        """The back-end, started again from its disk if it is down. For after the run: no more time passes for it."""
+        process = self._processes[name]
+        if process.object is None:
+            self._make(process)
+        assert process.object is not None
+        return process.object
+
+    def _blame(self, process: _Process, doing: str, err: BaseException) -> BackEndRaised:
+        return BackEndRaised(process.setup.name, doing, f"it raised {raised(err)}", iso(self._world.now))
+
+
+def _told(event: Event) -> str:
+    if isinstance(event, Received):
+        return f"the frame {event.frame[:60].decode('utf-8', 'replace')}"
+    return type(event).__name__

@@ -6,17 +6,18 @@ What it accepts, the schema accepts too (a test holds it to that); about what it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType, defstruct
+from msgspec import Meta, UnsetType, defstruct
 
 Quick = Callable[[bytes], Any]
 
 _TIME = (
-    r"(?a)\A[12]\d{3}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
-    r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z\Z"
+    r"(?a)\A[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z\Z"
 )
 """The usual notation of an instant, 29 February left out. Others are for the slow way."""
 _INTEGER = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -36,8 +37,17 @@ class _TooHard(Exception):
 
 def quick_yes(document: Mapping[str, Any]) -> Quick | None:
     """A function that raises ValueError for bytes about which it has nothing to say; None if the schema is too hard."""
+    kind = quick_type(document)
+    return None if kind is None else msgspec.json.Decoder(kind).decode
+
+
+def quick_type(document: Mapping[str, Any]) -> Any:
+    """The type that the quick way decodes into, None if the schema is too hard.
+
+    Its structs have the fields of those in `sim.wire.payloads`, None where nothing was said.
+    """
     try:
-        return msgspec.json.Decoder(_type(document)).decode
+        return _type(document)
     except _TooHard:
         return None
 
@@ -61,14 +71,27 @@ def _object(node: Mapping[str, Any]) -> Any:
         raise _TooHard
     wanted = node.get("required", ())
     fields: list[Any] = []
-    names = {}
-    for number, (name, child) in enumerate(node.get("properties", {}).items()):
-        names[f"f{number}"] = name
-        kind = _type(child)
-        fields.append((f"f{number}", kind) if name in wanted else (f"f{number}", Union[kind, UnsetType], UNSET))  # noqa: UP007
+    names = {_attribute(name): name for name in node.get("properties", {})}
+    for attribute, name in names.items():
+        kind = _type(node["properties"][name])
+        # None stands for nothing said, and is still no value that a payload may hold.
+        fields.append((attribute, kind) if name in wanted else (attribute, Union[kind, UnsetType], None))  # noqa: UP007
     if not set(wanted) <= set(names.values()):
         raise _TooHard
-    return defstruct("Quick", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
+    return defstruct(
+        "Quick",
+        fields,
+        rename=names,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+        kw_only=True,
+        frozen=True,
+        gc=False,
+    )
+
+
+def _attribute(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _string(node: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def _sessions(tables: Tables) -> None:
             )  # fmt: skip
             del tables["books_quarantine"][-1]["connector"]
         if state == "billed":
-            _bill(tables, number, backend, key["session_id"], wh, times)
+            _bill(tables, number, backend, str(key["session_id"]), wh, times)
         _calls(tables, number, backend, issuer, station, transaction, start_register, times)
 
 
@@ -225,10 +226,15 @@ FINDING = {
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a run folder; `checks` replaces the verdicts, `keep` says which tables are filled."""
+    """Makes a run folder; `checks` replaces the verdicts, `keep` says which tables are filled, `change` edits them."""
 
     def make(
-        checks: list[dict[str, Any]] | None = None, verdict: str = "PASS", keep: Callable[[str], bool] = bool
+        checks: list[dict[str, Any]] | None = None,
+        verdict: str = "PASS",
+        keep: Callable[[str], bool] = bool,
+        change: Callable[[Tables], object] = len,
+        more: Mapping[str, Any] = MappingProxyType({}),
+        command: str = "chargerig run tiny --seed 1",
     ) -> Path:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         (folder / "bills").mkdir(parents=True)
@@ -261,6 +267,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         for key, value in (("stations", stations), ("input", source)):
             tables["plan"].append({"key": key, "json": json.dumps(value)})
         tables["repeats"] += [{"hash_seed": "own", "digest": "cd" * 32}, {"hash_seed": "4711", "digest": "cd" * 32}]
+        change(tables)
         cells = {
             name: [tuple(scalar(row.get(column)) for column in all_tables()[name]) for row in rows]
             if keep(name)
@@ -274,10 +281,11 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             "claims": [{"says": "Every kWh is found again.", "checks": ["INV-01", "INV-03"]}],
             "sessions": {"file": "acn-2019-june.csv"},
             "budgets": {"refused_starts": 2, "interrupted_charges": 1, "connector_minutes_lost": 60},
+            **more,
         }  # fmt: skip
         manifest = {
             "format": "chargerig-run/1", "scenario_name": "tiny", "seed": 1, "digest": "cd" * 32, "scenario": scenario,
-            "command": "chargerig run tiny --seed 1", "versions": {"python": "3.11"}, "timings": {"run": "4.2 s"},
+            "command": command, "versions": {"python": "3.11"}, "timings": {"run": "4.2 s"},
         }  # fmt: skip
         everything = [_check("INV-01", "PASS", 24), _check("INV-03", "PASS", 24), _check("T01", "NOT_APPLICABLE", 0)]
         verdicts = {"format": "chargerig-run/1", "verdict": verdict, "checks": checks or everything}

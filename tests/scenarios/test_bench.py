@@ -41,6 +41,8 @@ def test_the_bench_leaves_core_and_library_as_they_were(monkeypatch: pytest.Monk
     monkeypatch.setattr(bench.day, "LIBRARY_SAMPLE", 40)
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     result = bench.bench_day(1, 1)
+    assert cores is None or os.sched_getaffinity(0) == cores
+    assert ocpp.messages.ASYNC_VALIDATION is True
     shown = json.loads(json.dumps(msgspec.to_builtins(result)))
     assert shown["ratio_as_installed"] > 0 and shown["ratio_sync"] > 0 and shown["versions"]["ocpp"]
     assert "round trips per CPU second" in result.text() and "ratio_sync" in result.text()

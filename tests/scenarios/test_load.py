@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,11 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["fleet"].update(hartbeat_s=3), "fleet.hartbeat_s", "did you mean heartbeat_s"),
     (lambda d: d["day"].pop("date"), "day.date", "2019-06-12"),
     (lambda d: d["day"].update(date="12 June"), "day.date", "a date without quotes"),
+    (lambda d: d["day"].update(date=date(1969, 12, 31)), "day.date", "1970-01-01 to 2100-12-31"),
+    (lambda d: d["day"].update(date=date(2101, 1, 1)), "day.date", "1970-01-01 to 2100-12-31"),
+    (lambda d: d["day"].update(date=date.min), "day.date", "1970-01-01 to 2100-12-31"),
+    (lambda d: d["day"].update(date=date.max), "day.date", "1970-01-01 to 2100-12-31"),
+    (lambda d: d["day"].update(settle="32d"), "day.settle", "31d"),
     (lambda d: d["day"].update(horizon="24 hours"), "day.horizon", "1h30m"),
     (lambda d: d["day"].update(horizon="20h"), "day.horizon", "more than 24h"),
     (lambda d: d["day"].update(zone="Europe/Olso"), "day.zone", "IANA"),
@@ -109,6 +115,12 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["groups"].update(staff=1.25), "groups.staff", "from 0 to 1"),
     (lambda d: d["app"].update(share="half"), "app.share", "a number"),
     (lambda d: d["owners"]["stadtwerk"].update(currency="NOK"), "owners.stadtwerk.currency", "EUR"),
+    (lambda d: d["app"].update(share=0.24), "app.share", "at least a quarter"),
+    (lambda d: d["app"].update(share=1.5), "app.share", "from 0.25 to 1"),
+    (lambda d: d["owners"]["stadtwerk"].update(currency="JPY"), "owners.stadtwerk.currency", "two decimals: AUD"),
+    (lambda d: d["owners"]["stadtwerk"].update(currency="eur"), "owners.stadtwerk.currency", "EUR"),
+    (lambda d: d["owners"]["stadtwerk"].update(currency=""), "owners.stadtwerk.currency", "EUR"),
+    (lambda d: d["tariff"][0].update(currency="KWD"), "tariff[0].currency", "two decimals"),
     (lambda d: d["owners"]["stadtwerk"].update(vat_percent=19), "owners.stadtwerk.vat_percent", "in quotes"),
     (lambda d: d["owners"]["stadtwerk"].update(vat_percent="7"), "owners.stadtwerk.vat_percent", "19"),
     (lambda d: d["owners"]["stadtwerk"].update(tariff="none"), "owners.stadtwerk.tariff", "linden-public"),
@@ -124,12 +136,18 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["move"].update(deadline="08:00"), "move.deadline", "after move.start"),
     (lambda d: d["move"].update(site="campus-9"), "move.site", "campus-4"),
     (lambda d: d["move"].update(pace="0s"), "move.pace", "10m"),
+    (lambda d: d["move"].update(pace="99999999999d"), "move.pace", "up to 31d"),
+    (lambda d: d["move"].update(stuck_after="32d"), "move.stuck_after", "up to 31d"),
     (lambda d: d.pop("move"), "move", "[move]"),
     (lambda d: d["network"].update(latency_ms=[80, 20]), "network.latency_ms", "[low, high]"),
+    (lambda d: d["network"].update(latency_ms=[-1, 20]), "network.latency_ms", "0 <= low"),
+    (lambda d: d["network"].update(latency_ms=[0, 60_001]), "network.latency_ms", "high <= 60000"),
     (lambda d: d["network"].update(latency_ms=[80]), "network.latency_ms", "a list of 2 items"),
     (lambda d: d["fault"][0].update(kind="link.dead"), "fault[0].kind", "link.stall"),
     (lambda d: d["fault"][0].pop("lasts"), "fault[0].lasts", "at, lasts"),
     (lambda d: d["fault"][0].update(moment="before-commit"), "fault[0].moment", "at, lasts"),
+    (lambda d: d["fault"][2].update(lasts="40h"), "fault[2].lasts", "at most 21h"),
+    (lambda d: d["fault"][0].update(lasts="99999999999d"), "fault[0].lasts", "at most 19h"),
     (lambda d: d["fault"][0].update(at="25:00"), "fault[0].at.from", "23:59"),
     (lambda d: d["fault"][0].update(at={"from": "10:00", "to": "09:00"}), "fault[0].at", "from before to"),
     (lambda d: d["fault"][0]["where"].update(count=1, share=0.5), "fault[0].where", "one of the two"),
@@ -156,6 +174,31 @@ def test_a_mistake_is_one_sentence_with_its_place_and_what_is_allowed(
     assert bad.place == place
     assert says in str(bad)
     assert bad.allowed
+
+
+@pytest.mark.parametrize("when", [date(1970, 1, 1), date(2100, 12, 31)])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Oslo"])
+def test_a_day_at_the_edge_of_the_calendar_can_be_reckoned_with(when: date, zone: str) -> None:
+    data = copy.deepcopy(FIRST_DAY)
+    data["day"].update(date=when, zone=zone, horizon="31d", settle="31d")
+    day = make_scenario(data, "x.toml").day
+    assert day.end - day.start == 62 * 24 * HOUR
+
+
+def test_a_fault_may_last_until_the_horizon_and_no_longer() -> None:
+    """Whoever is hit: for an owner in the west the same wall clock is hours later."""
+    data = copy.deepcopy(FIRST_DAY)
+    data["fault"] = [{"kind": "link.stall", "at": "12:00", "lasts": "24h"}]
+    assert make_scenario(data, "x.toml").fault[0].lasts == 24 * HOUR
+    data["owners"]["solbakken"]["zone"] = "America/New_York"
+    with pytest.raises(BadInput, match=r"fault\[0\]\.lasts: 1d from 12:00 on reaches beyond the horizon.*at most 18h"):
+        make_scenario(data, "x.toml")
+
+
+def test_a_day_that_says_nothing_of_the_app_has_the_least_share() -> None:
+    data = copy.deepcopy(FIRST_DAY)
+    del data["app"]
+    assert make_scenario(data, "x.toml").app.share == 0.25
 
 
 def test_malformed_toml_names_line_and_column(tmp_path: Path) -> None:

@@ -218,6 +218,18 @@ def test_second_by_second_shows_where_a_price_change_was_not_signed() -> None:
     assert second_by_second(points, terms()).gross < opinion(points, terms()).gross
 
 
+@pytest.mark.parametrize(
+    ("reading", "missed"),
+    [(None, True), ("21:00", True), ("21:59:58", False), ("22:00:02", False)],
+)
+def test_t01_a_price_change_without_a_reading_within_two_seconds_is_missed(reading: str | None, missed: bool) -> None:
+    marks = [("20:00", 0, "B"), ("23:00", 9_000, "E")]
+    if reading:
+        marks.insert(1, (reading, 5_000, "T"))
+    found = oracle.changes_missed(walk(*marks), terms())
+    assert found == ([local("2019-06-12 22:00")] if missed else [])
+
+
 def test_the_oracle_imports_no_back_end_and_no_code_of_ours() -> None:
     tree = ast.parse(Path(oracle.__file__).read_text("utf-8"))
     imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

@@ -376,13 +376,17 @@ class Day:
             policy="line-half-up",
         )  # fmt: skip
         if not said.free:
-            number = f"CITY-{backend}-{tid}"
+            number = f"CITY-{backend}-{len(self.rows('books_bills', backend=backend)) + 1:06d}"
+            content = {"number": number, "seller": {"id": "city"}, "lines": lines, **amounts}
+            data = json.dumps(content, sort_keys=True)
+            digest = hashlib.sha256(data.encode()).hexdigest()
             entry = self.post(
-                backend, end.at + MINUTE, "bill", f"{number} sha256:00", f"c-{token}", said.gross, said.net
+                backend, end.at + MINUTE, "bill", f"{number} sha256:{digest}", f"c-{token}", said.gross, said.net
             )
             self.add(
                 "books_bills", backend=backend, number=number, session_id=f"s-{tid}", **rated, seller="city",
                 customer=f"c-{token}", **amounts, issued_at=end.at + MINUTE, journal_seq=entry["seq"],
+                data=data, data_hash=digest,
             )  # fmt: skip
 
     def post(self, backend: str, at: int, kind: str, ref: str, customer: str, gross: int, net: int) -> Row:
@@ -433,9 +437,11 @@ class Day:
                         "books_access", backend=backend, token=token, site=site, grp=GROUP[token], decision=decision
                     )
             for at in (local("12:00"), local("23:00")):
-                price = "0.49" if at == local("12:00") else "0.39"
-                quote = {"site": "alpha", "grp": "staff", "at": at, "component": "energy", "price": price}
-                self.add("quotes_grid", backend=backend, currency="EUR", vat_percent="19", **quote)
+                price = "0.441" if at == local("12:00") else "0.351"
+                for site in SITE.values():
+                    for component, asked in (("energy", price), ("start", "0.50"), ("idle", "0.10")):
+                        quote = {"site": site, "grp": "staff", "at": at, "component": component, "price": asked}
+                        self.add("quotes_grid", backend=backend, currency="EUR", vat_percent="19", **quote)
         for rated in list(self.tables["books_rated"]):
             other = "new" if rated["backend"] == "legacy" else "legacy"
             amounts = {key: rated[key] for key in ("cdr_id", "currency", "gross", "net", "vat")}
