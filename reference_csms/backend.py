@@ -62,7 +62,7 @@ class ReferenceCsms:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
-        catalogue = Catalogue(store)
+        catalogue = Catalogue(store, parts.change_times)
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)

@@ -5,7 +5,7 @@ Look-ups only. An unknown tariff or zone is None, never a default: a price may n
 
 from __future__ import annotations
 
-from reference_csms.pricing.tariffs import Tariff, change_times, version_at
+from reference_csms.pricing.tariffs import ChangeTimes, Tariff, change_times, version_at
 from reference_csms.records import OWNERS, SITES, STATIONS, TARIFFS, Owner
 from reference_csms.storage.port import Store
 from sim.clock import DAY
@@ -14,8 +14,9 @@ from sim.clock import DAY
 class Catalogue:
     """Places and their prices."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, changes: ChangeTimes = change_times) -> None:
         self._store = store
+        self._changes = changes
 
     def site_of(self, station: str) -> str:
         """The site of a station, empty for an unknown one."""
@@ -52,4 +53,4 @@ class Catalogue:
         """UTC times `HH:MM` of the present UTC day at which the energy price at this station changes."""
         site = self.site_of(station)
         tariff, owner = self.tariff_for(site, station, now), self.owner_of(site)
-        return change_times(tariff.bands, owner.zone, now // DAY) if tariff and owner else ()
+        return self._changes(tariff.bands, owner.zone, now // DAY) if tariff and owner else ()

@@ -14,7 +14,7 @@ from reference_csms.billing import ledger
 from reference_csms.metering import check
 from reference_csms.pricing import rating
 from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
-from reference_csms.pricing.tariffs import LocalMinute, Tariff, local_minute
+from reference_csms.pricing.tariffs import ChangeTimes, LocalMinute, Tariff, change_times, local_minute
 from sim.wire import ocmf
 
 AdmitCall = Callable[[str, bool], bool]
@@ -36,6 +36,7 @@ PARTS: dict[str, str] = {
     "idle_intervals": "(readings) -> [(from, to)] in which the EV rested by its own choice",
     "gate": "(reason against billing or None) -> reason to quarantine, or None to bill",
     "tariffs": "(tariff rows of the instruction sheet) -> tariff rows used here",
+    "change_times": "(energy bands, zone, UTC day) -> UTC times HH:MM at which the meter is to sign a reading",
     "local_time": "(instant, zone) -> minute of the local day, for rating and quotes",
     "rate": "(cdr, tariff, policy) -> rated CDR",
     "post": "(seller, customer, rated CDR) -> postings of a bill",
@@ -76,6 +77,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     idle_intervals: cdr.IdleIntervals = cdr.idle_intervals
     gate: Gate = hold_objections
     tariffs: provision.TransformTariffs = provision.as_given
+    change_times: ChangeTimes = change_times
     local_time: LocalMinute = local_minute
     rate: Rate = rating.rate
     post: ledger.PostBill = ledger.post_bill

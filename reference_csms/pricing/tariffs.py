@@ -130,6 +130,9 @@ def version_at(versions: Sequence[Tariff], at: int) -> Tariff | None:
     return max(valid, key=lambda tariff: (tariff.valid_from, tariff.version), default=None)
 
 
+ChangeTimes = Callable[[tuple[EnergyBand, ...], str, int], tuple[str, ...]]
+
+
 @lru_cache(maxsize=4096)
 def change_times(bands: tuple[EnergyBand, ...], zone_name: str, day: int) -> tuple[str, ...]:
     """The UTC times `HH:MM` at which the energy price changes during a UTC day (`day` = days since 1970).

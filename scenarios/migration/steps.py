@@ -237,9 +237,11 @@ class StationMove:
         order, station = self._order, self._station
         # whoever asks from now on must ask where the station is, even if the answer is that it is not accepted yet
         yield Inform("app", Command("redirect", {"station": station.station, "backend": order.new}))
+        entries = list(station.local_list)
+        if entries:  # the door must be shut: nobody may start at a station that is not accepted yet
+            yield from self._call(order.new, "RemoteStartTransaction", idTag=entries[0]["idTag"], connectorId=1)
         if not (yield from self._hand_over()):
             return "STUCK", "the transactions could not be handed over"
-        entries = list(station.local_list)
         version = yield from self._insist_call(order.new, "GetLocalListVersion")
         version = max(0, int((version or {}).get("listVersion", 0))) + 1
         steps: list[tuple[str, dict[str, Any]]] = [

@@ -100,6 +100,16 @@ def admit_everything(action: str, accepted: bool) -> bool:
     return True
 
 
+def never(bands: object, zone_name: str, day: int) -> tuple[str, ...]:
+    """Nobody told the stations."""
+    return ()
+
+
+def anybody_may(station_accepted: bool, decision: str) -> bool:
+    """The station will know whether it can."""
+    return True
+
+
 def known_is_good_enough(token: Token | None, site: str, now: int) -> str:
     """Whoever has a row is let in."""
     return authorization.INVALID if token is None else authorization.ACCEPTED

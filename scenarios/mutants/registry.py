@@ -122,6 +122,18 @@ _MUTANTS = (
         roles=("new",),
     ),
     Mutant(
+        name="meters-never-told-of-price-changes",
+        sentence="stations are never told when prices change, so a session is priced whole at the price of its start",
+        check="T01",
+        parts=_always(change_times=bugs.never),
+    ),
+    Mutant(
+        name="remote-start-before-accepted",
+        sentence="a remote start goes out to a station that was told to wait",
+        check="INV-16",
+        parts=_always(may_remote_start=bugs.anybody_may),
+    ),
+    Mutant(
         name="idle-billed-by-an-uncertified-clock",
         sentence="time is billed whatever the meter's approval says of its clock",
         check="T10",

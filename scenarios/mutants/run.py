@@ -14,8 +14,6 @@ from scenarios.runner import judge
 from sim.evidence.verdict import CheckResult, Verdict
 
 SCENARIO = "first-day"
-BESIDES = ("INV-35", "L02")
-"""Checks asked of mutants beyond those that the scenario names."""
 
 
 class MutantRun(Struct, frozen=True):
@@ -41,7 +39,6 @@ def run_without_baits(name: str, seed: int = 1) -> MutantRun:
 
 def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
     """Run one planted bug on a scenario."""
-    checks = [*scenario.checks.all_of, *(check for check in BESIDES if check not in scenario.checks.all_of)]
     try:
         _, results = judge(
             scenario,
@@ -50,7 +47,6 @@ def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
             target=planted.target(),
             wire="index",
             repeat=False,
-            checks=checks,
         )
     except Exception as err:  # a bug that ends in a crash has not been found by a check
         return MutantRun(planted.name, planted.check, False, (), f"crashed: {type(err).__name__}: {err}")
