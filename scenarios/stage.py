@@ -88,8 +88,8 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
 
 
 def _idle_billable(scenario: Scenario, site: Site, plan: StationPlan) -> bool:
-    certified = load_profile(plan.profile).clock.time_billing != "none"
-    return certified and scenario.tariff_of(site).idle_per_minute.value > 0
+    approved = load_profile(plan.profile).clock.time_billing != "none"
+    return approved and scenario.tariff_of(site).idle_per_minute.value > 0
 
 
 def _workload(scenario: Scenario, sessions: Path) -> Workload:

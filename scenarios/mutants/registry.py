@@ -134,7 +134,7 @@ _MUTANTS = (
         parts=_always(may_remote_start=bugs.anybody_may),
     ),
     Mutant(
-        name="idle-billed-by-an-uncertified-clock",
+        name="idle-billed-by-an-unapproved-clock",
         sentence="time is billed whatever the meter's approval says of its clock",
         check="T10",
         parts=_always(time_billable=bugs.any_clock_will_do),

@@ -170,7 +170,7 @@ def test_idle_goes_on_over_a_price_change(bench: Any) -> None:
 def test_time_is_billed_only_where_certificate_and_clock_allow_it(
     make_bench: Any, sheet: Any, time_billing: str, letter: str, billable: bool
 ) -> None:
-    """T10: no time component from a clock that is not certified for it."""
+    """T10: no time component from a clock that is not approved for it."""
     sheet["meters"][0]["time_billing"] = time_billing
     bench = make_bench(Setup(name="legacy", seed=1, provision=sheet))
     bench.meter().letter = letter

@@ -149,7 +149,7 @@ def test_idle_time_is_cut_to_whole_seconds_before_grace() -> None:
 
 
 def test_idle_time_is_free_where_the_clock_may_not_be_used() -> None:
-    """T10: no time component from a station whose clock is not certified for it."""
+    """T10: no time component from a station whose clock is not approved for it."""
     stretches = ((HOUR, "5.000", False), (5 * HOUR, "0", True))
     rated = rate(cdr("2026-06-10T10:00:00Z", *stretches, billable=False), TARIFF, POLICY)
     assert [line.component for line in rated.lines] == ["energy", "start"]
