@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from sim.clock import Instant
-from sim.machine import Effect, LinkId, Machine
+from sim.machine import Effect, LinkId, Machine, Outcome
 
 Row = dict[str, Any]
 Release = Callable[[Effect], None]
@@ -28,7 +28,8 @@ class Operation(Struct, frozen=True):
     """One thing an operator or app asks of a back-end. Its outcome comes back as `Settle(call_id, ...)`.
 
     `kind` is "call" (CSMS-initiated OCPP action: station, action, payload), "app-start" / "app-stop" (mobile, station,
-    connector), "import" / "export" (what, rows), "accept-station", "hold-station", "close-station".
+    connector), "import" / "export" (what, rows), "accept-station", "hold-station", "close-station", "webhook" (partner,
+    payload, signature).
     """
 
     kind: str
@@ -72,7 +73,7 @@ class BackEnd(Protocol):
         ...
 
     def flush(self, now: Instant, release: Release) -> None:
-        """Commit what was staged at this instant, then release replies, commands and settlements in order."""
+        """Commit what was staged at this instant, then release replies, commands, settlements and tells in order."""
         ...
 
     def tick(self, now: Instant) -> None:
@@ -89,6 +90,17 @@ class BackEnd(Protocol):
 
     def quote(self, request: Row, now: Instant) -> Row:
         """A price without booking anything: `{"kind": "grid", ...}` or `{"kind": "cdr", "cdr": row}`."""
+        ...
+
+
+class Asking(BackEnd, Protocol):
+    """A back-end that tells partners something (`sim.partners.port`): it releases a `Tell` and hears what became of it."""
+
+    def settled(self, call_id: str, outcome: Outcome, now: Instant) -> None:
+        """What became of a `Tell` that this back-end released; stages work, the runtime flushes after it.
+
+        A back-end that dies never hears of what it told before; its successor must ask again, under the same key.
+        """
         ...
 
 

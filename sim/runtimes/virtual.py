@@ -216,7 +216,7 @@ class VirtualWorld:
 
     def send_command(self, to: str, command: Command) -> None:
         """Hand a Command to a Machine at this instant."""
-        self._tell(None, Tell(to, command))
+        self.tell(None, Tell(to, command))
 
     # -- machines ---------------------------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class VirtualWorld:
         if kind is Note:
             self._truth.note(effect.kind, effect.fields)  # type: ignore[union-attr]
         elif kind is Tell:
-            self._tell(host.name, effect)  # type: ignore[arg-type]
+            self.tell(host.name, effect)  # type: ignore[arg-type]
         elif kind is Open:
             self.links.open(host, effect)  # type: ignore[arg-type]
         elif kind is Close:
@@ -264,7 +264,9 @@ class VirtualWorld:
         else:
             raise TypeError(f"{host.name} emitted {effect!r}, which this runtime does not perform")
 
-    def _tell(self, sender: str | None, tell: Tell) -> None:
+    def tell(self, sender: str | None, tell: Tell) -> None:
+        """Hand a Command on. What goes to or comes from a back-end takes the time of an HTTP request each way."""
+        from_backend = sender is not None and sender in self.backends
         to_backend = tell.to in self.backends
         if tell.call_id is not None:
             if sender is None or tell.call_id in self._asked:
@@ -273,7 +275,8 @@ class VirtualWorld:
         if to_backend:
             self.schedule(self.now + self._http_latency(), self.backends.operate, (tell,))
         elif tell.to in self._hosts:
-            self.schedule(self.now, self._deliver_command, (tell,))
+            delay = self._http_latency() if from_backend else 0
+            self.schedule(self.now + delay, self._deliver_command, (tell,))
         elif tell.call_id is not None:
             self.settle(tell.call_id, Refused("unknown-recipient", tell.to))
         else:
@@ -288,15 +291,23 @@ class VirtualWorld:
         asked = self._asked.pop(call_id, None)
         if asked is not None:
             sender, backend = asked
-            delay = self._http_latency() if backend else 0
+            delay = self._http_latency() if backend or sender in self.backends else 0
             self.schedule(self.now + delay, self._deliver_settled, (sender, Settled(call_id, outcome)))
 
     def asked_of(self, backend: str) -> list[str]:
         """The call ids that this back-end still owes an outcome."""
         return [call_id for call_id, (_, to) in self._asked.items() if to == backend]
 
+    def forget_asked_by(self, backend: str) -> None:
+        """A back-end died: its connections are gone, and nobody is left to hear what it had asked for."""
+        for call_id in [call_id for call_id, (sender, _) in self._asked.items() if sender == backend]:
+            del self._asked[call_id]
+
     def _deliver_settled(self, to: str, event: Settled) -> None:
-        self.handle(self._hosts[to], event)
+        if to in self.backends:
+            self.backends.settled(to, event)
+        else:
+            self.handle(self._hosts[to], event)
 
     def _http_latency(self) -> int:
         return 20 + int(self._http.random() * 60)

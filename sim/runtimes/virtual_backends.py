@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sim.backend import BackEnd, Factory, Operation, Refusal, Setup
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
@@ -25,6 +25,7 @@ from sim.machine import (
     Refused,
     Send,
     Settle,
+    Settled,
     Tell,
     Tick,
     Unknown,
@@ -209,6 +210,8 @@ class BackEnds:
             self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
         elif kind is Close:
             self._world.links.close_by_backend(effect.link, effect.reason)  # type: ignore[union-attr]
+        elif kind is Tell:
+            self._world.tell(process.setup.name, effect)  # type: ignore[arg-type]
         else:
             raise TypeError(f"back-end {process.setup.name} released {effect!r}, which this runtime does not perform")
 
@@ -227,6 +230,19 @@ class BackEnds:
             raise
         except BaseException as err:
             raise self._blame(process, f"taking the operation {tell.command.name}", err) from err
+        self._arm_flush(process)
+
+    def settled(self, name: str, event: Settled) -> None:
+        """What a back-end told somebody came to an end; one that has died since never hears of it."""
+        process = self._processes[name]
+        if process.object is None:
+            return
+        try:
+            cast(Asking, process.object).settled(event.call_id, event.outcome, self._world.now)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, f"hearing what became of {event.call_id}", err) from err
         self._arm_flush(process)
 
     def _arm_flush(self, process: _Process) -> None:
@@ -304,6 +320,7 @@ class BackEnds:
         name = process.setup.name
         for call_id in world.asked_of(name):
             world.settle(call_id, Unknown(f"{name} died"))
+        world.forget_asked_by(name)
         crash.happened(now, now + crash.down_for)
         world.schedule(now + crash.down_for, self._start, (process,))
 

@@ -289,3 +289,71 @@ def test_notes_reach_the_truth_plane() -> None:
     world.send_command("teller", Command("go"))
     world.run(Instant(10))
     assert truth.notes == [("events", {"at": 0})]
+
+
+class Shop:
+    """A partner that settles what it is asked after a second, and counts."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Instant, dict[str, Any]]] = []
+        self.due: list[tuple[Instant, str]] = []
+
+    def handle(self, event: Any, now: Instant) -> list[Any]:
+        if isinstance(event, Command):
+            self.asked.append((now, dict(event.args)))
+            self.due.append((Instant(now + SECOND), event.args["call_id"]))
+        ready = [call for at, call in self.due if at <= now]
+        self.due = [(at, call) for at, call in self.due if at > now]
+        return [Settle(call, Answered({"paid": call})) for call in ready]
+
+    def next_deadline(self) -> Instant | None:
+        return min((at for at, _ in self.due), default=None)
+
+
+class Payer(Echo):
+    """A back-end that asks the shop for each operation, and writes down what it hears."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.tells: list[Tell] = []
+        self.heard: list[tuple[str, Any]] = setup.disk.setdefault("heard", [])
+
+    def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
+        self.tells.append(Tell("shop", Command("request", {"api": operation.kind}), f"pay/{call_id}"))
+
+    def settled(self, call_id: str, outcome: Any, now: Instant) -> None:
+        self.heard.append((call_id, outcome))
+
+    def flush(self, now: Instant, release: Callable[[Any], None]) -> None:
+        tells, self.tells = self.tells, []
+        for tell in tells:
+            release(tell)
+        super().flush(now, release)
+
+
+def shop_world() -> tuple[VirtualWorld, Shop, Setup]:
+    world, _, _, setup = world_with_phone(Payer)
+    shop = Shop()
+    world.add("shop", shop)
+    return world, shop, setup
+
+
+def test_a_back_end_hears_what_a_partner_answered_after_the_time_of_a_request_each_way() -> None:
+    world, shop, setup = shop_world()
+    world.at(world.now + SECOND, world.backends.operate, Tell("csms", Command("capture"), None))
+    start = world.now
+    world.run(Instant(start + MINUTE))
+    (asked_at, args), *others = shop.asked
+    assert not others and args["api"] == "capture"
+    assert start + SECOND + 20 <= asked_at < start + SECOND + 80
+    assert setup.disk["heard"] == [("pay/", Answered({"paid": "pay/"}))]
+
+
+def test_a_back_end_that_died_never_hears_what_it_had_asked() -> None:
+    world, shop, setup = shop_world()
+    start = world.now
+    world.at(start + SECOND, world.backends.operate, Tell("csms", Command("capture"), None))
+    world.backends.arm_crash("csms", Crash(start + SECOND + 500, "before-replies", "", 100, lambda *_: None))
+    world.run(Instant(start + MINUTE))
+    assert len(shop.asked) == 1
+    assert setup.disk["heard"] == []
