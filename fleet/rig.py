@@ -83,14 +83,20 @@ class Rig:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
-        out = self._out = []
         kind = type(event)
-        if kind is Received:
-            if self.station is not None:
-                effects = self.station.handle(event, now)
-                if effects:
-                    self._perform(effects, now)
-        elif kind is Tick:
+        station = self.station
+        if station is not None and (kind is Received or (kind is Tick and self._physical > now)):
+            effects = station.handle(event, now)
+            for effect in effects:
+                if type(effect) is not Send:
+                    break
+            else:
+                return effects  # the usual case: words on the wire and nothing else
+            out = self._out = []
+            self._perform(effects, now)
+            return out
+        out = self._out = []
+        if kind is Tick:
             self._tick(now)
         elif isinstance(event, Command):
             self._command(event, now)

@@ -87,6 +87,7 @@ class ReferenceCsms:
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
+        self._wish = self._earliest()
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""
@@ -109,15 +110,26 @@ class ReferenceCsms:
 
     def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
         """Take an operation; its outcome is released as a Settle."""
+        self._stage.moved = True
         self._operations.take(operation, call_id, now)
 
     def flush(self, now: Instant, release: Release) -> None:
-        """Commit what was staged, then release it, in the order that the part `committer` gives."""
+        """Commit what was staged, then release it, in the order that the part `committer` gives.
+
+        A group of readings and heartbeats has written nothing down, and moved no deadline.
+        """
+        stage = self._stage
+        if not stage.moved:
+            stage.release_all(release)
+            return
+        stage.moved = False
         self._outbox.seen_time(now)
-        self._parts.committer(self._store.commit, lambda: self._stage.release_all(release))
+        self._parts.committer(self._store.commit, lambda: stage.release_all(release))
+        self._wish = self._earliest()
 
     def tick(self, now: Instant) -> None:
         """Whatever is due: timeouts of calls, one bill, a batch of live state, a new day of prices."""
+        self._stage.moved = True
         self._timeouts.expire(now)
         self._billing.step(now)
         self._stations.save(now)
@@ -125,6 +137,9 @@ class ReferenceCsms:
 
     def next_deadline(self) -> Instant | None:
         """The earliest of what is due."""
+        return self._wish
+
+    def _earliest(self) -> Instant | None:
         earliest = self._stations.next_save()
         for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day()):
             if wish is not None and (earliest is None or wish < earliest):

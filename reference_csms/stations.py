@@ -106,15 +106,12 @@ class Stations:
 
     # -- live state --------------------------------------------------------------------------------------------
 
-    def seen(self, state: StationState, now: Instant) -> None:
-        """A message came: count it, and plan to write the live state with the next batch."""
-        state.last_seen = now
-        state.messages += 1
-        if not state.unsaved:
-            state.unsaved = True
-            self._unsaved.append(state)
-            if self._save_at is None:
-                self._save_at = Instant(now + SAVE_EVERY)
+    def plan_to_save(self, state: StationState, now: Instant) -> None:
+        """There is news of this station: write its live state with the next batch."""
+        state.unsaved = True
+        self._unsaved.append(state)
+        if self._save_at is None:
+            self._save_at = Instant(now + SAVE_EVERY)
 
     def next_save(self) -> Instant | None:
         """When `save` is wanted."""

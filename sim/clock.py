@@ -36,12 +36,20 @@ def iso(instant: int) -> str:
     return _minute_prefix(minute) + _SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
+def _minute_of(prefix: str) -> int:
+    return from_datetime(datetime.fromisoformat(prefix.upper() + "00Z"))
+
+
 def parse_iso(text: str) -> Instant:
     """The instant of an RFC 3339 text; offsets and any number of fraction digits are accepted (OCPP 1.6 §3.15).
 
     Raises ValueError for anything else, a missing zone included.
     """
+    if len(text) == 24 and text[10:20:3] == "T::." and text[23] == "Z" and text.isascii():  # as `iso` writes it
+        seconds, milliseconds = text[17:19], text[20:23]
+        if seconds.isdigit() and milliseconds.isdigit() and seconds < "60":
+            return Instant(_minute_of(text[:17]) + int(seconds) * SECOND + int(milliseconds))
     moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows `t` and `z`
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")

@@ -15,7 +15,7 @@ import msgspec
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.clock import SECOND
-from sim.machine import Send
+from sim.machine import LinkId, Send
 from sim.rng import derive
 from sim.wire import ocppj, schema
 from sim.wire.calls import NORMAL, CallQueue, Pending
@@ -96,20 +96,27 @@ class Calls:
 
     def put(self, call: Pending) -> None:
         """As `ask`, with the frame ready; the id must come from `mint`."""
-        if self._desk.link is None:
+        desk = self._desk
+        if desk.link is None:
             call.tag.failed(call, LOST)
-            return
-        self._queue.offer(call)
-        if self._queue.outstanding is None:
+        elif self._queue.start(call, desk.now):
+            self._send(call, desk.link)
+        else:
+            self._queue.offer(call)
             self._next()
 
     def _next(self) -> None:
-        desk, link = self._desk, self._desk.link
-        call = self._queue.next(desk.now) if link is not None else None
+        """Put the next call of the line on the link, if one may go."""
+        link = self._desk.link
+        call = self._queue.next(self._desk.now) if link is not None else None
         if call is not None and link is not None:
-            desk.timers.at[self._slot] = call.deadline or NEVER
-            desk.last_call_at = desk.now
-            desk.out.append(Send(link, call.frame))
+            self._send(call, link)
+
+    def _send(self, call: Pending, link: LinkId) -> None:
+        desk = self._desk
+        desk.timers.at[self._slot] = call.deadline or NEVER
+        desk.last_call_at = desk.now
+        desk.out.append(Send(link, call.frame))
 
     def quick(self, frame: bytes) -> bool:
         """Take an answer in the plainest writing, which is what nearly all are; False if this frame is not one.
@@ -131,7 +138,7 @@ class Calls:
         self._queue.outstanding = None
         self._desk.timers.at[self._slot] = NEVER
         call.tag.answered(call, payload)
-        if self._queue.outstanding is None:
+        if len(self._queue):
             self._next()
         return True
 

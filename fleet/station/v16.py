@@ -88,8 +88,9 @@ class Station:
         out = desk.out = []
         kind = type(event)
         if kind is Received:
-            if event.link == desk.link:  # type: ignore[union-attr]
-                self._received(event.frame)  # type: ignore[union-attr]
+            frame = event.frame  # type: ignore[union-attr]
+            if event.link == desk.link and not self.calls.quick(frame):  # type: ignore[union-attr]
+                self._received(frame)
         elif kind is Tick:
             desk.timers.fire(now)
         elif isinstance(event, Command):
@@ -120,8 +121,6 @@ class Station:
     # -- wire ---------------------------------------------------------------------------------------------------------
 
     def _received(self, frame: bytes) -> None:
-        if self.calls.quick(frame):
-            return
         try:
             message = ocppj.parse(frame)
         except ocppj.BadFrame as bad:

@@ -120,7 +120,9 @@ def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues
     for sample in request.meter_value[-1].sampled_value if request.meter_value else ():
         measurand = sample.measurand
         if (measurand is None or measurand == _ENERGY) and sample.format != "SignedData" and sample.phase is None:
-            wh = _watt_hours(sample.value, sample.unit)
+            value, unit = sample.value, sample.unit
+            plain = unit != "kWh" and len(value) < _MAX_DIGITS and value.isdecimal()
+            wh = int(value) if plain else _watt_hours(value, unit)
             if wh is not None:
                 _register(state, request.connector_id, wh)
             break
@@ -160,6 +162,9 @@ HANDLERS: dict[str, Handler] = {
     "StopTransaction": _stop_transaction,
 }
 
+QUIET = frozenset({"Heartbeat", "MeterValues"})
+"""Requests that only change the live state: they write no row and move no deadline."""
+
 
 def _info(answer: Answer) -> v16.IdTagInfo | None:
     return v16.IdTagInfo(status=answer.status, parent_id_tag=answer.parent) if answer.status is not None else None
@@ -178,8 +183,6 @@ def _register(state: StationState, connector: int, wh: int) -> None:
 
 def _watt_hours(value: str, unit: str | None) -> int | None:
     """A sampled energy in whole Wh, None if it is no number. Exact: energy is never a binary float."""
-    if unit != "kWh" and value.isdecimal():
-        return int(value)
     try:
         number = Decimal(value)
         return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < _MAX_DIGITS else None
