@@ -71,7 +71,6 @@ class Rig:
         self._powered = True
         self._starts_at: int = power_on_at
         self._physical: int = power_on_at
-        self._wishes = [NEVER]
         self._dials = 0
         self._orphans = 0
         self._link: LinkId | None = None
@@ -106,9 +105,12 @@ class Rig:
 
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
-        earliest = min(self._wishes)
-        if self._physical < earliest:
-            earliest = self._physical
+        earliest = self._physical
+        if self.station is not None:
+            timers = self.station.desk.timers
+            wish = timers.least if timers.known else timers.earliest()
+            if wish < earliest:
+                earliest = wish
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def final_notes(self, now: Instant) -> list[Note]:
@@ -156,7 +158,6 @@ class Rig:
 
     def _start(self, now: Instant) -> None:
         self.station = Station(self._station_config, self.flash, self.board)
-        self._wishes = self.station.desk.timers.at
         self._perform(self.station.handle(Command("power-up"), now), now)
         waiting, self._waiting = self._waiting, []
         for command in waiting:
@@ -165,7 +166,6 @@ class Rig:
     def _dark(self, now: Instant) -> None:
         """The control unit is gone; its contactors fall open."""
         self.station = None
-        self._wishes = [NEVER]
         self._orphans = self._dials
         self._link = None
         self.board.fall_open(now)

@@ -35,6 +35,9 @@ _HEARTBEAT = re.compile(
 """A Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
 
 
+_THREE_DIGITS = tuple(f"{number:03x}" for number in range(0x1000))
+
+
 class Asker(Protocol):
     """Whoever made a call."""
 
@@ -60,17 +63,21 @@ class Careless:
 class Ids:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
 
-    __slots__ = ("_front", "_next")
+    __slots__ = ("_block", "_front", "_next")
 
     def __init__(self, salt: object, station: str, boots: int) -> None:
         h = derive(salt, "message-id", station, boots).hex()
         self._front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
+        self._block = f"{self._front}{0:09x}"
         self._next = 0
 
     def mint(self) -> str:
         """The next id."""
-        self._next += 1
-        return f"{self._front}{self._next:012x}"
+        number = self._next = self._next + 1
+        rest = number & 0xFFF
+        if not rest:
+            self._block = f"{self._front}{number >> 12:09x}"
+        return self._block + _THREE_DIGITS[rest]
 
 
 class Calls:

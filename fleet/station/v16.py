@@ -29,6 +29,7 @@ from fleet.station.outbox import OPEN_ID, Outbox
 from fleet.station.restart import Restart
 from fleet.station.status import StatusTable
 from fleet.station.tokens import Tokens
+from fleet.station.timers import NEVER
 from fleet.station.use import Use
 from sim.clock import SECOND, Instant
 from sim.machine import Closed, Command, Effect, Event, Opened, Received, Send, Tick
@@ -87,27 +88,38 @@ class Station:
         desk.now = now
         out = desk.out = []
         kind = type(event)
-        if kind is Received:
+        timers = desk.timers
+        if kind is Tick:
+            timers.fire(now)
+        elif kind is Received:
+            timers.known = False
             frame = event.frame  # type: ignore[union-attr]
             if event.link == desk.link and not self.calls.quick(frame):  # type: ignore[union-attr]
                 self._received(frame)
-        elif kind is Tick:
-            desk.timers.fire(now)
-        elif isinstance(event, Command):
+        else:
+            timers.known = False
+            self._other(event)
+        if self.availability.waiting:
+            timers.known = False
+            self.availability.settle()
+        if self.restart.decided:
+            timers.known = False
+            self.restart.consider()
+        return out
+
+    def _other(self, event: Event) -> None:
+        """What is neither a frame nor a deadline."""
+        if isinstance(event, Command):
             self._command(event)
         elif isinstance(event, Opened):
             self.connection.opened(event.link, event.subprotocol)
         elif isinstance(event, Closed):
             self.connection.closed(event.link, event.reason)
-        if self.availability.waiting:
-            self.availability.settle()
-        if self.restart.decided:
-            self.restart.consider()
-        return out
 
     def next_deadline(self) -> Instant | None:
         """The earliest wish of any part."""
-        return self.desk.timers.earliest()
+        earliest = self.desk.timers.earliest()
+        return Instant(earliest) if earliest < NEVER else None
 
     def last_gasp(self, now: Instant) -> Sequence[Effect]:
         """Power is failing: the last thing this object does."""

@@ -27,6 +27,7 @@ POLICIES: tuple[str, ...] = ("whole", "index", "off")
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
+_ESCAPE = ord("\\")
 _CALL, _RESULT = b'[2,"', b'[3,"'
 _Entry = tuple[int, int, int | None, str, str, int, str, bytes]
 """What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
@@ -196,14 +197,14 @@ class WireRecorder:
             head = frame[:4]
             if head == _CALL:
                 parts = frame.split(b'"', 4)
-                if len(parts) == 5 and parts[2] == b"," and parts[4][:1] == b"," and b"\\" not in parts[1]:
+                if len(parts) == 5 and parts[2] == b"," and parts[4][:1] == b"," and _ESCAPE not in parts[1]:
                     at = (station, backend, link, way, sent_at, delivered_at)
                     self._calls.call(calls, parts[1], parts[3], parts[4][1:-1], at)
                     continue
             elif head == _RESULT:
                 end = frame.find(b'"', 4)
                 id = frame[4:end]
-                if frame[end + 1 : end + 2] == b"," and b"\\" not in id:
+                if frame[end + 1 : end + 2] == b"," and _ESCAPE not in id:
                     answer = frame[end + 2 : -1]
                     answer = _NOTHING if answer == _NOTHING else answer  # one object for most answers
                     self._calls.answer(answers, id, "result", answer, sent_at, delivered_at)

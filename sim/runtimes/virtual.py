@@ -177,12 +177,12 @@ class VirtualWorld:
         env, queue, late = self.env, self._queue, self._late
         limit = min(self._near, until)
         while True:
-            when = queue[0][0] if queue else limit
+            when: Any = queue[0][0] if queue else limit
             if late and when > self.now:
                 fn, args = late.popleft()
                 fn(*args)
             elif when < limit:
-                self.now = env._now = Instant(when)
+                self.now = env._now = when
                 if len(queue[0]) == _OURS:
                     _, _, _, fn, args = heappop(queue)
                     fn(*args)
