@@ -30,6 +30,18 @@ def _minute_prefix(minute: int) -> str:
     return (_EPOCH + timedelta(minutes=minute)).isoformat()[:17]
 
 
+@lru_cache(maxsize=65536)
+def iso_minute(minute: int) -> bytes:
+    """What `iso` of all instants of this minute since 1970 begins with: `2019-06-12T07:00:`."""
+    return _minute_prefix(minute).encode()
+
+
+@lru_cache(maxsize=65536)
+def iso_rest(rest: int) -> bytes:
+    """What `iso` of an instant this many ms into its minute ends with: `00.000Z`."""
+    return (_SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]).encode()
+
+
 def iso(instant: int) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`: `2019-06-12T07:00:00.000Z`."""
     minute, rest = divmod(instant, MINUTE)

@@ -18,7 +18,7 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, SECOND, iso
+from sim.clock import DAY, MINUTE, SECOND, iso, iso_minute, iso_rest
 from sim.wire import templates
 from sim.wire.payloads import v16
 
@@ -42,8 +42,6 @@ class Metering:
         self._bays = bays
         self._kept: tuple[Any, str, Any] = (None, "", None)
         self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
-        self._minute = self._rest = -1
-        self._front = self._seconds = b""
         self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
         self._sampling = {bay.number: desk.timers.slot(partial(self._sampled, bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
@@ -126,13 +124,8 @@ class Metering:
             return
         if self._kept[0] is not measurands or self._kept[1] is not context:
             self._kept = (measurands, context, self._template(measurands, context))
-        # the station's time as it travels; samples of an interval of whole minutes end in the same seconds again
         minute, rest = divmod(self._desk.now + self._desk.clock.offset, MINUTE)
-        if rest != self._rest:
-            self._rest, self._seconds = rest, iso(rest)[17:].encode()
-        if minute != self._minute:
-            self._minute, self._front = minute, iso(minute * MINUTE)[:17].encode()
-        texts = (self._front + self._seconds, *self._read(bay, measurands))
+        texts = (iso_minute(minute) + iso_rest(rest), *self._read(bay, measurands))
         self._outbox.push_sample(transaction, Sample(self._kept[2], bay.number, texts))
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
