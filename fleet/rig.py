@@ -48,10 +48,10 @@ class Rig:
     """Machine `rig:<station>`; its power comes on at `power_on_at`.
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
-    withhold{connector, on}, tamper-next-record{connector}, power-loss{}, power-restored{}, stray-stop{transaction_id,
-    meter_stop}, set-url{url, reboot}. The driver named by `plug` is told what the display shows: display{connector, text},
-    with `wh` when finished (energy of the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV
-    holds the connector.
+    withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
+    power-restored{}, stray-stop{transaction_id, meter_stop}, set-url{url, reboot}. The driver named by `plug` is told
+    what the display shows: display{connector, text}, with `wh` when finished (energy of the session), `by` when suspended
+    (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
 
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
@@ -171,11 +171,11 @@ class Rig:
         self.board.fall_open(now)
         self._rearm()
 
-    def _power_loss(self, now: Instant) -> None:
+    def _power_loss(self, now: Instant, why: str) -> None:
         if not self._powered:
             return
         self._powered, self._starts_at = False, NEVER
-        self._note(now, "power-loss")
+        self._note(now, why)
         station, link = self.station, self._link
         if station is not None:
             self._perform(station.last_gasp(now), now)
@@ -252,8 +252,8 @@ class Rig:
             self._withhold(self.board.outlets[args["connector"]], bool(args["on"]), now)
         elif name == "tamper-next-record":
             self.board.outlets[args["connector"]].tamper_next = True
-        elif name == "power-loss":
-            self._power_loss(now)
+        elif name in ("power-loss", "switch-off"):
+            self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
         elif name in ("stray-stop", "set-url"):

@@ -22,6 +22,8 @@ SLOWEST_MS = 60_000
 LEAST_APP_SHARE = 0.25
 """At least a quarter of the visits start from an app: a rule of the house, kept by the population of the day, too."""
 LONGEST = 31 * DAY
+MOST_DAYS = 30
+LONGEST_REST = 100 * DAY
 
 
 def judge(scenario: Scenario, file: str) -> None:
@@ -59,9 +61,13 @@ def _day(scenario: Scenario, file: str) -> None:
     first, last = YEARS
     years = f"a date from {first}-01-01 to {last}-12-31"
     _need(first <= day.date.year <= last, file, "day.date", f"{day.date} is too far away", years)
-    fits = DAY + MINUTE <= day.horizon <= LONGEST
-    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover the day", "more than 24h, up to 31d")
-    _need(MINUTE <= day.settle <= LONGEST, file, "day.settle", "nothing could come to rest in it", "from 1m to 31d")
+    _need(1 <= day.days <= MOST_DAYS, file, "day.days", f"{day.days} is out of range", f"from 1 to {MOST_DAYS}")
+    fits = day.days * DAY + MINUTE <= day.horizon <= LONGEST
+    what = "the day" if day.days == 1 else f"{day.days} days"
+    allowed = f"more than {day.days * 24}h, up to 31d"
+    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover {what}", allowed)
+    fits = MINUTE <= day.settle <= LONGEST_REST
+    _need(fits, file, "day.settle", "nothing could come to rest in it", "from 1m to 100d")
 
 
 def _currencies(scenario: Scenario, file: str) -> None:

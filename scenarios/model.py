@@ -55,13 +55,14 @@ class Claim(_Part, frozen=True, kw_only=True):
 
 
 class Day(_Part, frozen=True, kw_only=True):
-    """The virtual day. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
+    """The virtual day, or `days` of them. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
 
     The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for
     `settle`, in which everything that is still open has to come to rest.
     """
 
     date: datetime.date
+    days: int = 1
     zone: ZoneName
     horizon: Duration
     settle: Duration
@@ -152,7 +153,8 @@ class Fleet(_Part, frozen=True, kw_only=True):
     """What stands at the sites. `profiles` are shares by vendor profile for sites that name none.
 
     `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number that a
-    station has.
+    station has. `rest_after` is how long after the horizon all stations are switched off, for days on which only
+    bills are written; without it they stay on to the end.
     """
 
     profiles: dict[str, float]
@@ -161,6 +163,7 @@ class Fleet(_Part, frozen=True, kw_only=True):
     aligned_s: int = 0
     connectors: int = 1
     power_w: int = 7400
+    rest_after: Duration | None = None
 
 
 class App(_Part, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from sim.evidence.store import Evidence
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.verdict import CheckResult
 from sim.evidence.wire import Policy, WireRecorder
+from sim.machine import Command
 from sim.runtimes.virtual import VirtualWorld
 
 TRANSACTION_BASE = {"legacy": 1_000, "new": 500_000_000}
@@ -114,6 +115,10 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
         driver = EvDriver(visit, stage.seed)
         residents.append(driver)
         world.add(visit.machine, driver)
+    if stage.scenario.fleet.rest_after is not None:
+        rest_at = stage.scenario.day.settles_at + int(stage.scenario.fleet.rest_after)
+        for plan in stage.stations:
+            world.at(rest_at, world.send_command, f"rig:{plan.station}", Command("switch-off"))
     if stage.move is not None:
         world.add("migration", MigrationTool(stage.move))
     return residents

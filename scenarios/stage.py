@@ -104,6 +104,7 @@ def _workload(scenario: Scenario, sessions: Path) -> Workload:
         scenario.sessions.zone,
         scenario.day.date,
         zone_of,
+        days=scenario.day.days,
         columns=scenario.sessions.columns,
         horizon=int(scenario.day.horizon),
         default_power_w=scenario.fleet.power_w,
