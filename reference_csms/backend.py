@@ -62,7 +62,7 @@ class ReferenceCsms:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
-        catalogue = Catalogue(store, parts.change_times)
+        catalogue = Catalogue(store, parts.change_times, parts.tariff_version)
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
@@ -77,10 +77,12 @@ class ReferenceCsms:
             self._stations,
             sessions,
             access,
+            parts.current_time,
+            parts.acknowledge,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
-        self._configurator = Configurator(catalogue, self._stations)
+        self._configurator = Configurator(catalogue, self._stations, parts.welcome)
         hand_over = HandOver(store, sessions)
         self._operations = Operations(
             self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts

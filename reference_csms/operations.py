@@ -120,13 +120,16 @@ class Operations:
 
     # -- apps --------------------------------------------------------------------------------------------------
 
-    def _app_start(self, args: Args, call_id: str, now: Instant) -> None:
+    def _app_start(self, args: Args, call_id: str, now: Instant) -> Outcome | None:
         state = self._state(args)
         decision, token = self._access.by_mobile(str(args["mobile"]), state.row.site, now)
         if token is None:
             raise _No(decision, "nobody with this number")
         payload = {"idTag": token.token, "connectorId": args["connector"]}
+        if not self._parts.reaches_station(state.station, token.key):
+            return Answered({"status": "Accepted"})
         self._ask(state, "RemoteStartTransaction", payload, decision, call_id, now)
+        return None
 
     def _app_stop(self, args: Args, call_id: str, now: Instant) -> None:
         state = self._state(args)
@@ -193,8 +196,8 @@ class Operations:
 
     def _close_station(self, args: Args, call_id: str, now: Instant) -> Outcome:
         state = self._state(args)
-        self._stations.set_policy(state, records.CLOSE)
-        if state.connection is not None:
+        self._stations.set_policy(state, self._parts.close_station(state.row.policy))
+        if state.connection is not None and state.row.policy == records.CLOSE:
             state.connection.hang_up("the station was closed here", now)
         return Answered({"status": "Accepted"})
 

@@ -7,11 +7,11 @@ the checks first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from reference_csms.commands import Stop
+from reference_csms.commands import Answer, Stop
 from reference_csms.metering.check import Judgement
 from reference_csms.numbers import Numbers
 from reference_csms.records import QUARANTINE, RECORDS, Quarantined, Session, SignedRecord
@@ -40,6 +40,13 @@ REASONS = (
 )
 ACTOR = "billing-gate"
 
+HoldSession = Callable[[Session, Instant], Session]
+
+
+def as_closed(session: Session, received: Instant) -> Session:
+    """The default for the part `hold_session`: what is held keeps the times of its own start and stop."""
+    return session
+
 
 class Quarantine:
     """Writes quarantine rows and the signed records that belong to them."""
@@ -50,7 +57,14 @@ class Quarantine:
         self._backend = backend
 
     def hold(
-        self, reason: str, detail: str, stop: Stop, judgement: Judgement, session: Session | None, energy_wh: int | None
+        self,
+        reason: str,
+        detail: str,
+        stop: Stop,
+        judgement: Judgement,
+        session: Session | None,
+        energy_wh: int | None,
+        answer: Answer,
     ) -> Quarantined:
         """Hold a stop, or the session it closed. The same thing delivered again finds its row (INV-04, INV-40)."""
         if reason not in REASONS:
@@ -72,6 +86,10 @@ class Quarantine:
             evidence=_evidence(stop, judgement),
             actor=ACTOR,
             at=stop.received_at,
+            stop_key=stop.key,
+            stop_status=answer.status,
+            grp=answer.parent,
+            values=stop.values,
         )
         self._store.insert(QUARANTINE, row)
         return row
