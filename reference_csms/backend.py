@@ -16,6 +16,7 @@ from reference_csms.books import Bookkeeper
 from reference_csms.calls import StationCalls, Timeouts
 from reference_csms.catalogue import Catalogue
 from reference_csms.configurator import Configurator
+from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
 from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
@@ -83,9 +84,10 @@ class ReferenceCsms:
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
+        corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
         hand_over = HandOver(store, sessions)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, parts
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)

@@ -3,7 +3,8 @@
 The old back-end gives an open transaction away and will not bill it any more; the new one takes it with the id that the
 station knows, the issuer of that id and the tariff as frozen at the start (M04). Of a transaction that the old one closed
 lately only the knowledge travels: the station may send its start or stop again, and the new back-end must recognise it
-and book nothing (INV-04); so it is with stops that the old one holds in its quarantine. Both steps can be repeated without harm, since the tool that asks for them may lose an answer.
+and book nothing (INV-04); so it is with stops that the old one holds in its quarantine. Both steps can be repeated without
+harm, since the tool that asks for them may lose an answer.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from reference_csms.commands import Answer, Stop
 from reference_csms.metering.check import Judgement
@@ -113,6 +114,14 @@ class Quarantine:
                 received_at=received_at,
             )
             self._store.insert(RECORDS, record)
+
+    def judge_again(self, judgement: Judgement, session_id: str) -> None:
+        """A released session: what its records are worth now. Their text stays as it came."""
+        for found in judgement.found:
+            kept = self._store.get(RECORDS, f"{found.digest}/{session_id}")
+            assert kept is not None
+            key_id = found.meter.key_id if found.meter else None
+            self._store.update(RECORDS, replace(kept, key_id=key_id, verdict=found.verdict, reason=found.reason))
 
     def seen_elsewhere(self, digest: str, session_id: str) -> bool:
         """Whether another session brought this record before."""

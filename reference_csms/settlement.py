@@ -128,7 +128,7 @@ class Settlement:
     def _rate(self, session: Session, tariff: Tariff, zone: str, judgement: Judgement, now: Instant) -> Session:
         """CDR, rated CDR and a place in the outbox; below the minimum the session is free, with that reason (B12)."""
         cdr_id = f"{self._backend}-c-{self._numbers.next('cdr'):06d}"
-        readings = at_stop_time(judgement.readings, self._parts.stop_time, now)
+        readings = at_stop_time(judgement.readings, self._parts.stop_time, session.received_stop_at or now)
         billable_time = self._time_billable(judgement, readings)
         idle = self._parts.idle_intervals(readings)
         cdr = build_cdr(cdr_id, session, tariff, zone, readings, billable_time, idle, self._parts.energy)

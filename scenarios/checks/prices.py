@@ -70,7 +70,8 @@ def _compare(judge: Judge, entry: Ledgered, case: Priced, said: Opinion) -> None
         judge.fail("bill", entry.name, "billed, though below the minimum", line(entry.session), line(case.truth))
         return
     wanted = (said.currency, said.gross, said.net, said.vat)
-    for row in (*entry.bills, entry.rated):
+    corrected = entry.cdr is not None and entry.cdr.corrects  # then the bill was wrong, and INV-06 holds the sum
+    for row in (entry.rated,) if corrected else (*entry.bills, entry.rated):
         if row is not None and (row.currency, row.gross, row.net, row.vat) != wanted:
             sentence = (
                 f"{row.currency} {row.gross} (net {row.net}, VAT {row.vat}) on the books, "

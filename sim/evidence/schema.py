@@ -71,10 +71,11 @@ BOOKS: dict[str, tuple[str, ...]] = {
     "books_records": (
         "digest", "session_id", "station", "meter_id", "key_id", "verdict", "reason", "text", "received_at",
     ),
-    # OCPI-shaped: periods is JSON [{start, end, energy_kwh, idle}], kwh a decimal text
+    # OCPI-shaped: periods is JSON [{start, end, energy_kwh, idle}], kwh a decimal text; corrects: the record that this
+    # one replaces, or takes back if credit is 1 (then everything is negative)
     "books_cdrs": (
         "cdr_id", "session_id", "station", "connector", "id_tag", "grp", "tariff_id", "tariff_version", "currency",
-        "started_at", "stopped_at", "kwh", "idle_seconds", "time_billable", "periods", "corrects",
+        "started_at", "stopped_at", "kwh", "idle_seconds", "time_billable", "periods", "corrects", "credit",
     ),
     # lines is JSON [{component, quantity, unit, billed_quantity, unit_price, discount_percent, amount, from, to,
     # reason}]

@@ -175,6 +175,7 @@ class BookCdr(View, frozen=True):
     idle_seconds: int | None
     periods: str | None
     corrects: str | None
+    credit: int | None
 
 
 class BookRated(View, frozen=True):
