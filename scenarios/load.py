@@ -39,6 +39,7 @@ _DESCRIBED: Mapping[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    datetime.datetime: "a date with time and offset, without quotes, such as 2019-06-12 12:00:00+02:00",
     datetime.date: "a date without quotes such as 2019-06-12",
     Duration: 'a duration in quotes such as "90s", "5m" or "1h30m"',
     LocalTime: 'a time of the day in quotes such as "08:30"',
@@ -183,6 +184,8 @@ class _Reader:
     def _scalar(self, kind: Any, value: Any, place: str) -> Any:
         if kind is datetime.date and isinstance(value, datetime.datetime):
             raise self._bad(place, f"{_shown(value)} has a time of the day", _describe(kind))
+        if kind is datetime.datetime and not (isinstance(value, datetime.datetime) and value.tzinfo is not None):
+            raise self._bad(place, f"{_shown(value)} is no instant", _describe(kind))
         try:
             return msgspec.convert(value, kind, dec_hook=_special)
         except msgspec.ValidationError as err:
