@@ -58,7 +58,7 @@ class ReferenceCsms:
         self._store = store = MemoryStore(setup.disk, records.ALL_TABLES)
         self._stage = Stage()
         self._timeouts = Timeouts()
-        provisioner = Provisioner(store, setup.name, parts.tariffs)
+        provisioner = Provisioner(store, setup.name, parts.tariffs, parts.tokens)
         if store.epoch == 1:
             provisioner.load(setup.provision)
             store.commit()

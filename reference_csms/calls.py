@@ -25,10 +25,10 @@ from sim.wire.schema import judge
 CALL_TIMEOUT = 30 * SECOND
 
 Done = Callable[[Outcome, Instant], None]
-Welcome = Callable[[bool], Sequence[tuple[str, dict[str, Any]]]]
+Welcome = Callable[[str, bool], Sequence[tuple[str, Mapping[str, Any]]]]
 
 
-def no_welcome(booted: bool) -> Sequence[tuple[str, dict[str, Any]]]:
+def no_welcome(station: str, booted: bool) -> Sequence[tuple[str, Mapping[str, Any]]]:
     """The default for the part `welcome`: a station is asked for nothing before its keys."""
     return ()
 

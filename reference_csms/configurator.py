@@ -33,7 +33,7 @@ class Configurator:
         """A station was accepted (`booted`) or came back: tell it everything, or only what it has not confirmed."""
         if self._next_day is None:
             self._next_day = Instant((now // DAY + 1) * DAY)
-        for action, payload in self._welcome(booted):
+        for action, payload in self._welcome(connection.state.station, booted):
             connection.calls.ask(action, encode_payload(action, payload), Asked(), now)
         self._tell(connection, now, everything=booted)
 

@@ -44,7 +44,7 @@ PARTS: dict[str, str] = {
     "close_station": "(policy of a station) -> its policy once it is closed here",
     "current_time": "(action, now) -> the currentTime told in answers to BootNotification and Heartbeat",
     "acknowledge": "(action) -> the bytes that answer a notification",
-    "welcome": "(booted) -> [(action, payload)] that a station is asked first when it is accepted or comes back",
+    "welcome": "(station, booted) -> [(action, payload)] that a station is asked first when it is accepted or comes back",
     "match_stop": "(view of the sessions, stop) -> Match: the session of a stop, or a quarantine reason",
     "deduplicate_stop": "(session, stop) -> close, repeat or second",
     "stop_time": "(time claimed, time received) -> the instant that counts as the end",
@@ -54,6 +54,7 @@ PARTS: dict[str, str] = {
     "time_billable": "(time_billing of the meter, readings) -> whether time may be billed",
     "idle_intervals": "(readings) -> [(from, to)] in which the EV rested by its own choice",
     "gate": "(reason against billing or None) -> reason to quarantine, or None to bill",
+    "tokens": "(token rows of the instruction sheet) -> token rows used here",
     "tariffs": "(tariff rows of the instruction sheet) -> tariff rows used here",
     "tariff_version": "(versions of a tariff, instant) -> the version in force, or None",
     "change_times": "(energy bands, zone, UTC day) -> UTC times HH:MM at which the meter is to sign a reading",
@@ -118,7 +119,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     time_billable: cdr.TimeBillable = cdr.time_billable
     idle_intervals: cdr.IdleIntervals = cdr.idle_intervals
     gate: Gate = hold_objections
-    tariffs: provision.TransformTariffs = provision.as_given
+    tokens: provision.Transform = provision.as_given
+    tariffs: provision.Transform = provision.as_given
     tariff_version: VersionAt = version_at
     change_times: ChangeTimes = change_times
     local_time: LocalMinute = local_minute
