@@ -184,16 +184,17 @@ class _Reader:
     def _scalar(self, kind: Any, value: Any, place: str) -> Any:
         if kind is datetime.date and isinstance(value, datetime.datetime):
             raise self._bad(place, f"{_shown(value)} has a time of the day", _describe(kind))
-        if kind is datetime.datetime and not (isinstance(value, datetime.datetime) and value.tzinfo is not None):
-            raise self._bad(place, f"{_shown(value)} is no instant", _describe(kind))
         try:
-            return msgspec.convert(value, kind, dec_hook=_special)
+            made = msgspec.convert(value, kind, dec_hook=_special)
         except msgspec.ValidationError as err:
             problem = str(err).split(" - at `$")[0]
             if problem.startswith(("Expected", "Invalid")):
                 raise self._bad(place, f"{_shown(value)} is not usable here", _describe(kind)) from None
             problem, _, allowed = problem.partition("; allowed: ")
             raise self._bad(place, problem, allowed or _describe(kind)) from None
+        if isinstance(made, datetime.datetime) and made.tzinfo is None:
+            raise self._bad(place, f"{_shown(value)} is a time of no zone", _describe(kind))
+        return made
 
     def _bad(self, place: str, problem: str, allowed: str) -> BadInput:
         return BadInput(self._file, place or "top level", problem, allowed)

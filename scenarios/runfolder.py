@@ -62,10 +62,12 @@ class RunFolder:
             if place.is_dir():
                 os.replace(place, old)
             os.replace(self.path, place)
-        except OSError as err:
-            if old.is_dir():
+        except BaseException as err:  # also a signal: what lay there before is not to be lost
+            if old.is_dir() and not place.exists():
                 os.replace(old, place)
-            raise _unwritable(place, err) from None
+            if isinstance(err, OSError):
+                raise _unwritable(place, err) from None
+            raise
         shutil.rmtree(old, ignore_errors=True)
         return place
 

@@ -32,6 +32,11 @@ def every_stop_closes(session: Session, stop: Stop) -> str:
     return matching.CLOSE
 
 
+def second_stop_closes(session: Session, stop: Stop) -> str:
+    """An equal stop is known; one with other values must be news."""
+    return matching.REPEAT if session.stop_key == stop.key else matching.CLOSE
+
+
 def release_then_commit(commit: Step, release: Step) -> None:
     """The replies first: it feels faster."""
     release()

@@ -50,7 +50,7 @@ _MUTANTS = (
         sentence="a StopTransaction that is delivered again after a lost reply makes a second session and a second bill",
         check="INV-04",
         parts=_always(deduplicate_stop=bugs.every_stop_closes),
-        baits=("backend.crash",),
+        baits=("backend.crash", "station.second-stop"),
     ),
     Mutant(
         name="reply-before-commit",
@@ -208,9 +208,8 @@ _SECOND_HALF = (
         name="second-stop-billed-again",
         sentence="a stop with other values for a session that has ended closes it again, with a second bill",
         check="INV-06",
-        parts=_always(deduplicate_stop=bugs.every_stop_closes),
-        roles=("legacy", "new"),
-        baits=("station.second-stop", "backend.crash"),
+        parts=_always(deduplicate_stop=bugs.second_stop_closes),
+        baits=("station.second-stop",),
     ),
     Mutant(
         name="answer-with-a-key-too-many",
@@ -313,7 +312,7 @@ _SECOND_HALF = (
         name="remote-starts-lost",
         sentence="the app is told that all is well, and the first requests to the station are never sent",
         check="DRV-03",
-        parts=lambda setup: {"reaches_station": bugs.FirstRequestsLost(3)},
+        parts=lambda setup: {"reaches_station": bugs.FirstRequestsLost(4)},
     ),
 )
 
