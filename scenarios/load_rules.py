@@ -90,7 +90,6 @@ def _currencies(scenario: Scenario, file: str) -> None:
 
 
 def _tariffs(scenario: Scenario, file: str) -> None:
-    _versions(scenario, file)
     for number, tariff in enumerate(scenario.tariff):
         place = f"tariff[{number}]"
         _need(tariff.prices_include_vat, file, f"{place}.prices_include_vat", "net prices are not rated yet", "true")
@@ -104,6 +103,7 @@ def _tariffs(scenario: Scenario, file: str) -> None:
             _need(
                 percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100"
             )
+    _versions(scenario, file)
 
 
 def _versions(scenario: Scenario, file: str) -> None:

@@ -20,6 +20,7 @@ from sim.clock import DAY, HOUR, MINUTE, Instant
 Moment = Literal["before-commit", "before-replies", "after-first-reply"]
 Backend = Literal["legacy", "new", "move"]
 LARGEST = "largest-of-legacy"
+ALWAYS = Instant(-(2**53))
 
 
 class Duration(int):
@@ -135,8 +136,8 @@ class Tariff(_Part, frozen=True, kw_only=True):
 
     @property
     def begins(self) -> Instant:
-        """From when on this version is in force, in ms; 0 without `valid_from`."""
-        return Instant(0) if self.valid_from is None else clock.from_datetime(self.valid_from)
+        """From when on this version is in force, in ms; without `valid_from` before any day."""
+        return ALWAYS if self.valid_from is None else clock.from_datetime(self.valid_from)
 
     def row(self) -> dict[str, Any]:
         """As it goes into `Setup.provision["tariffs"]`: decimals as text, bands as `HH:MM`."""
@@ -145,7 +146,7 @@ class Tariff(_Part, frozen=True, kw_only=True):
         row = {name: getattr(self, name) for name in self.__struct_fields__}
         for name in ("vat_percent", "start_fee", "idle_per_minute"):
             row[name] = str(row[name])
-        return {**row, "valid_from": self.begins, "energy": bands, "group_discounts": discounts}
+        return {**row, "valid_from": max(0, self.begins), "energy": bands, "group_discounts": discounts}
 
 
 class Site(_Part, frozen=True, kw_only=True):

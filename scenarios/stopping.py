@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -26,15 +25,16 @@ class Stopped(KeyboardInterrupt):
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
     """While inside, SIGTERM raises Stopped. Elsewhere than in the main thread signals stay as they are."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the end must not be interrupted
         raise Stopped(number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # only the main thread may say what a signal does
+        yield
+        return
     try:
         yield
     finally:

@@ -106,7 +106,9 @@ def _as_planned(evidence: Evidence, judge: Judge, planned: Planned) -> None:
             judge.fail("token", row.token, sentence, line(row))
         elif known is not None and (row.grp or None) != known.group:
             said, wanted = row.grp or "no group", known.group or "no group"
-            judge.fail("token", row.token, f"{row.backend} has it in {said}, and the plan in {wanted}", line(row))
+            judge.fail(
+                "token", row.token, f"at {row.site} {row.backend} has it in {said}, and the plan in {wanted}", line(row)
+            )
 
 
 def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: Planned) -> None:
@@ -124,7 +126,9 @@ def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: 
         silent = [name for name in backends if name not in rows]
         if silent:
             sentence = f"{' and '.join(silent)} says nothing about this token at {site}"
-            judge.fail("token", token, sentence, *map(line, rows.values()) or [note("plan", "tokens", token=token)])
+            judge.fail(
+                "token", token, sentence, *(map(line, rows.values()) if rows else [note("plan", "tokens", token=token)])
+            )
         elif len({(row.decision, row.grp) for row in rows.values()}) > 1:
             said = ", ".join(f"{name} says {row.decision} ({row.grp or 'no group'})" for name, row in rows.items())
             judge.fail("token", token, f"at {site} {said}", *map(line, rows.values()))
