@@ -49,9 +49,9 @@ class Rig:
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
-    power-restored{}, stray-stop{transaction_id, meter_stop}, set-url{url, reboot}. The driver named by `plug` is told
-    what the display shows: display{connector, text}, with `wh` when finished (energy of the session), `by` when suspended
-    (ev or evse), `occupied` when somebody else's EV holds the connector.
+    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}. The driver named
+    by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of the session),
+    `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
 
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
@@ -256,7 +256,7 @@ class Rig:
             self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "set-url"):
+        elif name in ("stray-stop", "second-stop", "set-url"):
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

@@ -16,6 +16,7 @@ from reference_csms.books import Bookkeeper
 from reference_csms.calls import StationCalls, Timeouts
 from reference_csms.catalogue import Catalogue
 from reference_csms.configurator import Configurator
+from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
 from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
@@ -57,12 +58,12 @@ class ReferenceCsms:
         self._store = store = MemoryStore(setup.disk, records.ALL_TABLES)
         self._stage = Stage()
         self._timeouts = Timeouts()
-        provisioner = Provisioner(store, setup.name, parts.tariffs)
+        provisioner = Provisioner(store, setup.name, parts.tariffs, parts.tokens)
         if store.epoch == 1:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
-        catalogue = Catalogue(store, parts.change_times)
+        catalogue = Catalogue(store, parts.change_times, parts.tariff_version)
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
@@ -77,13 +78,16 @@ class ReferenceCsms:
             self._stations,
             sessions,
             access,
+            parts.current_time,
+            parts.acknowledge,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
-        self._configurator = Configurator(catalogue, self._stations)
+        self._configurator = Configurator(catalogue, self._stations, parts.welcome)
+        corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
         hand_over = HandOver(store, sessions)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, parts
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)

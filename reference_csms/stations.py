@@ -6,6 +6,7 @@ written at once with its unit of work. Live state never opens or closes a sessio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -26,6 +27,14 @@ _REGISTRATION = {
     records.HOLD: records.PENDING,
     records.REJECT: records.REJECTED,
 }
+
+
+ClosePolicy = Callable[[str], str]
+
+
+def shut(policy: str) -> str:
+    """The default for the part `close_station`: a closed identity is refused from then on, whatever it was."""
+    return records.CLOSE
 
 
 class StationState:

@@ -20,6 +20,7 @@ from sim.clock import DAY, HOUR, MINUTE, Instant
 Moment = Literal["before-commit", "before-replies", "after-first-reply"]
 Backend = Literal["legacy", "new", "move"]
 LARGEST = "largest-of-legacy"
+ALWAYS = Instant(-(2**53))
 
 
 class Duration(int):
@@ -116,10 +117,14 @@ class EnergyBand(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class Tariff(_Part, frozen=True, kw_only=True):
-    """What is charged. Prices are gross for all consumers; discounts are percent on energy only."""
+    """One version of what is charged. Prices are gross for all consumers; discounts are percent on energy only.
+
+    `valid_from`: the instant from which this version is in force; without it, from the beginning.
+    """
 
     tariff_id: str
     version: int
+    valid_from: datetime.datetime | None = None
     currency: str
     vat_percent: DecimalText
     prices_include_vat: bool = True
@@ -130,6 +135,11 @@ class Tariff(_Part, frozen=True, kw_only=True):
     group_discounts: dict[str, DecimalText] = {}
     minimum_wh: int = 100
 
+    @property
+    def begins(self) -> Instant:
+        """From when on this version is in force, in ms; without `valid_from` before any day."""
+        return ALWAYS if self.valid_from is None else clock.from_datetime(self.valid_from)
+
     def row(self) -> dict[str, Any]:
         """As it goes into `Setup.provision["tariffs"]`: decimals as text, bands as `HH:MM`."""
         bands = [{"from": hhmm(b.from_), "to": hhmm(b.to), "price": str(b.price)} for b in self.energy]
@@ -137,7 +147,7 @@ class Tariff(_Part, frozen=True, kw_only=True):
         row = {name: getattr(self, name) for name in self.__struct_fields__}
         for name in ("vat_percent", "start_fee", "idle_per_minute"):
             row[name] = str(row[name])
-        return {**row, "energy": bands, "group_discounts": discounts}
+        return {**row, "valid_from": max(0, self.begins), "energy": bands, "group_discounts": discounts}
 
 
 class Site(_Part, frozen=True, kw_only=True):
@@ -266,9 +276,10 @@ class Scenario(_Part, frozen=True, kw_only=True):
     checks: Checks
 
     def tariff_of(self, site: Site) -> Tariff:
-        """The tariff of a site: its own, or that of its owner."""
+        """The tariff of a site, its own or that of its owner, in the version in force when the day begins."""
         wanted = site.tariff or self.owners[site.owner].tariff
-        return next(tariff for tariff in self.tariff if tariff.tariff_id == wanted)
+        versions = [one for one in self.tariff if one.tariff_id == wanted and one.begins <= self.day.start]
+        return max(versions, key=lambda one: one.begins)
 
     def sites_for(self, names: Sequence[str]) -> dict[str, Site]:
         """Every site of the session file, in the order of the names; unknown ones go round the default owners.
@@ -363,6 +374,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
     if isinstance(value, datetime.date):
         return value.isoformat()
     return str(value) if isinstance(value, str) else value

@@ -15,11 +15,14 @@ from msgspec import Struct
 from fleet.ev_driver import EvDriver
 from fleet.rig import Rig
 from scenarios.app import App
+from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
+from scenarios.ear import Ear
 from scenarios.harvest import harvest
 from scenarios.migration import MigrationTool
 from scenarios.model import Scenario
 from scenarios.nemesis import Nemesis
+from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
@@ -73,7 +76,8 @@ def _play(
 ) -> Played:
     truth = TruthRecorder()
     low, high = stage.scenario.network.latency_ms
-    world = VirtualWorld(stage.start, stage.seed, recorder, truth, (low, max(0, high - low)))
+    ear = Ear(recorder)
+    world = VirtualWorld(stage.start, stage.seed, ear, truth, (low, max(0, high - low)))
     residents = _populate(world, stage, target)
     Nemesis(world, stage.blows, truth.note)
 
@@ -89,7 +93,7 @@ def _play(
         for note in resident.final_notes(world.now):
             truth.note(note.kind, note.fields)
     ours = [role for role in ROLES if target.is_ours(role)]
-    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None, ours)
+    evidence = harvest(world, stage, recorder, ear.rows, truth, folder / "evidence.sqlite" if folder else None, ours)
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 
@@ -121,6 +125,12 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
             world.at(rest_at, world.send_command, f"rig:{plan.station}", Command("switch-off"))
     if stage.move is not None:
         world.add("migration", MigrationTool(stage.move))
+        for order in stage.move.stations:
+            world.add(order.station, Knocker(order.station))
+    tokens = [str(row["token"]) for row in stage.provision["tokens"]]
+    for probe in stage.plan["probes"]:
+        name, url = str(probe["station"]), ENDPOINT.format(backend=probe["backend"])
+        world.add(name, Tapper(name, url, tokens, stage.taps_at))
     return residents
 
 

@@ -41,7 +41,8 @@ from sim.wire.payloads import v16
 class Station:
     """One station between power-up and power-down.
 
-    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop, set-url.
+    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop,
+    second-stop{payload}, set-url.
     The first event must be power-up.
     """
 
@@ -230,6 +231,8 @@ class Station:
             self._set_url(args["url"], bool(args.get("reboot")))
         elif name == "stray-stop":
             self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
+        elif name == "second-stop":
+            self.charging.second_stop(args["payload"])
         else:
             self._at_connector(name, args)
 

@@ -32,11 +32,20 @@ class Handlers:
     """What the handlers need of the house. Intervals in seconds."""
 
     def __init__(
-        self, stations: Stations, sessions: Sessions, access: Access, heartbeat_interval: int, retry_interval: int
+        self,
+        stations: Stations,
+        sessions: Sessions,
+        access: Access,
+        current_time: Callable[[str, Instant], Instant],
+        acknowledge: Callable[[str], bytes],
+        heartbeat_interval: int,
+        retry_interval: int,
     ) -> None:
         self.stations = stations
         self.sessions = sessions
         self.access = access
+        self.current_time = current_time
+        self.acknowledge = acknowledge
         self.heartbeat_interval = heartbeat_interval
         self.retry_interval = retry_interval
         self.beat = (-1, b"")
@@ -49,13 +58,14 @@ def _boot_notification(
     heartbeat = state.row.heartbeat_s or house.heartbeat_interval
     interval = heartbeat if registration == ACCEPTED else house.retry_interval
     status = _STATUS.get(registration, "Rejected")
-    return v16.encode(v16.BootNotificationResult(status=status, current_time=iso(now), interval=interval))
+    told = iso(house.current_time("BootNotification", now))
+    return v16.encode(v16.BootNotificationResult(status=status, current_time=told, interval=interval))
 
 
 def _heartbeat(house: Handlers, state: StationState, request: v16.Heartbeat, id: str, now: Instant) -> bytes:
     at, reply = house.beat
     if at != now:
-        reply = b'{"currentTime":"%b"}' % iso(now).encode()
+        reply = b'{"currentTime":"%b"}' % iso(house.current_time("Heartbeat", now)).encode()
         house.beat = (now, reply)
     return reply
 
@@ -67,7 +77,7 @@ def _status_notification(
     before = state.statuses.get(request.connector_id)
     if before is None or before[2] <= at:  # older news never change the live state (INV-11)
         state.statuses[request.connector_id] = (request.status, request.error_code, at)
-    return _EMPTY
+    return house.acknowledge("StatusNotification")
 
 
 def _authorize(house: Handlers, state: StationState, request: v16.Authorize, id: str, now: Instant) -> bytes:

@@ -291,6 +291,8 @@ class StationMove:
     def _close_old(self) -> Step:
         station = self._station.station
         yield from self._insist(self._order.old, "close-station", station=station)
+        url = self._order.new_url.replace(f"//{self._order.new}/", f"//{self._order.old}/")
+        yield Inform(station, Command("knock", {"url": url, "backend": self._order.old}))
         return "CLOSED_AT_OLD", "identity refused at the old back-end from now on"
 
 
