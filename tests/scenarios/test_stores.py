@@ -32,12 +32,15 @@ def same_books(day: Scenario, tmp_path: Path, store: str) -> None:
     memory = play(day, 1, sessions=sessions).evidence
     sql = play(day, 1, sessions=sessions, target=resolve(target_file(tmp_path, store))).evidence
     books = [
-        row["name"] for row in memory.rows("SELECT name FROM sqlite_master WHERE name LIKE 'books%' ORDER BY name")
+        row["name"]
+        for row in memory.rows(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'books%' ORDER BY name"
+        )
     ]
     assert "books_bills" in books and memory.rows("SELECT * FROM books_bills")
     for book in books:
         assert sql.rows(f"SELECT * FROM {book}") == memory.rows(f"SELECT * FROM {book}"), book
-    assert sql.digest() == memory.digest()
+    assert sql.digest and sql.digest == memory.digest
 
 
 def test_a_small_day_gives_the_same_books_on_sqlite(tmp_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_the_first_day_with_its_crashes_gives_the_same_books_on_sqlite(tmp_path:
     "wish", ["", "sqlite", "sqlite:///", "sqlite:x", "postgresql://x", 7, "sqlite:////no/such/folder/x"]
 )
 def test_an_unknown_store_is_bad_input(wish: Any) -> None:
-    with pytest.raises(BadInput, match="options, store: .* allowed: memory, sqlite"):
+    with pytest.raises(BadInput, match=r"options, store: .* allowed: memory, sqlite"):
         open_store(Setup(name="new", seed=1, provision={}, options={"store": wish}), ())
 
 
