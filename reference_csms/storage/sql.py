@@ -52,7 +52,7 @@ class _Shelf:
         self.decode = msgspec.msgpack.Decoder(table.row).decode
         key = sql.c[_KEY]
         self.insert = sql.insert()
-        changed = {name: sa.bindparam(f"p_{name}") for name in (*table.indexes, _ROW)}
+        changed: dict[str, Any] = {name: sa.bindparam(f"p_{name}") for name in (*table.indexes, _ROW)}
         self.update = sql.update().where(key == sa.bindparam(f"p_{_KEY}")).values(changed)
         self.get = sa.select(sql.c[_ROW]).where(key == sa.bindparam("key"))
         self.all = sa.select(key, sql.c[_ROW]).order_by(key)
