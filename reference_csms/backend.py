@@ -32,7 +32,7 @@ from reference_csms.sessions import Sessions
 from reference_csms.settlement import Settlement
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations
-from reference_csms.storage.memory import MemoryStore
+from reference_csms.storage.open import open_store
 from sim.backend import Books, Operation, Refusal, Release, Row, Setup
 from sim.clock import Instant
 from sim.machine import LinkId, Machine
@@ -47,7 +47,7 @@ class ReferenceCsms:
     """A back-end that implements `sim.backend.BackEnd`.
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
-    `retry_interval` (seconds, told in BootNotification answers).
+    `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -55,7 +55,7 @@ class ReferenceCsms:
         self.name = setup.name
         self._seed = setup.seed
         self._parts = parts
-        self._store = store = MemoryStore(setup.disk, records.ALL_TABLES)
+        self._store = store = open_store(setup, records.ALL_TABLES)
         self._stage = Stage()
         self._timeouts = Timeouts()
         provisioner = Provisioner(store, setup.name, parts.tariffs, parts.tokens)

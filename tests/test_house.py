@@ -32,6 +32,7 @@ DOORS = {
     "zstandard": ("sim/evidence/wire.py",),
     "typer": ("scenarios/cli.py",),
     "rich": ("scenarios/cli_screen.py",),
+    "sqlalchemy": ("reference_csms/storage/sql.py",),
     "msgspec": ("",),
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs"}

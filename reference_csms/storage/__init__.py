@@ -1,1 +1,1 @@
-"""Where the back-end keeps its rows: a port, and the memory store behind it."""
+"""Where the back-end keeps its rows: a port, and a memory store and an SQL store behind it."""

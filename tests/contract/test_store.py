@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import Struct
 
+from reference_csms import records
 from reference_csms.storage.memory import MemoryStore
-from reference_csms.storage.port import AppendOnly, Fenced, KeyMissing, KeyTaken, NoSuchIndex, StoreError, Table, put
+from reference_csms.storage.port import (
+    AppendOnly,
+    Fenced,
+    KeyMissing,
+    KeyTaken,
+    NoSuchIndex,
+    Store,
+    StoreError,
+    Table,
+    put,
+)
+from reference_csms.storage.sql import SqlStore
+from reference_csms.storage.sql import _Disk as Disk
 
 
 class Thing(Struct, frozen=True):
@@ -20,9 +37,35 @@ class Thing(Struct, frozen=True):
     size: int
 
 
+class Numbered(Struct, frozen=True):
+    number: int
+    text: str
+
+
 THINGS = Table("things", Thing, "name", ("colour", "size"))
 EVENTS = Table("events", Thing, "name", ("colour",), append_only=True)
+NUMBERED = Table("numbered", Numbered, "number", ("text",))
 TABLES = (THINGS, EVENTS)
+
+Opener = Callable[[dict[str, Any]], Store]
+OPENERS: dict[str, Opener] = {
+    "memory": lambda disk: MemoryStore(disk, (*TABLES, NUMBERED)),
+    "sqlite": lambda disk: SqlStore(disk, (*TABLES, NUMBERED), "sqlite://"),
+}
+
+
+def close(disk: dict[str, Any]) -> None:
+    """Give the connection of an SQL store back."""
+    if isinstance(place := disk.get("store"), Disk):
+        assert place.connection is not None
+        place.connection.close()
+        place.engine.dispose()
+
+
+@pytest.fixture(params=OPENERS)
+def open_one(request: pytest.FixtureRequest) -> Opener:
+    return OPENERS[request.param]
+
 
 names = st.sampled_from("abcde")
 colours = st.sampled_from(("red", "green", None))
@@ -35,10 +78,12 @@ Model = dict[str, dict[str, Thing]]
 class StoreMachine(RuleBasedStateMachine):
     """Any order of writes, commits, rollbacks and deaths."""
 
+    opener: Opener = staticmethod(OPENERS["memory"])
+
     @initialize()
     def begin(self) -> None:
         self.disk: dict[str, Any] = {}
-        self.store = MemoryStore(self.disk, TABLES)
+        self.store = self.opener(self.disk)
         self.committed: Model = {table.name: {} for table in TABLES}
         self.model: Model = {table.name: {} for table in TABLES}
         self.openings = 1
@@ -77,7 +122,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def die(self) -> None:
         """The process is gone without a word; the next one finds what was committed."""
-        dead, self.store = self.store, MemoryStore(self.disk, TABLES)
+        dead, self.store = self.store, self.opener(self.disk)
         self.openings += 1
         self.model = {name: dict(rows) for name, rows in self.committed.items()}
         with pytest.raises(Fenced):
@@ -98,21 +143,32 @@ class StoreMachine(RuleBasedStateMachine):
                     assert self.store.find(table, index, value) == expected
 
 
-StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-test_store_behaves_like_dictionaries = StoreMachine.TestCase
+class SqlMachine(StoreMachine):
+    """The same on SQLite."""
+
+    opener = staticmethod(OPENERS["sqlite"])
+
+    def teardown(self) -> None:
+        close(self.disk)
 
 
-def test_undeclared_index_is_our_own_mistake() -> None:
-    store = MemoryStore({}, TABLES)
+for machine in (StoreMachine, SqlMachine):
+    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+test_memory_behaves_like_dictionaries = StoreMachine.TestCase
+test_sqlite_behaves_like_dictionaries = SqlMachine.TestCase
+
+
+def test_undeclared_index_is_our_own_mistake(open_one: Opener) -> None:
+    store = open_one({})
     with pytest.raises(NoSuchIndex):
         store.find(EVENTS, "size", 1)
 
 
-def test_row_of_another_table_is_refused() -> None:
+def test_row_of_another_table_is_refused(open_one: Opener) -> None:
     class Other(Struct, frozen=True):
         name: str
 
-    store = MemoryStore({}, TABLES)
+    store = open_one({})
     with pytest.raises(StoreError):
         store.insert(THINGS, Other("a"))  # type: ignore[misc]
 
@@ -125,9 +181,91 @@ def test_rows_that_could_be_changed_in_place_cannot_be_declared() -> None:
         Table("loose", Loose, "name")
 
 
-def test_put_inserts_and_then_updates() -> None:
-    store = MemoryStore({}, TABLES)
+def test_put_inserts_and_then_updates(open_one: Opener) -> None:
+    store = open_one({})
     put(store, THINGS, Thing("a", "red", 1))
     put(store, THINGS, Thing("a", "green", 1))
     assert store.rows(THINGS) == [Thing("a", "green", 1)]
     assert store.find(THINGS, "colour", "red") == []
+
+
+def test_rows_come_in_the_order_of_numbers_and_of_code_points(open_one: Opener) -> None:
+    store = open_one({})
+    texts = ["\U0001f50c", "\uffee", "b", "B", "a\0", "a", "ä", "é"]
+    for number, text in zip((10, 9, -1, 100, 2, 0, 3, 2**62), texts, strict=True):
+        store.insert(NUMBERED, Numbered(number, "same"))
+        store.insert(THINGS, Thing(text, None, number % 3))
+    for _ in range(2):
+        assert [row.number for row in store.rows(NUMBERED)] == [-1, 0, 2, 3, 9, 10, 100, 2**62]
+        assert store.find(NUMBERED, "text", "same") == store.rows(NUMBERED)
+        assert [row.name for row in store.rows(THINGS)] == sorted(texts)
+        assert store.find(THINGS, "size", "1") == []
+        store.commit()
+
+
+def sqlite_file(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'books.sqlite'}"
+
+
+def test_nobody_changes_an_append_only_row_in_the_database(tmp_path: Path) -> None:
+    disk: dict[str, Any] = {}
+    store = SqlStore(disk, TABLES, sqlite_file(tmp_path))
+    store.insert(EVENTS, Thing("a", "red", 1))
+    store.commit()
+    outside = sqlite3.connect(tmp_path / "books.sqlite")
+    for statement in (
+        "INSERT OR REPLACE INTO events VALUES ('a', 'green', x'00')",
+        "UPDATE events SET colour = 'green'",
+        "DELETE FROM events",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match="rows of events never change"):
+            outside.execute(statement)
+        outside.rollback()
+    outside.close()
+    assert SqlStore(disk, TABLES, sqlite_file(tmp_path)).rows(EVENTS) == [Thing("a", "red", 1)]
+    close(disk)
+
+
+def test_another_process_that_opens_the_file_fences_the_commit_of_the_first(tmp_path: Path) -> None:
+    disks: list[dict[str, Any]] = [{}, {}]
+    first = SqlStore(disks[0], TABLES, sqlite_file(tmp_path))
+    first.insert(THINGS, Thing("a", "red", 1))
+    second = SqlStore(disks[1], TABLES, sqlite_file(tmp_path))
+    assert (first.epoch, second.epoch) == (1, 2)
+    with pytest.raises(Fenced):
+        first.commit()
+    assert second.rows(THINGS) == []
+    for disk in disks:
+        close(disk)
+
+
+@pytest.mark.parametrize("table", records.ALL_TABLES, ids=lambda table: table.name)
+def test_every_record_comes_back_from_the_database_as_it_was(table: Table[Any]) -> None:
+    texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+    st.register_type_strategy(str, texts)
+    st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))
+    st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False))
+
+    @settings(max_examples=15)
+    @given(st.data())
+    def comes_back(data: st.DataObject) -> None:
+        hints = get_type_hints(table.row)
+        fields = {name: RAW if hint == dict[str, Any] else st.from_type(hint) for name, hint in hints.items()}
+        row = data.draw(st.builds(table.row, **fields))
+        disk: dict[str, Any] = {}
+        store = SqlStore(disk, (table,), "sqlite://")
+        store.insert(table, row)
+        store.commit()
+        store = SqlStore(disk, (table,), "sqlite://")
+        (back,) = store.rows(table)
+        assert back == row and repr(back) == repr(row)
+        for index in table.indexes:
+            assert store.find(table, index, getattr(row, index)) == [row]
+        close(disk)
+
+    comes_back()
+
+
+RAW = st.dictionaries(
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=5), st.integers(-9, 9) | st.booleans()
+)

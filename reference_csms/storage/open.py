@@ -1,0 +1,55 @@
+"""Which store a back-end gets, by its option `store`. Must never let two back-ends or two runs share a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reference_csms.storage.memory import MemoryStore
+from reference_csms.storage.port import Store, Table
+from sim.backend import Setup
+from sim.errors import BadInput
+
+_ALLOWED = "memory, sqlite:// (in memory, but SQL), or sqlite:///path with a path in an existing folder"
+_FILE = "store file"
+
+
+def open_store(setup: Setup, tables: Iterable[Table[Any]]) -> Store:
+    """The store that `setup.options["store"]` names, on `setup.disk`. Raises BadInput for a value that is none.
+
+    `sqlite:///books.sqlite` becomes `books-NAME-1.sqlite` for the back-end NAME, or the next number that is free: a run
+    begins with an empty database, and both back-ends and the second run of INV-39 are told the same path.
+    """
+    wish = setup.options.get("store", "memory")
+    if wish == "memory":
+        return MemoryStore(setup.disk, tables)
+    if not isinstance(wish, str) or (wish != "sqlite://" and not wish.removeprefix("sqlite:///").strip("/")):
+        raise _wrong(wish)
+    if wish != "sqlite://" and not wish.startswith("sqlite:///"):
+        raise _wrong(wish)
+    from reference_csms.storage.sql import SqlStore  # late: it is heavy, and most runs do without
+
+    if wish == "sqlite://":
+        return SqlStore(setup.disk, tables, wish)
+    if _FILE not in setup.disk:
+        setup.disk[_FILE] = _new_file(Path(wish.removeprefix("sqlite:///")), setup.name, wish)
+    return SqlStore(setup.disk, tables, f"sqlite:///{setup.disk[_FILE]}")
+
+
+def _new_file(path: Path, name: str, wish: str) -> str:
+    number = 1
+    while True:
+        file = path.with_name(f"{path.stem}-{name}-{number}{path.suffix}")
+        try:
+            file.open("x").close()
+        except FileExistsError:
+            number += 1
+        except OSError as err:
+            raise _wrong(wish, f": {err}") from err
+        else:
+            return str(file)
+
+
+def _wrong(wish: object, why: str = "") -> BadInput:
+    return BadInput("options", "store", f"{wish!r} names no store that can be opened{why}", _ALLOWED)
