@@ -129,7 +129,8 @@ class SqlStore:
         row: R | None = shelf.inserted.get(key) or shelf.updated.get(key) or shelf.known.get(key)
         if row is not None:
             return row
-        data = self._connection.execute(shelf.get, {"key": key}).scalar() if shelf.size else None
+        held = shelf.size and not _beyond(key)
+        data = self._connection.execute(shelf.get, {"key": key}).scalar() if held else None
         if data is None:
             return None
         row = shelf.decode(data)
@@ -164,7 +165,9 @@ class SqlStore:
             raise NoSuchIndex(f"{table.name} has no index {index!r}")
         keys = shelf.found.get((index, value))
         if keys is None:
-            if value is None:
+            if _beyond(value):
+                stored = []
+            elif value is None:
                 stored = self._read(shelf, shelf.null[index])
             else:
                 stored = self._read(shelf, shelf.equal[index], value=value)
@@ -233,6 +236,11 @@ class SqlStore:
                 row = shelf.known[key] = shelf.decode(data)
             pairs.append((key, row))
         return pairs
+
+
+def _beyond(value: Any) -> bool:
+    """Whether this is a whole number that no column can hold, so that no committed row has it."""
+    return type(value) is int and not -(1 << 63) <= value < 1 << 63
 
 
 def _type(row: type[Struct], name: str) -> sa.types.TypeEngine[Any]:

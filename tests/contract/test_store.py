@@ -203,6 +203,17 @@ def test_rows_come_in_the_order_of_numbers_and_of_code_points(open_one: Opener) 
         store.commit()
 
 
+def test_a_number_that_no_database_holds_is_simply_not_there(open_one: Opener) -> None:
+    disk: dict[str, Any] = {}
+    store = open_one(disk)
+    store.insert(NUMBERED, Numbered(1, "one"))
+    store.insert(THINGS, Thing("a", "red", 1))
+    store.commit()
+    assert store.get(NUMBERED, 1 << 64) is None and store.get(NUMBERED, -(1 << 64)) is None
+    assert store.find(THINGS, "size", 1 << 64) == []
+    close(disk)
+
+
 def sqlite_file(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'books.sqlite'}"
 
