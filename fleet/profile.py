@@ -79,10 +79,13 @@ class MeterProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class MemoryProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Room for transaction messages and for cached tokens."""
+    """Room for transaction messages and for cached tokens, and what a reboot makes the station forget (`volatile`): by the
+    book it forgets nothing of these (OCPP 1.6 §5.2, errata §3.37).
+    """
 
     outbox_messages: int = 2000
     cache_entries: int = 200
+    volatile: tuple[Literal["profiles", "reservations", "list", "availability"], ...] = ()
 
 
 class QuirkChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

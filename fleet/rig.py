@@ -222,7 +222,7 @@ class Rig:
         """Something changed at this outlet: mark it, and let the station sense it while a session runs."""
         outlet.observe(now)
         self._rearm()
-        seen = (not outlet.withheld, outlet.drawing)
+        seen = (outlet.offering, outlet.drawing)
         if outlet.session is not None and seen != outlet.told:
             outlet.told = seen
             self._sense("sense", outlet, now, offered=seen[0], drawing=seen[1])

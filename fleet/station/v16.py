@@ -26,7 +26,9 @@ from fleet.station.hardware import Hardware
 from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
 from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
+from fleet.station.reservations import Reservations
 from fleet.station.restart import Restart
+from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
 from fleet.station.tokens import Tokens
 from fleet.station.use import Use
@@ -35,6 +37,9 @@ from sim.machine import Closed, Command, Effect, Event, Opened, Received, Send, 
 from sim.rng import stream
 from sim.wire import ocppj, schema
 from sim.wire.payloads import v16
+
+_LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
+"""What each part of the flash is called in the truth."""
 
 
 class Station:
@@ -45,7 +50,10 @@ class Station:
     """
 
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
+        forgotten = [key for key in flash if key.split("/")[0] in config.profile.memory.volatile]
+        flash = {key: value for key, value in flash.items() if key not in forgotten}
         self._flash = dict(flash)
+        self._forgotten = forgotten
         boots = self._boots = flash.get("boots", 0) + 1
         offset = flash.get("clock", config.profile.clock.factory_offset_s * SECOND)
         desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
@@ -55,13 +63,19 @@ class Station:
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
         self.statuses = StatusTable(desk, self.calls, self.bays)
-        self.metering = Metering(desk, self.outbox, self.bays)
-        self.charging = Charging(desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, flash)
+        self.smart_charging = SmartCharging(desk, self.bays, flash)
+        self.metering = Metering(desk, self.outbox, self.bays, self.smart_charging.offered)
+        self.charging = Charging(
+            desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, self.smart_charging, flash
+        )
+        self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
         self.connection = Connection(desk, rng, self._addresses(), accepted_url)
         self.boot = Boot(desk, self.calls, self.connection, accepted_url)
         self.liveness = Liveness(desk, self.calls)
-        self.use = Use(desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot)
+        self.use = Use(
+            desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot, self.reservations
+        )
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
         self._wire()
@@ -76,6 +90,10 @@ class Station:
         self.outbox.on_confirmed = self.charging.confirmed
         self.metering.on_tariff_change = self.charging.tariff_change
         self.availability.on_usable = self.use.begin_use
+        self.availability.on_changed = self.reservations.unavailable
+        self.reservations.on_usable = self.use.begin_use
+        self.smart_charging.giver = self.reservations.giver = self._giver
+        self.availability.giver = self.tokens.giver = self._giver
         self.restart.on_decided = self._closing
         self.desk.clock_set = self.metering.arm
 
@@ -241,14 +259,19 @@ class Station:
         desk = self.desk
         desk.persist("boots", self._boots)
         desk.note("power-up", boots=self._boots)
+        for key in self._forgotten:
+            desk.persist(key, None)
+            desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")
         self.charging.restore(self._flash)
         for bay in self.bays:
-            if bay.plugged and bay.operative and not bay.finishing:
+            if bay.plugged and bay.operative and not bay.finishing and bay.reservation is None:
                 bay.preparing = True
             self.statuses.begin(bay.number, bay.status())
             if bay.preparing:
                 self.use.begin_use(bay)
         self._flash.clear()
+        self.reservations.settle()
+        self.smart_charging.settle()
         self.metering.arm()
         self.connection.dial()
 
@@ -267,6 +290,10 @@ class Station:
             self.restart.begin("Own")
         else:
             self.connection.repoint([url])
+
+    def _giver(self) -> str:
+        """Who gave what is taken down now: the address of the back-end."""
+        return self.connection.url
 
     def _closing(self) -> None:
         self.use.closed = True
