@@ -14,6 +14,7 @@ import msgspec
 
 from reference_csms.authorization import Access
 from reference_csms.commands import Answer, Start, Stop
+from reference_csms.installed import Installed
 from reference_csms.records import ACCEPTED, PENDING
 from reference_csms.sessions import Sessions
 from reference_csms.stations import Stations, StationState
@@ -32,11 +33,18 @@ class Handlers:
     """What the handlers need of the house. Intervals in seconds."""
 
     def __init__(
-        self, stations: Stations, sessions: Sessions, access: Access, heartbeat_interval: int, retry_interval: int
+        self,
+        stations: Stations,
+        sessions: Sessions,
+        access: Access,
+        installed: Installed,
+        heartbeat_interval: int,
+        retry_interval: int,
     ) -> None:
         self.stations = stations
         self.sessions = sessions
         self.access = access
+        self.installed = installed
         self.heartbeat_interval = heartbeat_interval
         self.retry_interval = retry_interval
         self.beat = (-1, b"")
@@ -90,6 +98,8 @@ def _start_transaction(
         message_id=id,
     )
     answer = house.sessions.start(start)
+    if request.reservation_id is not None:
+        house.installed.used(state.station, request.reservation_id)
     _register(state, request.connector_id, request.meter_start)
     assert answer.transaction_id is not None
     info = v16.IdTagInfo(status=answer.status or "Invalid", parent_id_tag=answer.parent)
