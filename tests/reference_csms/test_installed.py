@@ -58,7 +58,7 @@ def test_it_survives_a_restart(bench: Any) -> None:
 def test_cleared_profiles_are_gone(bench: Any, wanted: dict[str, Any]) -> None:
     link = bench.boot()
     give(bench, link, "SetChargingProfile", connectorId=0, csChargingProfiles=PROFILE)
-    give(bench, link, "ClearChargingProfile", **{"id": 8})
+    give(bench, link, "ClearChargingProfile", id=8)
     assert whats(bench) == ["profile"]
     give(bench, link, "ClearChargingProfile", **wanted)
     assert left(bench) == []
