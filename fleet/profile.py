@@ -61,10 +61,13 @@ class CallProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class MigrationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How stations of this kind are pointed at another back-end. `attempts` counts dials per network profile."""
+    """How stations of this kind are pointed at another back-end. `attempts` counts dials per network profile, `applies`
+    says when an own configuration key acts.
+    """
 
-    route: Literal["vendor_key", "network_profile", "vendor_cloud"]
+    route: Literal["vendor_key", "network_profile", "vendor_cloud", "technician", "firmware"]
     url_key: str = ""
+    applies: Literal["reboot", "at_once"] = "reboot"
     attempts: int = 20
 
 
@@ -163,7 +166,7 @@ def _check(profile: StationProfile, file: str) -> None:
         except ValueError as err:
             allowed = f"a text like {STANDARD[key].default!r}"
             raise BadInput(file, f"configuration.{key}", f"{value!r} is {err}", allowed) from None
-    if profile.migration.route != "vendor_cloud" and not profile.migration.url_key:
+    if profile.migration.route in ("vendor_key", "network_profile") and not profile.migration.url_key:
         raise BadInput(file, "migration.url_key", f"the route {profile.migration.route} needs one", "the name of a key")
     for place, low, amount in _amounts(profile):
         if amount < low:

@@ -49,9 +49,9 @@ class Rig:
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector}, power-loss{}, power-restored{}, stray-stop{transaction_id,
-    meter_stop}, set-url{url, reboot}. The driver named by `plug` is told what the display shows: display{connector, text},
-    with `wh` when finished (energy of the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV
-    holds the connector.
+    meter_stop}, set-url{url, reboot}, stay-away{on}. The driver named by `plug` is told what the display shows:
+    display{connector, text}, with `wh` when finished (energy of the session), `by` when suspended (ev or evse), `occupied`
+    when somebody else's EV holds the connector.
     """
 
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
@@ -181,6 +181,7 @@ class Rig:
         if not self._powered:
             self._powered = True
             self._note(now, "power-restored")
+            self.flash.pop("shy", None)
             self._starts_at = now + self.config.profile.boot.reboot_s * SECOND
             self._rearm()
 
@@ -250,7 +251,7 @@ class Rig:
             self._power_loss(now)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "set-url"):
+        elif name in ("stray-stop", "set-url", "stay-away"):
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

@@ -160,6 +160,17 @@ def reset(station: Station, request: v16.Reset) -> Reply:
     return v16.ResetResult(status="Accepted"), lambda: station.restart.begin(request.type)
 
 
+def update_firmware(station: Station, request: v16.UpdateFirmware) -> Reply:
+    """OCPP 1.6 §5.19, for stations whose maker delivers images that way."""
+    if station.desk.profile.migration.route != "firmware":
+        raise Refusal("NotSupported", "this station takes no images over OCPP")
+    try:
+        station.firmware.update(request)
+    except ValueError as err:
+        raise Refusal("PropertyConstraintViolation", str(err)) from None
+    return v16.UpdateFirmwareResult(), None
+
+
 def unlock_connector(station: Station, request: v16.UnlockConnector) -> Reply:
     """OCPP 1.6 §5.18: a running transaction is ended first."""
     bay = station.use.bay(request.connector_id)
@@ -222,4 +233,5 @@ HANDLERS: dict[str, Handler] = {
     "SetChargingProfile": set_charging_profile,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
+    "UpdateFirmware": update_firmware,
 }

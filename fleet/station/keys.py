@@ -147,10 +147,10 @@ STANDARD = _table(
 """Keys of every profile. TariffChangeTimes is a vendor key: UTC times at which a tariff-change reading is signed."""
 
 
-def route_keys(route: str, url_key: str, url: str, attempts: int) -> dict[str, Key]:
+def route_keys(route: str, url_key: str, url: str, attempts: int, at_once: bool = False) -> dict[str, Key]:
     """The vendor keys through which a station of this migration route learns another back-end."""
     if route == "vendor_key":
-        return _table(Key(url_key, url, _url, at_reboot=True))
+        return _table(Key(url_key, url, _url, at_reboot=not at_once))
     if route == "network_profile":
         return _table(
             Key("NetworkConnectionProfile1", url, _url),

@@ -22,6 +22,7 @@ from fleet.station.commands import HANDLERS, Refusal
 from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
+from fleet.station.firmware import Firmware
 from fleet.station.hardware import Hardware
 from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
 from fleet.station.metering import Metering
@@ -45,7 +46,8 @@ _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "li
 class Station:
     """One station between power-up and power-down.
 
-    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop, set-url.
+    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop, set-url,
+    stay-away{on}.
     The first event must be power-up.
     """
 
@@ -71,12 +73,14 @@ class Station:
         self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
         self.connection = Connection(desk, rng, self._addresses(), accepted_url)
+        self.connection.shy = bool(flash.get("shy"))
         self.boot = Boot(desk, self.calls, self.connection, accepted_url)
         self.liveness = Liveness(desk, self.calls)
         self.use = Use(
             desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot, self.reservations
         )
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
+        self.firmware = Firmware(desk, self.calls)
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
         self._wire()
 
@@ -94,6 +98,7 @@ class Station:
         self.reservations.on_usable = self.use.begin_use
         self.smart_charging.giver = self.reservations.giver = self._giver
         self.availability.giver = self.tokens.giver = self._giver
+        self.firmware.on_installed = self._into_image
         self.restart.on_decided = self._closing
         self.desk.clock_set = self.metering.arm
 
@@ -207,6 +212,10 @@ class Station:
     def key_changed(self, name: str) -> None:
         """A configuration key has a new value: schedules follow."""
         self.metering.key_changed(name)
+        migration = self.desk.profile.migration
+        if name == migration.url_key and migration.applies == "at_once":
+            self.desk.note("set-url", url=self.desk.keys[name], reboot=False)
+            self.connection.repoint([self.desk.keys[name]])
         if name == "HeartbeatInterval":
             self.liveness.arm()
 
@@ -235,6 +244,9 @@ class Station:
             self._power_up()
         elif name == "set-url":
             self._set_url(args["url"], bool(args.get("reboot")))
+        elif name == "stay-away":
+            self.desk.persist("shy", True if args["on"] else None)
+            self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
             self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
         else:
@@ -278,7 +290,10 @@ class Station:
     def _set_url(self, url: str, reboot: bool) -> None:
         """The maker's cloud or a technician points the station elsewhere; the configuration follows."""
         desk, migration = self.desk, self.desk.profile.migration
-        if migration.route == "vendor_cloud":
+        if reboot:
+            self.connection.shy = False  # whoever restarts it on site sees to it that it dials
+            desk.persist("shy", None)
+        if migration.route not in ("vendor_key", "network_profile"):
             desk.persist("url", url)
         else:
             slot = "" if migration.route == "vendor_key" else desk.keys["NetworkConfigurationPriority"][0]
@@ -290,6 +305,12 @@ class Station:
             self.restart.begin("Own")
         else:
             self.connection.repoint([url])
+
+    def _into_image(self, url: str) -> None:
+        """A new image is installed: its address counts from the restart on."""
+        self.desk.persist("url", url)
+        self.desk.note("set-url", url=url, reboot=True)
+        self.restart.begin("Own")
 
     def _giver(self) -> str:
         """Who gave what is taken down now: the address of the back-end."""
@@ -305,7 +326,9 @@ def _configuration(config: StationConfig, flash: Mapping[str, Any], hardware: Ha
     keys = {
         **STANDARD,
         **fixed_keys(len(config.connectors), meters),
-        **route_keys(migration.route, migration.url_key, config.url, migration.attempts),
+        **route_keys(
+            migration.route, migration.url_key, config.url, migration.attempts, migration.applies == "at_once"
+        ),
     }
     saved = {key[7:]: text for key, text in flash.items() if key.startswith("config/")}
     return Configuration(keys, config.profile.configuration, saved)

@@ -1,4 +1,4 @@
-"""The life of the migration tool: it may die in the middle of a wave, and a new one goes on with what the old one wrote down.
+"""The life of the migration tool: it may die in the middle of a wave, and a new one goes on with what was written down.
 
 While it is dead, nobody hears what was asked and answered. Nothing but the disk is carried over.
 """
