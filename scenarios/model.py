@@ -183,6 +183,27 @@ class Move(_Part, frozen=True, kw_only=True):
     drain_timeout: Duration
     stuck_after: Duration
     otherwise: Literal["", "largest-of-legacy"] = "largest-of-legacy"
+    probation: Duration = Duration(0)
+    technician: bool = False
+
+
+class Wave(_Part, frozen=True, kw_only=True):
+    """The move of some sites on one working day; times are local to each site.
+
+    Stations have their turns `pace` apart at each site. A moved station stays at the new back-end for `probation` before
+    it is closed at the old one; what is not verified by the `deadline` is sent back. `technician`: whether somebody is
+    there who goes to stations that cannot be reached.
+    """
+
+    sites: tuple[str, ...]
+    date: datetime.date
+    start: LocalTime
+    deadline: LocalTime
+    pace: Duration
+    drain_timeout: Duration
+    stuck_after: Duration
+    probation: Duration = Duration(0)
+    technician: bool = False
 
 
 class Network(_Part, frozen=True, kw_only=True):
@@ -257,6 +278,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     groups: dict[str, float]
     app: App = App(share=0.25)
     move: Move | None = None
+    wave: tuple[Wave, ...] = ()
     network: Network
     fault: tuple[Fault, ...] = ()
     budgets: Budgets
@@ -295,6 +317,21 @@ class Scenario(_Part, frozen=True, kw_only=True):
         plan = self.sites_for(sorted(stations))
         legacy = [name for name in sorted(stations) if plan[name].backend != "new"]
         return max(legacy, key=lambda name: stations[name], default=None)
+
+    def waves(self, stations: Mapping[str, int]) -> dict[str, Wave]:
+        """The wave of each site that moves and is in the file; a single [move] is a wave on the day itself."""
+        moves = {site: wave for wave in self.wave for site in wave.sites if site in stations}
+        site = self.moving_site(stations)
+        if self.move is not None and site is not None:
+            names = [name for name in Wave.__struct_fields__ if name not in ("sites", "date")]
+            same = {name: getattr(self.move, name) for name in names}
+            moves[site] = Wave(sites=(site,), date=self.day.date, **same)
+        return moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything moves."""
+        return self.move is not None or bool(self.wave)
 
     def without_faults(self, *kinds: str) -> Scenario:
         """The same day without the faults of these kinds: a day with its baits removed."""

@@ -20,7 +20,7 @@ SPLITS = 2
 
 
 class Situation(Struct, frozen=True):
-    """Where a move stands when it has to be decided whether it goes on."""
+    """Where a move stands when it has to be decided whether it goes on. `unseen_for`: how long it has been stuck, ms."""
 
     state: str
     now: Instant
@@ -28,6 +28,9 @@ class Situation(Struct, frozen=True):
     failed_verifications: int
     splits: int
     ordered: bool
+    unseen_for: int = 0
+    somebody_may_go: bool = False
+    patience: int = 0
 
 
 def clear_profiles(rows: Sequence[Row]) -> Payloads:
@@ -61,13 +64,15 @@ def close_identity(backend: str) -> bool:
 
 
 def roll_back(situation: Situation) -> str:
-    """Why a station has to go back, empty if it has not: ordered, verified in vain, split again, or out of time."""
+    """Why a station has to go back, empty if it has not: ordered, verified in vain, split again, lost, or out of time."""
     if situation.ordered:
         return "the operator ordered it"
     if situation.failed_verifications >= VERIFICATIONS:
         return f"verification failed {situation.failed_verifications} times"
     if situation.splits >= SPLITS:
         return f"seen at both back-ends {situation.splits} times"
+    if situation.somebody_may_go and situation.unseen_for > situation.patience:
+        return "it is seen nowhere, and somebody has to go there anyway"
     if situation.deadline is not None and situation.now >= situation.deadline:
         return "the working day is over"
     return ""

@@ -24,7 +24,7 @@ class Rollback(Asking):
 
     state = ""
 
-    def reason_to_go_back(self) -> str:
+    def reason_to_go_back(self, unseen_for: int = 0) -> str:
         """What the rule says now; empty: go on."""
         situation = Situation(
             state=self.state,
@@ -33,6 +33,9 @@ class Rollback(Asking):
             failed_verifications=self.memory.get("failed_verifications", 0),
             splits=self.memory.get("splits", 0),
             ordered=bool(self.memory.get("ordered")),
+            unseen_for=unseen_for,
+            somebody_may_go=self.order.technician,
+            patience=self.order.stuck_after,
         )
         return self.parts.roll_back(situation)
 

@@ -152,7 +152,7 @@ class StationMove(Rollback):
             new = yield from self.snapshot(self.order.new)
             if not rolling and is_there(new):
                 return "SEEN_AT_NEW", f"stuck for {minutes} min, then seen at {self.order.new}"
-            reason = (yield from self._fell_back()) or ("" if rolling else self.reason_to_go_back())
+            reason = (yield from self._fell_back()) or ("" if rolling else self.reason_to_go_back(self.now() - begun))
             if reason or (rolling and is_there(new)):
                 return "ROLLBACK", f"stuck for {minutes} min, then {reason or f'seen at {self.order.new}'}"
 

@@ -18,7 +18,7 @@ KEEPALIVE_TIMEOUT = 60 * SECOND
 class Uplink:
     """Latency and faults of one station's way to the internet; times in ms."""
 
-    __slots__ = ("_draw", "_jitter", "_least", "refused_until", "stalled_until")
+    __slots__ = ("_draw", "_jitter", "_least", "_refused", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
         self._draw = rng.random
@@ -26,6 +26,7 @@ class Uplink:
         self._jitter = jitter_ms
         self.stalled_until = 0
         self.refused_until = 0
+        self._refused: dict[str, int] = {}
 
     def arrival(self, now: int, free_at: int) -> int:
         """When a frame sent now arrives, in a direction whose last one arrives at `free_at`: never before that."""
@@ -40,6 +41,13 @@ class Uplink:
         """Nothing gets through until then; nothing is lost either."""
         self.stalled_until = max(self.stalled_until, until)
 
-    def refuse(self, until: int) -> None:
-        """New connections are refused until then; living ones go on."""
-        self.refused_until = max(self.refused_until, until)
+    def refuse(self, until: int, backend: str = "") -> None:
+        """New connections are refused until then, all or only those to one back-end; living ones go on."""
+        if backend:
+            self._refused[backend] = max(self._refused.get(backend, 0), until)
+        else:
+            self.refused_until = max(self.refused_until, until)
+
+    def refuses(self, backend: str, now: int) -> bool:
+        """Whether a connection to this back-end is refused now."""
+        return max(self.refused_until, self._refused.get(backend, 0)) > now

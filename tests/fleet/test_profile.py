@@ -79,7 +79,9 @@ def test_a_profile_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
 def test_an_unknown_profile_is_one_sentence_with_what_is_allowed() -> None:
     with pytest.raises(BadInput) as caught:
         load_profile("ac-nothing")
-    assert str(caught.value) == "profile: no profile is called 'ac-nothing'; allowed: " + ", ".join(profile_names()) + "."
+    assert (
+        str(caught.value) == "profile: no profile is called 'ac-nothing'; allowed: " + ", ".join(profile_names()) + "."
+    )
 
 
 @pytest.mark.parametrize(
