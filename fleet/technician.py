@@ -1,7 +1,7 @@
 """A technician: goes to the stations that somebody asks for, one after the other, within working hours, and sets the
 address of the back-end at each of them.
 
-Knows nothing of back-ends. A station that was asked for twice is visited once; whoever asked last is told. Stations of
+Knows nothing of back-ends. An errand that was asked for twice is run once; whoever asked last is told. Stations of
 vendors whose address can only be set on site need one (scenarios §1.2: PC tool, access point of the station).
 """
 
@@ -23,24 +23,27 @@ WORK = (4, 9)
 
 
 class Job(Struct):
-    """One visit that was asked for: `asker` is the call to be settled."""
+    """One visit that was asked for: `errand` tells it from others to the same station, `asker` is the call to be
+    settled.
+    """
 
     station: str
     site: str
     url: str
+    errand: str
     asker: str
 
 
 class Technician:
-    """Machine `technician`. Command visit{station, site, url}: settled when the address is set, Refused when no working
-    time is left for it. `hours` are the spans of working time, in order.
+    """Machine `technician`. Command visit{station, site, url, errand}: settled when the address is set, Refused when no
+    working time is left for it. `hours` are the spans of working time, in order.
     """
 
     def __init__(self, seed: int, hours: Sequence[tuple[Instant, Instant]]) -> None:
         self._chance = stream(seed, "technician")
         self._hours = sorted(hours)
         self._line: deque[Job] = deque()
-        self._done: dict[str, str] = {}
+        self._done: dict[str, str] = {}  # the last errand at each station
         self._at: str | None = None
         self._ready_at: Instant | None = None
 
@@ -60,11 +63,17 @@ class Technician:
 
     def _ask(self, event: Command, out: list[Effect]) -> None:
         args = event.args
-        job = Job(str(args["station"]), str(args["site"]), str(args["url"]), str(args.get("call_id", "")))
-        waiting = next((one for one in self._line if (one.station, one.url) == (job.station, job.url)), None)
+        job = Job(
+            station=str(args["station"]),
+            site=str(args["site"]),
+            url=str(args["url"]),
+            errand=str(args["errand"]),
+            asker=str(args.get("call_id", "")),
+        )
+        waiting = next((one for one in self._line if (one.station, one.errand) == (job.station, job.errand)), None)
         if waiting is not None:
             waiting.asker = job.asker
-        elif self._done.get(job.station) == job.url:
+        elif self._done.get(job.station) == job.errand:
             self._tell(job, Answered({"status": "done before"}), out)
         else:
             self._line.append(job)
@@ -90,7 +99,7 @@ class Technician:
     def _finish(self, now: Instant, out: list[Effect]) -> None:
         self._ready_at = None
         job = self._line.popleft()
-        self._done[job.station] = job.url
+        self._done[job.station] = job.errand
         row = {
             "at": now,
             "station": job.station,

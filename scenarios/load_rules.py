@@ -228,7 +228,8 @@ def _faults(scenario: Scenario, file: str) -> None:
                 key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
             )
         if fault.kind in nemesis_move.ON or fault.kind == "tool.crash":
-            _need(scenario.moves, file, f"{place}.kind", "nothing moves on this day", "a table [move]")
+            moves = scenario.move is not None or bool(scenario.wave)
+            _need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
             _need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
@@ -275,7 +276,7 @@ def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -
     _need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
     if where.site:
         _known(where.site, scenario.sites, file, f"{place}.site", "site")
-    moves = scenario.moves or where.moving is None
+    moves = scenario.move is not None or bool(scenario.wave) or where.moving is None
     _need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
     named = kind != "backend.crash" or bool(where.backend)
     _need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))

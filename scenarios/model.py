@@ -190,9 +190,8 @@ class Move(_Part, frozen=True, kw_only=True):
 class Wave(_Part, frozen=True, kw_only=True):
     """The move of some sites on one working day; times are local to each site.
 
-    Stations have their turns `pace` apart at each site. A moved station stays at the new back-end for `probation` before
-    it is closed at the old one; what is not verified by the `deadline` is sent back. `technician`: whether somebody is
-    there who goes to stations that cannot be reached.
+    A moved station stays at the new back-end for `probation` before it is closed at the old one; what is not verified by
+    the `deadline` is sent back. `technician`: whether somebody may be sent to stations that cannot be reached.
     """
 
     sites: tuple[str, ...]
@@ -327,11 +326,6 @@ class Scenario(_Part, frozen=True, kw_only=True):
             same = {name: getattr(self.move, name) for name in names}
             moves[site] = Wave(sites=(site,), date=self.day.date, **same)
         return moves
-
-    @property
-    def moves(self) -> bool:
-        """Whether anything moves."""
-        return self.move is not None or bool(self.wave)
 
     def without_faults(self, *kinds: str) -> Scenario:
         """The same day without the faults of these kinds: a day with its baits removed."""

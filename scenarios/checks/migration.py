@@ -45,9 +45,9 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
             judge.fail("station", station, problem, *map(line, walk))
         final = walk[-1].state if walk else "never begun"
         ends[final] = ends.get(final, 0) + 1
-        for state in ("STUCK", "SPLIT", "ROLLBACK"):
-            times = sum(step.state == state for step in walk)
-            detours[state] = detours.get(state, 0) + times
+        for name in ("STUCK", "SPLIT", "ROLLBACK"):
+            times = sum(step.state == name for step in walk)
+            detours[name] = detours.get(name, 0) + times
         _one_master(judge, move, station, walk, links.get(station, []), evidence.ended_at())
     judge.say(", ".join(f"{count} ended {state}" for state, count in sorted(ends.items())))
     judge.say(", ".join(f"{count} times {state}" for state, count in sorted(detours.items()) if count))

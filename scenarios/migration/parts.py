@@ -15,7 +15,7 @@ from sim.clock import Instant
 
 Payloads = list[dict[str, Any]]
 VERIFICATIONS = 2
-SPLITS = 2
+SPLITS = 3
 """After so many failed verifications, or splits, the station is sent back."""
 
 

@@ -26,7 +26,8 @@ def send(move: Asking, through: str, url: str, back: bool) -> Sending:
 
 def visit(move: Asking, url: str) -> Sending:
     """Send somebody to the station, who sets the address there; comes back when it is done."""
-    args = {"station": move.station.station, "site": move.order.site, "url": url}
+    errand = f"{'back' if url == move.order.old_url else 'there'}-{move.memory.get('splits', 0)}"
+    args = {"station": move.station.station, "site": move.order.site, "url": url, "errand": errand}
     outcome = yield Ask("technician", Command("visit", args))
     return "a technician set the address at the station" if isinstance(outcome, Answered) else None
 

@@ -15,7 +15,7 @@ class Person:
         self.out: list[tuple[int, Effect]] = []
 
     def ask(self, at: int, station: str, url: str = "ws://new", site: str = "hall", id: str = "") -> None:
-        args = {"station": station, "site": site, "url": url, "call_id": id or f"c-{station}"}
+        args = {"station": station, "site": site, "url": url, "errand": url, "call_id": id or f"c-{station}"}
         self.out += [(at, effect) for effect in self.technician.handle(Command("visit", args), Instant(at))]
 
     def run(self) -> None:
