@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from fleet.visits import Visit
 from scenarios import nemesis_move
+from scenarios.migration.orders import UNDRAINED
 from scenarios.model import Fault, Scenario, local_instant
 from sim.clock import HOUR, MINUTE, SECOND, Instant
 from sim.evidence.canonical import canonical
@@ -88,7 +89,7 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
             blows.append(Blow(fault_id, fault.kind, "migration", at, _after(at, fault), {"on": fault.on}))
             continue
         if fault.kind in nemesis_move.ON:
-            found = _of_the_move(scenario, fault, fault_id, rng, places, taken)
+            found = _of_the_move(scenario, fault, fault_id, rng, places, visits, taken)
             taken.update(blow.target for blow in found)
             blows += found
             continue
@@ -103,9 +104,18 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
 
 
 def _of_the_move(
-    scenario: Scenario, fault: Fault, fault_id: str, rng: Random, places: Sequence[Place], taken: set[str]
+    scenario: Scenario,
+    fault: Fault,
+    fault_id: str,
+    rng: Random,
+    places: Sequence[Place],
+    visits: Sequence[Visit],
+    taken: set[str],
 ) -> list[Blow]:
-    """Faults that wait for a state of the move: at a moving station that no other fault needs."""
+    """Faults that wait for a state of the move: at a moving station that no other fault needs.
+
+    Those that send a station back do so in mid-charge where they can: there a session could be lost or billed twice.
+    """
     waves = scenario.waves(Counter(place.site for place in places))
     state = fault.on or nemesis_move.ON[fault.kind]
     fitting = [
@@ -118,6 +128,8 @@ def _of_the_move(
         and nemesis_move.fits_route(fault.kind, place.route)
     ]
     rng.shuffle(fitting)
+    if fault.kind in nemesis_move.IN_MID_CHARGE:
+        fitting.sort(key=lambda place: not (place.route in UNDRAINED and _charging_at_turn(place, visits)))
     blows = []
     for place in fitting[: _how_many(fault, len(fitting))]:
         assert place.turn is not None
@@ -125,6 +137,18 @@ def _of_the_move(
         data = {"on": state, "delay": after}
         blows.append(Blow(fault_id, fault.kind, place.station, place.turn, _after(place.turn, fault), data))
     return blows
+
+
+def _charging_at_turn(place: Place, visits: Sequence[Visit]) -> bool:
+    """Whether an EV draws power when the turn of the station comes, and for ten minutes more."""
+    assert place.turn is not None
+    return any(
+        visit.station == place.station
+        and visit.arrive + 3 * MINUTE < place.turn
+        and min(visit.leave, visit.arrive + visit.energy_wh * HOUR // max(1, visit.power_w)) > place.turn + 10 * MINUTE
+        and not visit.refused_by_right
+        for visit in visits
+    )
 
 
 def _after(at: Instant, fault: Fault) -> Instant:

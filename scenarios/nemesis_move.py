@@ -30,6 +30,9 @@ ON: dict[str, str] = {
 }
 """The faults that wait for a state, and the one they wait for if the scenario names no other."""
 
+IN_MID_CHARGE = ("station.flips-back", "move.rollback-ordered")
+"""The faults that are to meet a session which began before the move and is carried along."""
+
 ROUTES: dict[str, tuple[str, ...]] = {
     "leftover.reservation": ("vendor_cloud",),  # elsewhere the drain ends it (OCPP 1.6 §5.13)
     "leftover.inoperative": ("vendor_cloud",),  # elsewhere the drain sets the flag anyway

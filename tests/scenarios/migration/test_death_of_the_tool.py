@@ -13,7 +13,11 @@ from sim.clock import MINUTE, Instant
 from sim.machine import Answered, Command, Note, Settled, Tell, Tick
 
 Play = Callable[..., Any]
-STATES = ["PREFLIGHT_OK", "DRAINING", "SWITCH_SENT", "OFFLINE_WINDOW", "SEEN_AT_NEW", "PROVISIONED", "VERIFIED"]
+STATES: list[Any] = ["DRAINING", "SEEN_AT_NEW"]
+STATES += [
+    pytest.param(state, marks=pytest.mark.slow)
+    for state in ("PREFLIGHT_OK", "SWITCH_SENT", "OFFLINE_WINDOW", "PROVISIONED", "VERIFIED")
+]
 
 
 @pytest.mark.parametrize("state", STATES)

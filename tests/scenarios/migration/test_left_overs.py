@@ -9,9 +9,10 @@ import pytest
 
 LEFT = ["leftover.zero-profile", "leftover.reservation", "leftover.inoperative", "leftover.local-list"]
 Play = Callable[..., Any]
+SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *SLOW])
 def test_left_overs_are_cleaned_and_the_day_gives_no_finding(play: Play, strike: Any, seed: int) -> None:
     """INV-28, INV-26, MF-14, MF-15, MF-16, MF-18: each was really there."""
     run = play(*map(strike, LEFT), seed=seed)
@@ -44,6 +45,7 @@ def test_a_tool_that_leaves_something_over_is_caught(play: Play, strike: Any, na
     assert station in {finding.subject for finding in run.results["INV-28"].findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["profiles not cleared", "reservations not cancelled", "local list not sent"])
 def test_without_the_left_over_nothing_is_found(play: Play, name: str) -> None:
     """The fault matters: without it the same planted bug does no harm to INV-28."""
