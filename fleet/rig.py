@@ -48,10 +48,10 @@ class Rig:
     """Machine `rig:<station>`; its power comes on at `power_on_at`.
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
-    withhold{connector, on}, tamper-next-record{connector}, power-loss{}, power-restored{}, stray-stop{transaction_id,
-    meter_stop}, set-url{url, reboot}, stay-away{on}. The driver named by `plug` is told what the display shows:
-    display{connector, text}, with `wh` when finished (energy of the session), `by` when suspended (ev or evse), `occupied`
-    when somebody else's EV holds the connector.
+    withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
+    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on}.
+    The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
+    the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
 
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
@@ -71,7 +71,6 @@ class Rig:
         self._powered = True
         self._starts_at: int = power_on_at
         self._physical: int = power_on_at
-        self._wishes = [NEVER]
         self._dials = 0
         self._orphans = 0
         self._link: LinkId | None = None
@@ -83,14 +82,20 @@ class Rig:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
-        out = self._out = []
         kind = type(event)
-        if kind is Received:
-            if self.station is not None:
-                effects = self.station.handle(event, now)
-                if effects:
-                    self._perform(effects, now)
-        elif kind is Tick:
+        station = self.station
+        if station is not None and (kind is Received or (kind is Tick and self._physical > now)):
+            effects = station.handle(event, now)
+            for effect in effects:
+                if type(effect) is not Send:
+                    break
+            else:
+                return effects  # the usual case: words on the wire and nothing else
+            out = self._out = []
+            self._perform(effects, now)
+            return out
+        out = self._out = []
+        if kind is Tick:
             self._tick(now)
         elif isinstance(event, Command):
             self._command(event, now)
@@ -100,9 +105,12 @@ class Rig:
 
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
-        earliest = min(self._wishes)
-        if self._physical < earliest:
-            earliest = self._physical
+        earliest = self._physical
+        if self.station is not None:
+            timers = self.station.desk.timers
+            wish = timers.least if timers.known else timers.earliest()
+            if wish < earliest:
+                earliest = wish
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def final_notes(self, now: Instant) -> list[Note]:
@@ -150,7 +158,6 @@ class Rig:
 
     def _start(self, now: Instant) -> None:
         self.station = Station(self._station_config, self.flash, self.board)
-        self._wishes = self.station.desk.timers.at
         self._perform(self.station.handle(Command("power-up"), now), now)
         waiting, self._waiting = self._waiting, []
         for command in waiting:
@@ -159,17 +166,16 @@ class Rig:
     def _dark(self, now: Instant) -> None:
         """The control unit is gone; its contactors fall open."""
         self.station = None
-        self._wishes = [NEVER]
         self._orphans = self._dials
         self._link = None
         self.board.fall_open(now)
         self._rearm()
 
-    def _power_loss(self, now: Instant) -> None:
+    def _power_loss(self, now: Instant, why: str) -> None:
         if not self._powered:
             return
         self._powered, self._starts_at = False, NEVER
-        self._note(now, "power-loss")
+        self._note(now, why)
         station, link = self.station, self._link
         if station is not None:
             self._perform(station.last_gasp(now), now)
@@ -247,11 +253,11 @@ class Rig:
             self._withhold(self.board.outlets[args["connector"]], bool(args["on"]), now)
         elif name == "tamper-next-record":
             self.board.outlets[args["connector"]].tamper_next = True
-        elif name == "power-loss":
-            self._power_loss(now)
+        elif name in ("power-loss", "switch-off"):
+            self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "set-url", "stay-away"):
+        elif name in ("stray-stop", "second-stop", "set-url", "stay-away"):
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

@@ -6,7 +6,7 @@ nothing, and it knows neither the wire nor the station's mind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -143,9 +143,9 @@ class Switchboard:
         """The meter's register in Wh."""
         return self.outlets[connector].meter.register(now)
 
-    def show(self, connector: int, now: int) -> tuple[int, int]:
-        """The register in Wh, and the power that flows now in W."""
-        return self.outlets[connector].meter.show(now)
+    def display(self, connector: int) -> Callable[[int], tuple[int, int]]:
+        """The meter's display: at an instant, the register in Wh and the power that flows in W."""
+        return self.outlets[connector].meter.show
 
     def plugged(self, connector: int) -> bool:
         """Whether an EV's cable is in."""

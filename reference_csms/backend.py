@@ -16,6 +16,7 @@ from reference_csms.books import Bookkeeper
 from reference_csms.calls import StationCalls, Timeouts
 from reference_csms.catalogue import Catalogue
 from reference_csms.configurator import Configurator
+from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
 from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
@@ -58,12 +59,12 @@ class ReferenceCsms:
         self._store = store = MemoryStore(setup.disk, records.ALL_TABLES)
         self._stage = Stage()
         self._timeouts = Timeouts()
-        provisioner = Provisioner(store, setup.name, parts.tariffs)
+        provisioner = Provisioner(store, setup.name, parts.tariffs, parts.tokens)
         if store.epoch == 1:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
-        catalogue = Catalogue(store, parts.change_times)
+        catalogue = Catalogue(store, parts.change_times, parts.tariff_version)
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
@@ -80,16 +81,20 @@ class ReferenceCsms:
             sessions,
             access,
             installed,
+            parts.current_time,
+            parts.acknowledge,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
-        self._configurator = Configurator(catalogue, self._stations)
+        self._configurator = Configurator(catalogue, self._stations, parts.welcome)
+        corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
         hand_over = HandOver(store, sessions)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, installed, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, installed, parts
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
+        self._wish = self._earliest()
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""
@@ -112,15 +117,26 @@ class ReferenceCsms:
 
     def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
         """Take an operation; its outcome is released as a Settle."""
+        self._stage.moved = True
         self._operations.take(operation, call_id, now)
 
     def flush(self, now: Instant, release: Release) -> None:
-        """Commit what was staged, then release it, in the order that the part `committer` gives."""
+        """Commit what was staged, then release it, in the order that the part `committer` gives.
+
+        A group of readings and heartbeats has written nothing down, and moved no deadline.
+        """
+        stage = self._stage
+        if not stage.moved:
+            stage.release_all(release)
+            return
+        stage.moved = False
         self._outbox.seen_time(now)
-        self._parts.committer(self._store.commit, lambda: self._stage.release_all(release))
+        self._parts.committer(self._store.commit, lambda: stage.release_all(release))
+        self._wish = self._earliest()
 
     def tick(self, now: Instant) -> None:
         """Whatever is due: timeouts of calls, one bill, a batch of live state, a new day of prices."""
+        self._stage.moved = True
         self._timeouts.expire(now)
         self._billing.step(now)
         self._stations.save(now)
@@ -128,6 +144,9 @@ class ReferenceCsms:
 
     def next_deadline(self) -> Instant | None:
         """The earliest of what is due."""
+        return self._wish
+
+    def _earliest(self) -> Instant | None:
         earliest = self._stations.next_save()
         for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day()):
             if wish is not None and (earliest is None or wish < earliest):

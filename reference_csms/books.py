@@ -25,6 +25,7 @@ from reference_csms.records import (
     SITES,
     STATIONS,
     TOKENS,
+    Quarantined,
     Rated,
     Session,
     Station,
@@ -59,7 +60,7 @@ class Bookkeeper:
             "books_rated": [_rated(row) for row in store.rows(RATED)],
             "books_bills": [_columns("books_bills", bill) for bill in store.rows(BILLS)],
             "books_journal": [journal_row(entry) for entry in store.rows(JOURNAL)],
-            "books_quarantine": [_columns("books_quarantine", row) for row in store.rows(QUARANTINE)],
+            "books_quarantine": [_quarantined(row) for row in store.rows(QUARANTINE)],
             "books_access": self._accesses(now),
         }
 
@@ -128,6 +129,7 @@ def _cdr(cdr: Cdr) -> Row:
         "books_cdrs",
         kwh=format(cdr.kwh, "f"),
         time_billable=int(cdr.time_billable),
+        credit=int(cdr.credit),
         periods=_encode(periods).decode(),
     )
 
@@ -136,6 +138,14 @@ def _rated(row: Rated) -> Row:
     lines = _encode([line.as_row() for line in row.rated.lines]).decode()
     own = {"rated_id": row.rated_id, "version": row.version, "effective": int(row.effective), "lines": lines}
     return _some(row.rated, "books_rated", **own)
+
+
+def _quarantined(row: Quarantined) -> Row:
+    """A row of the quarantine; a released one shows who released it, and why (INV-40)."""
+    shown = _columns("books_quarantine", row)
+    if row.released_by is not None:
+        shown |= {"actor": row.released_by, "detail": f"{row.detail}; released: {row.released_because}"}
+    return shown
 
 
 def _some(struct: Struct, table: str, **own: Any) -> Row:

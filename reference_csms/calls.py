@@ -7,7 +7,7 @@ Payloads are made from the v16 structs, so nothing that breaks the schema leaves
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,12 @@ from sim.wire.schema import judge
 CALL_TIMEOUT = 30 * SECOND
 
 Done = Callable[[Outcome, Instant], None]
+Welcome = Callable[[str, bool], Sequence[tuple[str, Mapping[str, Any]]]]
+
+
+def no_welcome(station: str, booted: bool) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """The default for the part `welcome`: a station is asked for nothing before its keys."""
+    return ()
 
 
 class Asked(Struct, frozen=True):

@@ -5,7 +5,7 @@ Look-ups only. An unknown tariff or zone is None, never a default: a price may n
 
 from __future__ import annotations
 
-from reference_csms.pricing.tariffs import ChangeTimes, Tariff, change_times, version_at
+from reference_csms.pricing.tariffs import ChangeTimes, Tariff, VersionAt, change_times, version_at
 from reference_csms.records import OWNERS, SITES, STATIONS, TARIFFS, Owner
 from reference_csms.storage.port import Store
 from sim.clock import DAY
@@ -14,9 +14,10 @@ from sim.clock import DAY
 class Catalogue:
     """Places and their prices."""
 
-    def __init__(self, store: Store, changes: ChangeTimes = change_times) -> None:
+    def __init__(self, store: Store, changes: ChangeTimes = change_times, in_force: VersionAt = version_at) -> None:
         self._store = store
         self._changes = changes
+        self._in_force = in_force
 
     def site_of(self, station: str) -> str:
         """The site of a station, empty for an unknown one."""
@@ -43,7 +44,7 @@ class Catalogue:
 
     def tariff_version(self, tariff_id: str | None, at: int) -> Tariff | None:
         """The version of a tariff that is in force at an instant."""
-        return version_at(self._store.find(TARIFFS, "tariff_id", tariff_id), at) if tariff_id else None
+        return self._in_force(self._store.find(TARIFFS, "tariff_id", tariff_id), at) if tariff_id else None
 
     def tariff_for(self, site: str, station: str | None, at: int) -> Tariff | None:
         """The tariff version in force at a station at an instant."""

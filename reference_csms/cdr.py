@@ -8,6 +8,7 @@ withheld (C), or at the end. A withheld minute is never idle (INV-35). Energies 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import pairwise
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from sim.wire.ocmf import Reading
 IdleIntervals = Callable[[Sequence[Reading]], Sequence[tuple[int, int]]]
 TimeBillable = Callable[[str, Sequence[Reading]], bool]
 StopTime = Callable[[Instant, Instant], Instant]
+Energy = Callable[[Decimal, Decimal], Decimal]
 
 _LETTERS = {"none": "", "duration": "SR", "absolute": "S"}
 
@@ -29,6 +31,11 @@ _LETTERS = {"none": "", "duration": "SR", "absolute": "S"}
 def as_claimed(claimed: Instant, received: Instant) -> Instant:
     """The default for the part `stop_time`: the station's own time counts, not that of the delivery."""
     return claimed
+
+
+def between(begin: Decimal, end: Decimal) -> Decimal:
+    """The default for the part `energy`: the exact difference of the signed decimals (INV-31)."""
+    return end - begin
 
 
 def idle_intervals(readings: Sequence[Reading]) -> list[tuple[int, int]]:
@@ -64,7 +71,7 @@ def build_cdr(
     readings: Sequence[Reading],
     billable_time: bool,
     idle: Sequence[tuple[int, int]],
-    corrects: str | None = None,
+    energy: Energy = between,
 ) -> Cdr:
     """The CDR of a closed session. `readings` in order, in kWh, at least two."""
     assert session.stopped_at is not None
@@ -82,10 +89,9 @@ def build_cdr(
         zone=zone,
         started_at=session.started_at,
         stopped_at=session.stopped_at,
-        kwh=readings[-1].value - readings[0].value,
+        kwh=energy(readings[0].value, readings[-1].value),
         time_billable=billable_time,
-        periods=_periods(readings, idle),
-        corrects=corrects,
+        periods=_periods(readings, idle, energy),
     )
 
 
@@ -95,9 +101,9 @@ def at_stop_time(readings: Sequence[Reading], stop_time: StopTime, received: Ins
     return [*readings[:-1], replace(last, at=stop_time(last.at, received))]
 
 
-def _periods(readings: Sequence[Reading], idle: Sequence[tuple[int, int]]) -> tuple[Period, ...]:
+def _periods(readings: Sequence[Reading], idle: Sequence[tuple[int, int]], energy: Energy) -> tuple[Period, ...]:
     periods = []
     for before, after in pairwise(readings):
         resting = any(since <= before.at and after.at <= until for since, until in idle)
-        periods.append(Period(before.at, after.at, after.value - before.value, resting))
+        periods.append(Period(before.at, after.at, energy(before.value, after.value), resting))
     return tuple(periods)

@@ -7,7 +7,7 @@ changes).
 
 from __future__ import annotations
 
-from reference_csms.calls import Asked, encode_payload
+from reference_csms.calls import Asked, Welcome, encode_payload
 from reference_csms.catalogue import Catalogue
 from reference_csms.endpoint import Connection
 from reference_csms.stations import Stations, StationState
@@ -22,9 +22,10 @@ MAX_TRIES = 10
 class Configurator:
     """Keeps the configuration of accepted stations as it should be."""
 
-    def __init__(self, catalogue: Catalogue, stations: Stations) -> None:
+    def __init__(self, catalogue: Catalogue, stations: Stations, welcome: Welcome) -> None:
         self._catalogue = catalogue
         self._stations = stations
+        self._welcome = welcome
         self._given: dict[str, dict[str, str]] = {}
         self._next_day: Instant | None = None
 
@@ -32,6 +33,8 @@ class Configurator:
         """A station was accepted (`booted`) or came back: tell it everything, or only what it has not confirmed."""
         if self._next_day is None:
             self._next_day = Instant((now // DAY + 1) * DAY)
+        for action, payload in self._welcome(connection.state.station, booted):
+            connection.calls.ask(action, encode_payload(action, payload), Asked(), now)
         self._tell(connection, now, everything=booted)
 
     def next_day(self) -> Instant | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from reference_csms.calls import Asked, StationCalls, encode_payload
-from reference_csms.handlers.v16 import HANDLERS, Handlers
+from reference_csms.handlers.v16 import HANDLERS, QUIET, Handlers
 from reference_csms.records import UNKNOWN
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
@@ -74,8 +74,20 @@ class Connection:
         if not self._alive:
             return ()
         if type(event) is Received:
-            self._received(event.frame, now)
-        elif isinstance(event, Opened):
+            state = self.state
+            state.last_seen = now
+            state.messages += 1
+            if not state.unsaved:
+                self._stations.plan_to_save(state, now)
+                self._stage.moved = True
+            usual = glance(event.frame)
+            if usual is not None:
+                self._call(usual.id, usual.action, usual.request, now)
+            else:
+                self._unusual(event.frame, now)
+            return ()
+        self._stage.moved = True
+        if isinstance(event, Opened):
             self._opened(now)
         elif isinstance(event, Closed):
             self._gone(now)
@@ -111,12 +123,9 @@ class Connection:
 
     # -- frames ------------------------------------------------------------------------------------------------
 
-    def _received(self, frame: bytes, now: Instant) -> None:
-        self._stations.seen(self.state, now)
-        usual = glance(frame)
-        if usual is not None:
-            self._call(usual.id, usual.action, usual.request, now)
-            return
+    def _unusual(self, frame: bytes, now: Instant) -> None:
+        """An answer, or whatever else is no CALL in the usual writing."""
+        self._stage.moved = True
         try:
             message = ocppj.parse(frame)
         except ocppj.BadFrame as bad:
@@ -150,12 +159,15 @@ class Connection:
 
     def _call(self, id: str, action: str, request: Any, now: Instant) -> None:
         handler = HANDLERS.get(action)
+        if action not in QUIET:
+            self._stage.moved = True
         if handler is None:
             known = action in _ACTIONS
             self._refuse(id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
             return
         if not self._admit(action, self.state.accepted):
             self._refuse(id, "SecurityError", "the station is not accepted")
+            self._stage.moved = True
             self._ask_to_boot(now)
             return
         reply = handler(self._handlers, self.state, request, id, now)

@@ -2,8 +2,9 @@
 
 The old back-end gives an open transaction away and will not bill it any more; the new one takes it with the id that the
 station knows, the issuer of that id and the tariff as frozen at the start (M04). Of a transaction that the old one closed
-lately only the knowledge travels: the station may send its stop again, and the new back-end must recognise it and book
-nothing (INV-04). Both steps can be repeated without harm, since the tool that asks for them may lose an answer.
+lately only the knowledge travels: the station may send its start or stop again, and the new back-end must recognise it
+and book nothing (INV-04); so it is with stops that the old one holds in its quarantine. Both steps can be repeated without
+harm, since the tool that asks for them may lose an answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from msgspec.structs import asdict, replace
 
 from reference_csms import records
 from reference_csms.pricing.tariffs import tariff_from_row, tariff_to_row
-from reference_csms.records import FOREIGN_STOPS, SESSIONS, ForeignStop, Session
+from reference_csms.quarantine import SECOND_STOP
+from reference_csms.records import FOREIGN_STOPS, QUARANTINE, SESSIONS, ForeignStop, Quarantined, Session
 from reference_csms.sessions import Sessions
 from reference_csms.storage.port import Store
 from sim.backend import Row
@@ -40,9 +42,9 @@ _PLAIN = (
     "received_start_at",
     "start_key",
 )
-_CLOSED = tuple(name for name in ForeignStop.__struct_fields__ if name != "key")
-_OPTIONAL = ("customer", "grp", "stop_status")
-_INSTANTS = ("started_at", "received_start_at", "stopped_at", "closed_at")
+_CLOSED = tuple(name for name in ForeignStop.__struct_fields__ if name not in ("key", "held"))
+_OPTIONAL = ("customer", "grp", "stop_status", "start_key", "start_status")
+_INSTANTS = ("started_at", "received_start_at", "closed_at")
 
 
 class HandOver:
@@ -53,11 +55,13 @@ class HandOver:
         self._sessions = sessions
 
     def export(self, station: str, now: Instant) -> list[Row]:
-        """Give away the open transactions of a station, and tell the stops of the last 24 hours (`state` "closed").
+        """Give away the open transactions of a station, and tell the stops of the last 24 hours.
 
-        Open ones given away before are named again. Closed ones stay as they are here.
+        Open ones given away before are named again. What was closed (`state` "closed") or held because no session was
+        its own (`state` "held") stays as it is here: the next back-end only has to recognise it.
         """
-        opened, closed = [], []
+        opened: list[Row] = []
+        closed: list[ForeignStop] = []
         for session in self._store.find(SESSIONS, "station", station):
             if session.transaction_state == records.OPEN:
                 given = replace(session, transaction_state=records.HANDED_OVER, state=records.HANDED_OVER)
@@ -67,6 +71,7 @@ class HandOver:
                 opened.append(self._row(session))
             else:
                 closed.append(_stop_of(session))
+        closed += [_held(row) for row in self._store.find(QUARANTINE, "station", station) if _is_extra(row)]
         closed += self._store.find(FOREIGN_STOPS, "station", station)
         return opened + [_closed_row(stop) for stop in closed if stop.closed_at >= now - RECENT]
 
@@ -102,37 +107,50 @@ class HandOver:
 
 def _stop_of(session: Session) -> ForeignStop:
     """What another back-end must know of a closed session."""
-    assert session.meter_stop is not None and session.stopped_at is not None
     assert session.received_stop_at is not None and session.stop_key is not None
     return ForeignStop(
-        key=_key(session.issuer, session.station, session.transaction_id),
+        key=f"{session.issuer}|{session.station}|{session.transaction_id}",
         transaction_id=session.transaction_id,
         issuer=session.issuer,
         station=session.station,
-        connector=session.connector,
-        id_tag=session.id_tag,
         grp=session.grp,
-        meter_stop=session.meter_stop,
-        stopped_at=session.stopped_at,
         closed_at=session.received_stop_at,
         stop_key=session.stop_key,
         stop_status=session.stop_status,
+        start_key=session.start_key,
+        start_status=session.token_status,
     )
 
 
-def _key(issuer: str, station: str, transaction_id: int) -> str:
-    return f"{issuer}|{station}|{transaction_id}"
+def _is_extra(row: Quarantined) -> bool:
+    """Whether a held stop closed no session: a stop of nobody, of somebody else, or a second one."""
+    return row.session_id is None or row.reason == SECOND_STOP
+
+
+def _held(row: Quarantined) -> ForeignStop:
+    """What another back-end must know of a stop that is held here. Its id is not one that anybody here gave out."""
+    return ForeignStop(
+        key=f"held|{row.station}|{row.transaction_id}|{row.stop_key}",
+        transaction_id=row.transaction_id,
+        issuer="",
+        station=row.station,
+        grp=row.grp,
+        closed_at=row.at,
+        stop_key=row.stop_key,
+        stop_status=row.stop_status,
+        held=True,
+    )
 
 
 def _closed_row(stop: ForeignStop) -> Row:
     row: Row = asdict(stop)
     del row["key"]
-    row["state"] = records.CLOSED
+    row["state"] = records.HELD if row.pop("held") else records.CLOSED
     return row
 
 
 def _is_closed(row: Row) -> bool:
-    return row.get("state") == records.CLOSED
+    return row.get("state") in (records.CLOSED, records.HELD)
 
 
 def _values(row: Row, n: int, names: Sequence[str]) -> dict[str, Any]:
@@ -151,6 +169,9 @@ def _read(row: Row, n: int) -> dict[str, Any]:
 
 
 def _read_closed(row: Row, n: int) -> ForeignStop:
-    """The stop of a closed row. Raises BadInput."""
+    """The stop of a closed or held row. Raises BadInput."""
     values = _values(row, n, _CLOSED)
-    return ForeignStop(key=_key(values["issuer"], values["station"], values["transaction_id"]), **values)
+    place = f"{values['station']}|{values['transaction_id']}"
+    held = row.get("state") == records.HELD
+    key = f"held|{place}|{values['stop_key']}" if held else f"{values['issuer']}|{place}"
+    return ForeignStop(key=key, held=held, **values)

@@ -12,7 +12,7 @@ from typing import Any
 from reference_csms import records
 from reference_csms.authorization import ACCEPTED, Access
 from reference_csms.calls import Asked, BadPayload, encode_payload
-from reference_csms.configurator import Configurator
+from reference_csms.corrections import Corrections, NotPossible
 from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
 from reference_csms.parts import Parts
@@ -49,7 +49,7 @@ class Operations:
         access: Access,
         provisioner: Provisioner,
         hand_over: HandOver,
-        configurator: Configurator,
+        corrections: Corrections,
         installed: Installed,
         parts: Parts,
     ) -> None:
@@ -59,7 +59,7 @@ class Operations:
         self._access = access
         self._provisioner = provisioner
         self._hand_over = hand_over
-        self._configurator = configurator
+        self._corrections = corrections
         self._installed = installed
         self._parts = parts
         self._kinds: dict[str, Callable[[Args, str, Instant], Outcome | None]] = {
@@ -71,6 +71,8 @@ class Operations:
             "accept-station": self._accept_station,
             "hold-station": self._hold_station,
             "close-station": self._close_station,
+            "release-quarantine": self._release,
+            "correct-session": self._correct,
         }
 
     def take(self, operation: Operation, call_id: str, now: Instant) -> None:
@@ -82,6 +84,8 @@ class Operations:
             outcome = kind(operation.args, call_id, now)
         except _No as refused:
             outcome = refused.outcome
+        except NotPossible as err:
+            outcome = Refused(err.code, str(err))
         except (BadInput, BadPayload) as err:
             outcome = Refused("bad-input", str(err))
         except KeyError as err:
@@ -133,13 +137,16 @@ class Operations:
 
     # -- apps --------------------------------------------------------------------------------------------------
 
-    def _app_start(self, args: Args, call_id: str, now: Instant) -> None:
+    def _app_start(self, args: Args, call_id: str, now: Instant) -> Outcome | None:
         state = self._state(args)
         decision, token = self._access.by_mobile(str(args["mobile"]), state.row.site, now)
         if token is None:
             raise _No(decision, "nobody with this number")
         payload = {"idTag": token.token, "connectorId": args["connector"]}
+        if not self._parts.reaches_station(state.station, token.key):
+            return Answered({"status": "Accepted"})
         self._ask(state, "RemoteStartTransaction", payload, decision, call_id, now)
+        return None
 
     def _app_stop(self, args: Args, call_id: str, now: Instant) -> None:
         state = self._state(args)
@@ -208,10 +215,21 @@ class Operations:
 
     def _close_station(self, args: Args, call_id: str, now: Instant) -> Outcome:
         state = self._state(args)
-        self._stations.set_policy(state, records.CLOSE)
-        if state.connection is not None:
+        self._stations.set_policy(state, self._parts.close_station(state.row.policy))
+        if state.connection is not None and state.row.policy == records.CLOSE:
             state.connection.hang_up("the station was closed here", now)
         return Answered({"status": "Accepted"})
+
+    # -- putting right -----------------------------------------------------------------------------------------
+
+    def _release(self, args: Args, call_id: str, now: Instant) -> Outcome:
+        row = self._corrections.release(str(args["quarantine_id"]), str(args["actor"]), str(args["reason"]), now)
+        return Answered(row)
+
+    def _correct(self, args: Args, call_id: str, now: Instant) -> Outcome:
+        terms = dict(args["terms"])
+        row = self._corrections.correct(str(args["session_id"]), str(args["actor"]), str(args["reason"]), terms, now)
+        return Answered(row)
 
     def _state(self, args: Args) -> StationState:
         station = str(args["station"])

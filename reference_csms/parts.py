@@ -9,12 +9,21 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from reference_csms import authorization, cdr, matching, numbers, provision
+from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, stations
 from reference_csms.billing import ledger
 from reference_csms.metering import check
 from reference_csms.pricing import rating
 from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
-from reference_csms.pricing.tariffs import ChangeTimes, LocalMinute, Tariff, change_times, local_minute
+from reference_csms.pricing.tariffs import (
+    ChangeTimes,
+    LocalMinute,
+    Tariff,
+    VersionAt,
+    change_times,
+    local_minute,
+    version_at,
+)
+from sim.clock import Instant
 from sim.wire import ocmf
 
 AdmitCall = Callable[[str, bool], bool]
@@ -22,20 +31,32 @@ Gate = Callable[[str | None], str | None]
 Rate = Callable[[Cdr, Tariff, RatingPolicy], RatedCdr]
 Step = Callable[[], None]
 Committer = Callable[[Step, Step], None]
+CurrentTime = Callable[[str, Instant], Instant]
+Acknowledge = Callable[[str], bytes]
+ReachesStation = Callable[[str, str], bool]
 
 PARTS: dict[str, str] = {
     "transaction_ids": "(base, n) -> the n-th transaction id of this back-end, n from 1 and never the same twice",
     "admit_call": "(action, accepted) -> whether a station's CALL is taken; False is answered SecurityError",
     "authorize": "(token or None, site, now) -> Accepted, Blocked, Expired or Invalid",
     "may_remote_start": "(station accepted, decision) -> whether RemoteStart/Stop may be sent",
+    "reaches_station": "(station, token) -> whether a remote start that the app was promised is really sent",
+    "close_station": "(policy of a station) -> its policy once it is closed here",
+    "current_time": "(action, now) -> the currentTime told in answers to BootNotification and Heartbeat",
+    "acknowledge": "(action) -> the bytes that answer a notification",
+    "welcome": "(station, booted) -> [(action, payload)] that a station is asked first when it is accepted or comes back",
     "match_stop": "(view of the sessions, stop) -> Match: the session of a stop, or a quarantine reason",
     "deduplicate_stop": "(session, stop) -> close, repeat or second",
     "stop_time": "(time claimed, time received) -> the instant that counts as the end",
     "verify_record": "(record, registered public key) -> whether the signature is good",
+    "energy": "(signed begin, signed end) -> kWh between two readings",
+    "hold_session": "(session, time received) -> the closed session as it stands in the books while it is held",
     "time_billable": "(time_billing of the meter, readings) -> whether time may be billed",
     "idle_intervals": "(readings) -> [(from, to)] in which the EV rested by its own choice",
     "gate": "(reason against billing or None) -> reason to quarantine, or None to bill",
+    "tokens": "(token rows of the instruction sheet) -> token rows used here",
     "tariffs": "(tariff rows of the instruction sheet) -> tariff rows used here",
+    "tariff_version": "(versions of a tariff, instant) -> the version in force, or None",
     "change_times": "(energy bands, zone, UTC day) -> UTC times HH:MM at which the meter is to sign a reading",
     "local_time": "(instant, zone) -> minute of the local day, for rating and quotes",
     "rate": "(cdr, tariff, policy) -> rated CDR",
@@ -62,6 +83,21 @@ def commit_then_release(commit: Step, release: Step) -> None:
     release()
 
 
+def told_truly(action: str, now: Instant) -> Instant:
+    """The default currentTime: what time it is (INV-17)."""
+    return now
+
+
+def nothing_to_add(action: str) -> bytes:
+    """The default acknowledgement: an empty object, as the schemas of all notifications want it."""
+    return b"{}"
+
+
+def always_sent(station: str, token: str) -> bool:
+    """By default a remote start goes to its station."""
+    return True
+
+
 class Parts(Struct, frozen=True, kw_only=True):
     """The parts of one back-end, as described in `PARTS`."""
 
@@ -69,14 +105,23 @@ class Parts(Struct, frozen=True, kw_only=True):
     admit_call: AdmitCall = admit_call
     authorize: authorization.Authorize = authorization.authorize
     may_remote_start: authorization.MayRemoteStart = authorization.may_remote_start
+    reaches_station: ReachesStation = always_sent
+    close_station: stations.ClosePolicy = stations.shut
+    current_time: CurrentTime = told_truly
+    acknowledge: Acknowledge = nothing_to_add
+    welcome: calls.Welcome = calls.no_welcome
     match_stop: matching.MatchStop = matching.match_stop
     deduplicate_stop: matching.DeduplicateStop = matching.deduplicate_stop
     stop_time: cdr.StopTime = cdr.as_claimed
     verify_record: check.VerifyRecord = ocmf.verify
+    energy: cdr.Energy = cdr.between
+    hold_session: quarantine.HoldSession = quarantine.as_closed
     time_billable: cdr.TimeBillable = cdr.time_billable
     idle_intervals: cdr.IdleIntervals = cdr.idle_intervals
     gate: Gate = hold_objections
-    tariffs: provision.TransformTariffs = provision.as_given
+    tokens: provision.Transform = provision.as_given
+    tariffs: provision.Transform = provision.as_given
+    tariff_version: VersionAt = version_at
     change_times: ChangeTimes = change_times
     local_time: LocalMinute = local_minute
     rate: Rate = rating.rate

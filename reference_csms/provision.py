@@ -27,7 +27,7 @@ from sim.backend import Row
 from sim.clock import Instant, parse_iso, zone
 from sim.errors import BadInput
 
-TransformTariffs = Callable[[Sequence[Row]], Sequence[Row]]
+Transform = Callable[[Sequence[Row]], Sequence[Row]]
 
 WHATS = ("owners", "tariffs", "sites", "stations", "meters", "tokens")
 TIME_BILLING = ("none", "duration", "absolute")
@@ -42,17 +42,17 @@ _POLICIES = {
 
 
 def as_given(rows: Sequence[Row]) -> Sequence[Row]:
-    """The default for the part `tariffs`: prices are taken over as they stand."""
+    """The default for the parts `tariffs` and `tokens`: rows are taken over as they stand."""
     return rows
 
 
 class Provisioner:
     """Writes rows of the instruction sheet into the store. Loading the same rows again changes nothing."""
 
-    def __init__(self, store: Store, backend: str, transform: TransformTariffs = as_given) -> None:
+    def __init__(self, store: Store, backend: str, tariffs: Transform = as_given, tokens: Transform = as_given) -> None:
         self._store = store
         self._backend = backend
-        self._transform = transform
+        self._transforms = {"tariffs": tariffs, "tokens": tokens}
 
     def load(self, provision: Mapping[str, Sequence[Row]]) -> None:
         """Everything at once, at the first start. Raises BadInput."""
@@ -67,8 +67,8 @@ class Provisioner:
         return len(rows)
 
     def _take(self, what: str, rows: Sequence[Row], first: bool) -> None:
-        if what == "tariffs":
-            rows = self._transform(rows)
+        transform = self._transforms.get(what, as_given)
+        rows = transform(rows)
         readers = [_Reader(what, n, row) for n, row in enumerate(rows)]
         if what == "stations":
             for station in [self._station(reader, first) for reader in readers]:

@@ -7,11 +7,12 @@ the checks first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from reference_csms.commands import Stop
+from reference_csms.commands import Answer, Stop
 from reference_csms.metering.check import Judgement
 from reference_csms.numbers import Numbers
 from reference_csms.records import QUARANTINE, RECORDS, Quarantined, Session, SignedRecord
@@ -40,6 +41,13 @@ REASONS = (
 )
 ACTOR = "billing-gate"
 
+HoldSession = Callable[[Session, Instant], Session]
+
+
+def as_closed(session: Session, received: Instant) -> Session:
+    """The default for the part `hold_session`: what is held keeps the times of its own start and stop."""
+    return session
+
 
 class Quarantine:
     """Writes quarantine rows and the signed records that belong to them."""
@@ -50,7 +58,14 @@ class Quarantine:
         self._backend = backend
 
     def hold(
-        self, reason: str, detail: str, stop: Stop, judgement: Judgement, session: Session | None, energy_wh: int | None
+        self,
+        reason: str,
+        detail: str,
+        stop: Stop,
+        judgement: Judgement,
+        session: Session | None,
+        energy_wh: int | None,
+        answer: Answer,
     ) -> Quarantined:
         """Hold a stop, or the session it closed. The same thing delivered again finds its row (INV-04, INV-40)."""
         if reason not in REASONS:
@@ -72,6 +87,10 @@ class Quarantine:
             evidence=_evidence(stop, judgement),
             actor=ACTOR,
             at=stop.received_at,
+            stop_key=stop.key,
+            stop_status=answer.status,
+            grp=answer.parent,
+            values=stop.values,
         )
         self._store.insert(QUARANTINE, row)
         return row
@@ -95,6 +114,14 @@ class Quarantine:
                 received_at=received_at,
             )
             self._store.insert(RECORDS, record)
+
+    def judge_again(self, judgement: Judgement, session_id: str) -> None:
+        """A released session: what its records are worth now. Their text stays as it came."""
+        for found in judgement.found:
+            kept = self._store.get(RECORDS, f"{found.digest}/{session_id}")
+            assert kept is not None
+            key_id = found.meter.key_id if found.meter else None
+            self._store.update(RECORDS, replace(kept, key_id=key_id, verdict=found.verdict, reason=found.reason))
 
     def seen_elsewhere(self, digest: str, session_id: str) -> bool:
         """Whether another session brought this record before."""

@@ -25,6 +25,10 @@ BILLED = "billed"
 FREE = "free"
 QUARANTINED = "quarantined"
 
+# state of a quarantine row
+HELD = "held"
+RELEASED = "released"
+
 # registration
 UNKNOWN = "unknown"
 PENDING = "pending"
@@ -185,21 +189,22 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     """A stop that another back-end has booked already, known here only to be recognised when it is sent again.
 
     It stands for no energy, appears in no book and is never billed. `stop_key` is the business key of that stop,
-    `stop_status` and `grp` what was answered to it, `closed_at` when the other back-end received it.
+    `stop_status` and `grp` what was answered to it, `closed_at` when the other back-end received it. `start_key` and
+    `start_status` are those of the start, so that this is recognised too. `held`: the other back-end closed nothing
+    with this stop and keeps it in its quarantine; then only an equal stop is the same.
     """
 
     key: str
     transaction_id: int
     issuer: str
     station: str
-    connector: int
-    id_tag: str
     grp: str | None
-    meter_stop: int
-    stopped_at: Instant
     closed_at: Instant
     stop_key: str
     stop_status: str | None
+    start_key: str | None = None
+    start_status: str | None = None
+    held: bool = False
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -275,7 +280,8 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     """Something that was accepted on the wire and must not be billed, with its reason and evidence.
 
     `fingerprint` makes repeated deliveries of the same thing one row. `energy_wh` is None where the row stands for no
-    energy of its own (a second or stray stop).
+    energy of its own (a second or stray stop). `stop_key`, `stop_status` and `grp`: the stop and what was answered to
+    it. A released row names who released it, why and when (INV-40).
     """
 
     quarantine_id: str
@@ -289,7 +295,28 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     evidence: str
     actor: str
     at: Instant
-    state: str = "held"
+    stop_key: str = ""
+    stop_status: str | None = None
+    grp: str | None = None
+    values: tuple[str, ...] = ()
+    state: str = HELD
+    released_by: str | None = None
+    released_because: str | None = None
+    released_at: Instant | None = None
+
+
+class Correction(Struct, frozen=True, kw_only=True):
+    """What was put right afterwards: the CDR corrected, its credit, the CDR in its place; who did it and why (INV-40)."""
+
+    correction_id: str
+    session_id: str
+    bill: str
+    cdr_id: str
+    credit_id: str
+    corrected_id: str
+    actor: str
+    reason: str
+    at: Instant
 
 
 COUNTERS = Table("counters", Counter, "name")
@@ -301,14 +328,15 @@ TOKENS = Table("tokens", Token, "key", ("mobile",))
 METERS = Table("meters", Meter, "key_id", ("meter_id",))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
-FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station",))
+FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
 GIVEN = Table("given", Given, "station")
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
 CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
 RATED = Table("rated", Rated, "rated_id", ("cdr_id",))
 DUES = Table("dues", Due, "number", ("state",))
-BILLS = Table("bills", Bill, "number", append_only=True)
-QUARANTINE = Table("quarantine", Quarantined, "quarantine_id", ("fingerprint",))
+BILLS = Table("bills", Bill, "number", ("session_id",), append_only=True)
+QUARANTINE = Table("quarantine", Quarantined, "quarantine_id", ("fingerprint", "station", "session_id"))
+CORRECTIONS = Table("corrections", Correction, "correction_id", ("session_id",), append_only=True)
 
 ALL_TABLES = (
     COUNTERS,
@@ -328,5 +356,6 @@ ALL_TABLES = (
     DUES,
     BILLS,
     QUARANTINE,
+    CORRECTIONS,
     JOURNAL,
 )

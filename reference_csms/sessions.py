@@ -53,6 +53,8 @@ class Sessions:
     def start(self, start: Start) -> Answer:
         """Open a session, or find the one that this start opened before."""
         known = self._store.find(SESSIONS, "start_key", start.key)
+        for told in () if known else self._store.find(FOREIGN_STOPS, "start_key", start.key):
+            return Answer(told.start_status, told.grp, told.transaction_id)  # begun and ended at another back-end
         session = known[0] if known else self._open(start)
         return Answer(session.token_status, session.grp, session.transaction_id)
 
@@ -94,9 +96,9 @@ class Sessions:
             return Answer(session.stop_status, session.grp if session.stop_status else None)
         answer = self._answer(stop)
         if verdict == CLOSE:
-            self._settlement.close(session, stop, answer.status)
+            self._settlement.close(session, stop, answer)
             return replace(answer, connector=session.connector)
-        self._hold(stop, SECOND_STOP, f"session {session.session_id} was closed with other values", session)
+        self._hold(stop, SECOND_STOP, f"session {session.session_id} was closed with other values", session, answer)
         return answer
 
     def _unmatched(self, stop: Stop, match: Match) -> Answer:
@@ -104,28 +106,34 @@ class Sessions:
         foreign = self._foreign(stop)
         if foreign is not None and foreign.stop_key == stop.key:
             return Answer(foreign.stop_status, foreign.grp if foreign.stop_status else None)
+        answer = self._answer(stop)
         if foreign is not None:
             detail = f"transaction {foreign.transaction_id} was closed at {foreign.issuer} with other values"
-            self._hold(stop, SECOND_STOP, detail, None)
-            return self._answer(stop)
-        self._hold(stop, match.reason, match.detail, None)
-        return self._answer(stop)
+            self._hold(stop, SECOND_STOP, detail, None, answer)
+        else:
+            self._hold(stop, match.reason, match.detail, None, answer)
+        return answer
 
     def _foreign(self, stop: Stop) -> ForeignStop | None:
-        """What another back-end said of this transaction. Without an id (1.6 errata §3.18) only an equal stop is it."""
-        for known in self._store.find(FOREIGN_STOPS, "station", stop.station):
-            if known.transaction_id == stop.transaction_id:
-                return known
-            if stop.transaction_id <= 0 and known.stop_key == stop.key:
-                return known
-        return None
+        """What another back-end said of this transaction. Without an id (1.6 errata §3.18) only an equal stop is it.
 
-    def _hold(self, stop: Stop, reason: str, detail: str, session: Session | None) -> None:
+        Neither is more than an equal stop the same as one that the other back-end could not match and holds.
+        """
+        closed = None
+        for known in self._store.find(FOREIGN_STOPS, "station", stop.station):
+            same = known.transaction_id == stop.transaction_id
+            if known.stop_key == stop.key and (same or stop.transaction_id <= 0):
+                return known
+            if same and not known.held:
+                closed = closed or known
+        return closed
+
+    def _hold(self, stop: Stop, reason: str, detail: str, session: Session | None, answer: Answer) -> None:
         """Hold a stop that closes nothing. Only one of an unknown transaction stands for energy of its own."""
         judgement = self._check.unmatched(stop.values, reason)
         energy = judgement.energy_kwh if reason == UNKNOWN_TRANSACTION else None
         energy_wh = None if energy is None else int(energy * 1000)
-        self._quarantine.hold(reason, detail, stop, judgement, session, energy_wh)
+        self._quarantine.hold(reason, detail, stop, judgement, session, energy_wh, answer)
         self._quarantine.keep_records(judgement, None, stop.station, stop.received_at)
 
     def _answer(self, stop: Stop) -> Answer:

@@ -15,7 +15,7 @@ from reference_csms.authorization import ACCEPTED, INVALID
 from reference_csms.billing.run import Outbox
 from reference_csms.catalogue import Catalogue
 from reference_csms.cdr import at_stop_time, build_cdr
-from reference_csms.commands import Stop
+from reference_csms.commands import Answer, Stop
 from reference_csms.metering.check import NOT_BILLABLE, Judgement, RecordCheck
 from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
@@ -57,8 +57,8 @@ class Settlement:
         self._backend = backend
         self._policy = RatingPolicy(local_minute=parts.local_time)
 
-    def close(self, session: Session, stop: Stop, status: str | None) -> Session:
-        """Close a session with its stop and settle it. `status` is the answer given on the stop's idTag."""
+    def close(self, session: Session, stop: Stop, answer: Answer) -> Session:
+        """Close a session with its stop and settle it. `answer` is what is said on the stop's idTag."""
         closed = replace(
             session,
             meter_stop=stop.meter_stop,
@@ -66,25 +66,32 @@ class Settlement:
             received_stop_at=stop.received_at,
             stop_reason=stop.reason,
             stop_key=stop.key,
-            stop_status=status,
+            stop_status=answer.status,
             transaction_state=records.CLOSED,
             state=records.OPEN,
             reason=None,
         )
         judgement = self._check.judge(stop.values, closed)
-        reason, detail = self._objection(closed, judgement)
+        reason, detail = self.objection(closed, judgement)
         self._quarantine.keep_records(judgement, closed.session_id, closed.station, stop.received_at)
         held = self._parts.gate(reason)
-        zone = self._zone(closed)
-        if held is None and closed.tariff is not None and zone is not None and len(judgement.readings) > 1:
-            settled = self._rate(closed, closed.tariff, zone, judgement, stop.received_at)
-        else:
+        settled = self.bill(closed, judgement, stop.received_at) if held is None else None
+        if settled is None:
             settled = replace(closed, state=records.QUARANTINED, reason=held or reason)
-            self._quarantine.hold(held or reason or NOT_BILLABLE, detail, stop, judgement, settled, settled.energy_wh)
+            settled = self._parts.hold_session(settled, stop.received_at)
+            because = held or reason or NOT_BILLABLE
+            self._quarantine.hold(because, detail, stop, judgement, settled, settled.energy_wh, answer)
         self._store.update(SESSIONS, settled)
         return settled
 
-    def _objection(self, session: Session, judgement: Judgement) -> tuple[str | None, str]:
+    def bill(self, session: Session, judgement: Judgement, now: Instant) -> Session | None:
+        """Rate a closed session and put it in line for its bill; None if it lacks what a price needs."""
+        zone = self._zone(session)
+        if session.tariff is None or zone is None or len(judgement.readings) < 2:
+            return None
+        return self._rate(session, session.tariff, zone, judgement, now)
+
+    def objection(self, session: Session, judgement: Judgement) -> tuple[str | None, str]:
         """Why this session must not be billed, None if it may be."""
         if session.token_status == INVALID:
             return UNKNOWN_TOKEN, "the token is unknown here"
@@ -121,10 +128,10 @@ class Settlement:
     def _rate(self, session: Session, tariff: Tariff, zone: str, judgement: Judgement, now: Instant) -> Session:
         """CDR, rated CDR and a place in the outbox; below the minimum the session is free, with that reason (B12)."""
         cdr_id = f"{self._backend}-c-{self._numbers.next('cdr'):06d}"
-        readings = at_stop_time(judgement.readings, self._parts.stop_time, now)
+        readings = at_stop_time(judgement.readings, self._parts.stop_time, session.received_stop_at or now)
         billable_time = self._time_billable(judgement, readings)
         idle = self._parts.idle_intervals(readings)
-        cdr = build_cdr(cdr_id, session, tariff, zone, readings, billable_time, idle)
+        cdr = build_cdr(cdr_id, session, tariff, zone, readings, billable_time, idle, self._parts.energy)
         rated = self._parts.rate(cdr, tariff, self._policy)
         rated_id = f"{self._backend}-r-{self._numbers.next('rated'):06d}"
         self._store.insert(CDRS, cdr)

@@ -10,15 +10,17 @@ from sim.machine import Effect
 
 
 class Stage:
-    """Effects of the running group."""
+    """Effects of the running group, and whether a deadline of the house may have moved with it."""
 
     def __init__(self) -> None:
         self._effects: list[Effect] = []
         self.add = self._effects.append
+        self.moved = True
+        """Set by everything but readings and heartbeats, which write nothing down and wait for nothing."""
 
     def release_all(self, release: Release) -> None:
         """Let everything go in order. What `release` does not take is lost, as in a crash."""
-        effects = list(self._effects)
+        effects = self._effects.copy()
         self._effects.clear()
         for effect in effects:
             release(effect)

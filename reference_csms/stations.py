@@ -6,6 +6,7 @@ written at once with its unit of work. Live state never opens or closes a sessio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -26,6 +27,14 @@ _REGISTRATION = {
     records.HOLD: records.PENDING,
     records.REJECT: records.REJECTED,
 }
+
+
+ClosePolicy = Callable[[str], str]
+
+
+def shut(policy: str) -> str:
+    """The default for the part `close_station`: a closed identity is refused from then on, whatever it was."""
+    return records.CLOSE
 
 
 class StationState:
@@ -106,15 +115,12 @@ class Stations:
 
     # -- live state --------------------------------------------------------------------------------------------
 
-    def seen(self, state: StationState, now: Instant) -> None:
-        """A message came: count it, and plan to write the live state with the next batch."""
-        state.last_seen = now
-        state.messages += 1
-        if not state.unsaved:
-            state.unsaved = True
-            self._unsaved.append(state)
-            if self._save_at is None:
-                self._save_at = Instant(now + SAVE_EVERY)
+    def plan_to_save(self, state: StationState, now: Instant) -> None:
+        """There is news of this station: write its live state with the next batch."""
+        state.unsaved = True
+        self._unsaved.append(state)
+        if self._save_at is None:
+            self._save_at = Instant(now + SAVE_EVERY)
 
     def next_save(self) -> Instant | None:
         """When `save` is wanted."""

@@ -39,6 +39,7 @@ FAULTS = {
     "meter.tamper": "signed record changed on the way",
     "meter.key-unregistered": "meter's key never registered",
     "station.stray-stop": "stop sent for another's session",
+    "station.second-stop": "same session ended twice",
     "station.withhold": "station withholds power",
     "station.power-loss": "station without mains",
 }

@@ -29,6 +29,7 @@ FAULT_KEYS: Mapping[str, FaultKeys] = {
     "meter.tamper": FaultKeys(needs=("at",)),
     "meter.key-unregistered": FaultKeys(),
     "station.stray-stop": FaultKeys(needs=("at",), may=("lasts",)),
+    "station.second-stop": FaultKeys(needs=("at",), may=("lasts",)),
     "station.withhold": FaultKeys(needs=("at", "lasts")),
     "station.power-loss": FaultKeys(needs=("at", "lasts")),
     "station.never-redials": FaultKeys(needs=("lasts",), may=("on",)),

@@ -1,13 +1,15 @@
 """The command line `chargerig`. One door to typer.
 
 Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing
-found but something could not be judged. With --json standard output carries one JSON document and nothing else.
+found but something could not be judged, 130 and 143 stopped by Ctrl-C or SIGTERM. With --json standard output carries
+one JSON document and nothing else, whatever a target prints.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Done, Wish, r
 from scenarios.load import load_scenario, unknown, with_sessions
 from scenarios.model import Scenario, plain
 from scenarios.runfolder import open_run
+from scenarios.stopping import Stopped, quiet, stopping
 from sim.errors import BadInput, TargetFailed
 
 app = typer.Typer(
@@ -49,18 +52,26 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everyt
 
 @contextmanager
 def _guarded(as_json: bool) -> Iterator[None]:
-    """Exit code 2 and one sentence for a user's mistake, 3 for ours and for a target that raises, each told apart."""
+    """Exit code 2 and one sentence for a user's mistake, 3 for ours and for a target that raises, each told apart.
+
+    SIGTERM ends as Ctrl-C does, through every `finally` on the way, with exit code 143 instead of 130.
+    """
     try:
-        yield
+        with stopping():
+            yield
     except BadInput as bad:
         cli_screen.complain(str(bad))
         if as_json:
             keys = {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}
             _print_json({"error": {"sentence": str(bad), **keys}, "exit_code": BAD_INPUT})
         raise typer.Exit(BAD_INPUT) from None
-    except KeyboardInterrupt:
-        cli_screen.complain("stopped by hand; nothing was written")
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stop:
+        code = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
+        how = "stopped by a signal" if isinstance(stop, Stopped) else "stopped by hand"
+        cli_screen.complain(f"{how}; nothing was written")
+        if as_json:
+            _print_json({"error": {"sentence": f"{how}; nothing was written"}, "exit_code": code})
+        raise typer.Exit(code) from None
     except typer.Exit:
         raise
     except TargetFailed as failed:
@@ -133,7 +144,7 @@ def run(
         for day in days:
             place = out if out is None or len(days) == 1 else out / f"{day.name}-seed{seed}"
             wish = Wish(seed, target, place, repeat, forgiven, command)
-            with cli_screen.progress(f"{day.name}, seed {seed}", day.day.zone) as tell:
+            with cli_screen.progress(f"{day.name}, seed {seed}", day.day.zone) as tell, quiet():
                 done.append(run_one(day, wish, _doors(context), tell))
             if not as_json:
                 _show(done[-1].folder)
@@ -278,7 +289,8 @@ def mutants(
         rows = []
         for one in name or known:
             cli_screen.err().print(f"{one}: {known[one]}", soft_wrap=True, markup=False)
-            rows.append(doors.run_mutant(one, seed))
+            with quiet():
+                rows.append(doors.run_mutant(one, seed))
         caught = sum(bool(row.caught) for row in rows)
         code = OK if caught == len(rows) else FINDING
         if as_json:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from reports.summary import Summary
-from scenarios.model import Scenario, duration_text, hhmm
+from scenarios.model import Scenario, duration_text, hhmm, plain
 from sim import clock
 from sim.clock import HOUR
 
@@ -88,7 +88,9 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
         yield f"owner {name}", f"{owner.name}, {owner.country}, {owner.currency}, VAT {owner.vat_percent} %"
     for tariff in one.tariff:
         bands = ", ".join(f"{hhmm(b.from_)}-{hhmm(b.to)} {b.price}" for b in tariff.energy)
-        yield f"tariff {tariff.tariff_id}", f"{tariff.currency} per kWh: {bands}; start {tariff.start_fee}"
+        since = "" if tariff.valid_from is None else f", from {plain(tariff.valid_from)}"
+        terms = f"{tariff.currency} per kWh: {bands}; start {tariff.start_fee}{since}"
+        yield f"tariff {tariff.tariff_id} {tariff.version}", terms
     for name, site in one.sites.items():
         place = "moves from legacy to new" if site.backend == "move" else f"at {site.backend}"
         yield f"site {name}", f"{site.owner}, {one.tariff_of(site).tariff_id}, {place}"

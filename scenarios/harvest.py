@@ -30,6 +30,7 @@ def harvest(
     world: VirtualWorld,
     stage: Stage,
     wire: WireRecorder,
+    oddities: Sequence[Row],
     truth: TruthRecorder,
     path: Path | None,
     ours: Collection[str] = (),
@@ -45,7 +46,15 @@ def harvest(
     quotes: Quotes = {"quotes_grid": _grid(stage, sources), "quotes_rerated": _rerated(sources, books)}
     own = os.environ.get("PYTHONHASHSEED", "random")
     return write_evidence(
-        path, truth=truth, wire=wire, books=books, quotes=quotes, plan=stage.plan, ended_at=now, hash_seed=own
+        path,
+        truth=truth,
+        wire=wire,
+        books=books,
+        quotes=quotes,
+        oddities=oddities,
+        plan=stage.plan,
+        ended_at=now,
+        hash_seed=own,
     )
 
 

@@ -20,17 +20,8 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from scenarios import catalogue, load_rules
-from scenarios.model import (
-    Claim,
-    DecimalText,
-    Duration,
-    LocalTime,
-    Scenario,
-    Sessions,
-    ZoneName,
-    parse_decimal,
-    parse_local_time,
-)
+from scenarios.load_text import parse_decimal, parse_local_time
+from scenarios.model import Claim, DecimalText, Duration, LocalTime, Scenario, Sessions, ZoneName
 from sim import clock
 from sim.errors import BadInput
 
@@ -39,6 +30,7 @@ _DESCRIBED: Mapping[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    datetime.datetime: "a date with time and offset, without quotes, such as 2019-06-12 12:00:00+02:00",
     datetime.date: "a date without quotes such as 2019-06-12",
     Duration: 'a duration in quotes such as "90s", "5m" or "1h30m"',
     LocalTime: 'a time of the day in quotes such as "08:30"',
@@ -184,13 +176,16 @@ class _Reader:
         if kind is datetime.date and isinstance(value, datetime.datetime):
             raise self._bad(place, f"{_shown(value)} has a time of the day", _describe(kind))
         try:
-            return msgspec.convert(value, kind, dec_hook=_special)
+            made = msgspec.convert(value, kind, dec_hook=_special)
         except msgspec.ValidationError as err:
             problem = str(err).split(" - at `$")[0]
             if problem.startswith(("Expected", "Invalid")):
                 raise self._bad(place, f"{_shown(value)} is not usable here", _describe(kind)) from None
             problem, _, allowed = problem.partition("; allowed: ")
             raise self._bad(place, problem, allowed or _describe(kind)) from None
+        if isinstance(made, datetime.datetime) and made.tzinfo is None:
+            raise self._bad(place, f"{_shown(value)} is a time of no zone", _describe(kind))
+        return made
 
     def _bad(self, place: str, problem: str, allowed: str) -> BadInput:
         return BadInput(self._file, place or "top level", problem, allowed)

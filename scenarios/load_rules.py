@@ -23,6 +23,25 @@ SLOWEST_MS = 60_000
 LEAST_APP_SHARE = 0.25
 """At least a quarter of the visits start from an app: a rule of the house, kept by the population of the day, too."""
 LONGEST = 31 * DAY
+MOST_DAYS = 30
+LONGEST_REST = 100 * DAY
+FROM_STATIONS = (
+    "Authorize",
+    "BootNotification",
+    "DataTransfer",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "SignedFirmwareStatusNotification",
+    "StartTransaction",
+    "StatusNotification",
+    "StopTransaction",
+)
+"""The actions of OCPP 1.6 that a station calls (1.6 §4; security white paper §4)."""
 
 
 def judge(scenario: Scenario, file: str) -> None:
@@ -60,9 +79,13 @@ def _day(scenario: Scenario, file: str) -> None:
     first, last = YEARS
     years = f"a date from {first}-01-01 to {last}-12-31"
     _need(first <= day.date.year <= last, file, "day.date", f"{day.date} is too far away", years)
-    fits = DAY + MINUTE <= day.horizon <= LONGEST
-    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover the day", "more than 24h, up to 31d")
-    _need(MINUTE <= day.settle <= LONGEST, file, "day.settle", "nothing could come to rest in it", "from 1m to 31d")
+    _need(1 <= day.days <= MOST_DAYS, file, "day.days", f"{day.days} is out of range", f"from 1 to {MOST_DAYS}")
+    fits = day.days * DAY + MINUTE <= day.horizon <= LONGEST
+    what = "the day" if day.days == 1 else f"{day.days} days"
+    allowed = f"more than {day.days * 24}h, up to 31d"
+    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover {what}", allowed)
+    fits = MINUTE <= day.settle <= LONGEST_REST
+    _need(fits, file, "day.settle", "nothing could come to rest in it", "from 1m to 100d")
 
 
 def _currencies(scenario: Scenario, file: str) -> None:
@@ -74,8 +97,6 @@ def _currencies(scenario: Scenario, file: str) -> None:
 
 
 def _tariffs(scenario: Scenario, file: str) -> None:
-    twice = [name for name, count in Counter(t.tariff_id for t in scenario.tariff).items() if count > 1]
-    _need(not twice, file, "tariff", f"the tariff {twice[:1]} is there twice", "one [[tariff]] for each tariff_id")
     for number, tariff in enumerate(scenario.tariff):
         place = f"tariff[{number}]"
         _need(tariff.prices_include_vat, file, f"{place}.prices_include_vat", "net prices are not rated yet", "true")
@@ -89,6 +110,35 @@ def _tariffs(scenario: Scenario, file: str) -> None:
             _need(
                 percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100"
             )
+    _versions(scenario, file)
+
+
+def _versions(scenario: Scenario, file: str) -> None:
+    """Of each tariff one version is in force at any time of the day, and a later one has a higher number."""
+    last: dict[str, Tariff] = {}
+    for number, tariff in enumerate(scenario.tariff):
+        place, before = f"tariff[{number}]", last.get(tariff.tariff_id)
+        if before is None:
+            problem = f"{tariff.tariff_id} has no price when the day begins"
+            allowed = "no valid_from, or one before the day, for the first version of a tariff"
+            _need(tariff.begins <= scenario.day.start, file, f"{place}.valid_from", problem, allowed)
+        else:
+            problem = f"version {tariff.version} of {tariff.tariff_id} comes after version {before.version}"
+            _need(
+                tariff.version > before.version, file, f"{place}.version", problem, "a higher one than the one before"
+            )
+            problem = f"{tariff.tariff_id} {tariff.version} is not valid later than {before.version}"
+            _need(
+                tariff.begins > before.begins, file, f"{place}.valid_from", problem, "a later instant for each version"
+            )
+            for name in ("currency", "vat_percent"):
+                problem = f"{getattr(tariff, name)} is not that of version {before.version}"
+                same = getattr(tariff, name) == getattr(before, name)
+                _need(same, file, f"{place}.{name}", problem, getattr(before, name))
+            problem = f"the prices of {tariff.tariff_id} {tariff.version} change at other times of the day than before"
+            same = [(b.from_, b.to) for b in tariff.energy] == [(b.from_, b.to) for b in before.energy]
+            _need(same, file, f"{place}.energy", problem, "the bands of the version before, at other prices")
+        last[tariff.tariff_id] = tariff
 
 
 def _bands(tariff: Tariff, file: str, place: str) -> None:
@@ -234,6 +284,8 @@ def _faults(scenario: Scenario, file: str) -> None:
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
+        if fault.on:
+            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]
     _need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")

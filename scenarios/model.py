@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,7 @@ from sim.clock import DAY, HOUR, MINUTE, Instant
 Moment = Literal["before-commit", "before-replies", "after-first-reply"]
 Backend = Literal["legacy", "new", "move"]
 LARGEST = "largest-of-legacy"
+ALWAYS = Instant(-(2**53))
 
 
 class Duration(int):
@@ -55,13 +56,14 @@ class Claim(_Part, frozen=True, kw_only=True):
 
 
 class Day(_Part, frozen=True, kw_only=True):
-    """The virtual day. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
+    """The virtual day, or `days` of them. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
 
     The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for
     `settle`, in which everything that is still open has to come to rest.
     """
 
     date: datetime.date
+    days: int = 1
     zone: ZoneName
     horizon: Duration
     settle: Duration
@@ -115,10 +117,14 @@ class EnergyBand(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class Tariff(_Part, frozen=True, kw_only=True):
-    """What is charged. Prices are gross for all consumers; discounts are percent on energy only."""
+    """One version of what is charged. Prices are gross for all consumers; discounts are percent on energy only.
+
+    `valid_from`: the instant from which this version is in force; without it, from the beginning.
+    """
 
     tariff_id: str
     version: int
+    valid_from: datetime.datetime | None = None
     currency: str
     vat_percent: DecimalText
     prices_include_vat: bool = True
@@ -129,6 +135,11 @@ class Tariff(_Part, frozen=True, kw_only=True):
     group_discounts: dict[str, DecimalText] = {}
     minimum_wh: int = 100
 
+    @property
+    def begins(self) -> Instant:
+        """From when on this version is in force, in ms; without `valid_from` before any day."""
+        return ALWAYS if self.valid_from is None else clock.from_datetime(self.valid_from)
+
     def row(self) -> dict[str, Any]:
         """As it goes into `Setup.provision["tariffs"]`: decimals as text, bands as `HH:MM`."""
         bands = [{"from": hhmm(b.from_), "to": hhmm(b.to), "price": str(b.price)} for b in self.energy]
@@ -136,7 +147,7 @@ class Tariff(_Part, frozen=True, kw_only=True):
         row = {name: getattr(self, name) for name in self.__struct_fields__}
         for name in ("vat_percent", "start_fee", "idle_per_minute"):
             row[name] = str(row[name])
-        return {**row, "energy": bands, "group_discounts": discounts}
+        return {**row, "valid_from": max(0, self.begins), "energy": bands, "group_discounts": discounts}
 
 
 class Site(_Part, frozen=True, kw_only=True):
@@ -152,7 +163,8 @@ class Fleet(_Part, frozen=True, kw_only=True):
     """What stands at the sites. `profiles` are shares by vendor profile for sites that name none.
 
     `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number that a
-    station has.
+    station has. `rest_after` is how long after the horizon all stations are switched off, for days on which only
+    bills are written; without it they stay on to the end.
     """
 
     profiles: dict[str, float]
@@ -161,6 +173,7 @@ class Fleet(_Part, frozen=True, kw_only=True):
     aligned_s: int = 0
     connectors: int = 1
     power_w: int = 7400
+    rest_after: Duration | None = None
 
 
 class App(_Part, frozen=True, kw_only=True):
@@ -284,9 +297,10 @@ class Scenario(_Part, frozen=True, kw_only=True):
     checks: Checks
 
     def tariff_of(self, site: Site) -> Tariff:
-        """The tariff of a site: its own, or that of its owner."""
+        """The tariff of a site, its own or that of its owner, in the version in force when the day begins."""
         wanted = site.tariff or self.owners[site.owner].tariff
-        return next(tariff for tariff in self.tariff if tariff.tariff_id == wanted)
+        versions = [one for one in self.tariff if one.tariff_id == wanted and one.begins <= self.day.start]
+        return max(versions, key=lambda one: one.begins)
 
     def sites_for(self, names: Sequence[str]) -> dict[str, Site]:
         """Every site of the session file, in the order of the names; unknown ones go round the default owners.
@@ -356,28 +370,6 @@ def duration_text(ms: int) -> str:
     return text or "0s"
 
 
-def parse_local_time(text: str) -> LocalTime:
-    """The ms after midnight of `HH:MM` or `HH:MM:SS`. Raises ValueError for anything else."""
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or any(len(part) != 2 or not part.isdecimal() for part in parts):
-        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
-    hour, minute, second = (int(part) for part in (*parts, "00")[:3])
-    if hour > 23 or minute > 59 or second > 59:
-        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
-    return LocalTime(hour * HOUR + minute * MINUTE + second * 1000)
-
-
-def parse_decimal(text: str) -> DecimalText:
-    """The text of a decimal that is not negative. Raises ValueError for anything else."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise ValueError(f'{text!r} is no amount; allowed: a decimal in quotes such as "0.49", not negative')
-    return DecimalText(text)
-
-
 def plain(value: Any) -> Any:
     """Any part of a scenario as JSON-able data, written as a user would write it in TOML."""
     if isinstance(value, Duration):
@@ -391,6 +383,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
     if isinstance(value, datetime.date):
         return value.isoformat()
     return str(value) if isinstance(value, str) else value

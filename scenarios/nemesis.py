@@ -6,6 +6,7 @@ station looks for a visit that it can really disturb. Nothing here may look into
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,11 +19,12 @@ from fleet.visits import Visit
 from scenarios import nemesis_move
 from scenarios.migration.orders import UNDRAINED
 from scenarios.model import Fault, Scenario, local_instant
-from sim.clock import HOUR, MINUTE, SECOND, Instant
+from sim.clock import HOUR, MINUTE, SECOND, Instant, iso, parse_iso
 from sim.evidence.canonical import canonical
 from sim.machine import Command
 from sim.rng import stream
 from sim.runtimes.virtual import Crash, VirtualWorld
+from sim.wire import ocppj
 
 FAULTS: dict[str, str] = {
     "link.stall": "nothing gets through between a station and its back-end for a while; nothing is lost",
@@ -31,6 +33,7 @@ FAULTS: dict[str, str] = {
     "meter.tamper": "one signed end record is altered after signing",
     "meter.key-unregistered": "the public key of one meter was never registered at the back-ends",
     "station.stray-stop": "a station sends a StopTransaction with the id of somebody else's running transaction",
+    "station.second-stop": "a station ends a transaction a second time, with another time and register",
     "station.withhold": "a station withholds power from a charging EV for a while",
     "station.power-loss": "a station loses mains power and comes back",
     "station.never-redials": "a moving station that lost its connection does not dial again for a while, a reset apart",
@@ -45,6 +48,11 @@ FAULTS: dict[str, str] = {
     "leftover.local-list": "the old back-end leaves a local list with a card that nobody knows in a moving station",
 }
 """Every kind of fault with what it does."""
+
+
+SECOND_STOP_LATER = 40 * SECOND
+SECOND_STOP_WH = 7
+"""How a second stop differs from the first: not so much that its numbers alone would give it away."""
 
 
 class Place(Struct, frozen=True):
@@ -191,6 +199,12 @@ def _candidates(
                 if at is not None:
                     found.append((not place.idle_billable, order, place, at, visit.connector))
                     break
+    if (
+        fault.kind == "meter.key-unregistered"
+    ):  # where people come more than once a held session can be in another's way
+        visited = Counter(visit.station for visit in visits)
+        found.sort(key=lambda row: (visited[row[2].station] < 2, row[0], row[1]))
+        return [(place, at, connector) for _, _, place, at, connector in found]
     found.sort(key=lambda row: row[:2])  # where idle is billed first: there a fault can cost somebody money
     return [(place, at, connector) for _, _, place, at, connector in found]
 
@@ -225,6 +239,9 @@ def _disturbs(fault: Fault, place: Place, visit: Visit, window: tuple[int, int],
             at = visit.arrive + 5 * MINUTE + rng.randint(0, 5 * MINUTE)
             fits = at + 5 * MINUTE < full_at and at + lasts + 10 * MINUTE < visit.leave
         return Instant(at) if fits and window[0] <= at <= window[1] else None
+    if fault.kind == "station.second-stop":
+        at = visit.leave + 2 * MINUTE + rng.randint(0, 3 * MINUTE)
+        return Instant(at) if window[0] <= at <= window[1] else None
     at = visit.arrive + 5 * MINUTE + rng.randint(0, max(1, (visit.leave - visit.arrive) // 2))
     return Instant(at) if window[0] <= at <= window[1] and at < visit.leave - MINUTE else None
 
@@ -238,15 +255,17 @@ class Nemesis:
         self._world = world
         self._note = note
         self._running: dict[str, tuple[str, int]] = {}
+        self._ended: dict[str, dict[str, Any]] = {}
         deeds: dict[str, Callable[[Blow], None]] = {
             "link.stall": self._stall,
             "link.reset": self._reset,
             "meter.tamper": self._tamper,
             "station.stray-stop": self._stray_stop,
+            "station.second-stop": self._second_stop,
             "station.withhold": self._withhold,
             "station.power-loss": self._power_loss,
         }
-        if any(blow.kind == "station.stray-stop" for blow in blows):
+        if any(blow.kind in ("station.stray-stop", "station.second-stop") for blow in blows):
             world.links.listeners.append(self._listen)
         for blow in blows:
             if blow.kind == "backend.crash":
@@ -301,6 +320,9 @@ class Nemesis:
                 self._running[station] = (backend, int(found[1]))
         elif b'"StopTransaction"' in frame:
             self._running.pop(station, None)
+            message = ocppj.parse(frame)
+            if isinstance(message, ocppj.Call):
+                self._ended[station] = json.loads(message.payload)
 
     def _stray_stop(self, blow: Blow) -> None:
         mine = self._running.get(blow.target)
@@ -313,6 +335,16 @@ class Nemesis:
             self._rig(blow, "stray-stop", transaction_id=others[0], meter_stop=9_999_999)
         elif blow.until > self._world.now:  # nobody else is charging yet: try again while the fault lasts
             self._world.at(self._world.now + 5 * MINUTE, self._stray_stop, blow)
+
+    def _second_stop(self, blow: Blow) -> None:
+        """The stop that the station sent last, again: later, with a little more on the register, for another reason."""
+        first = self._ended.get(blow.target)
+        if first is not None:
+            later = iso(Instant(parse_iso(first["timestamp"]) + SECOND_STOP_LATER))
+            other = {"timestamp": later, "meterStop": first["meterStop"] + SECOND_STOP_WH, "reason": "Other"}
+            self._rig(blow, "second-stop", payload=canonical({**first, **other}))
+        elif blow.until > self._world.now:
+            self._world.at(self._world.now + 5 * MINUTE, self._second_stop, blow)
 
     def _arm_crash(self, blow: Blow) -> None:
         def happened(at: int, until: int) -> None:

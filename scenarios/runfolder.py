@@ -6,6 +6,7 @@ replaces itself; whatever else lies there is somebody else's and is never touche
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -38,11 +39,13 @@ class RunFolder:
         self._base = base if out is None else out.absolute().parent
         stem = f"{scenario}-seed{seed}" if out is None else out.absolute().name
         self.path = self._base / f"{stem}.{os.getpid()}.partial"
+        self._made: list[Path] = []
 
     def __enter__(self) -> RunFolder:
         if self._out is not None:
             _refuse_foreign(self._out, self._scenario, self._seed, None)
         try:
+            self._made = [folder for folder in (self._base, *self._base.parents) if not folder.exists()]
             self._base.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self.path, ignore_errors=True)  # ours: the name holds our own process id
             self.path.mkdir()
@@ -52,6 +55,9 @@ class RunFolder:
 
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        for folder in self._made:  # those that nothing came to lie in
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def publish(self, digest: str) -> Path:
         """Put the whole folder in its place. Raises BadInput if something foreign lies there."""
@@ -62,10 +68,12 @@ class RunFolder:
             if place.is_dir():
                 os.replace(place, old)
             os.replace(self.path, place)
-        except OSError as err:
-            if old.is_dir():
+        except BaseException as err:  # also a signal: what lay there before is not to be lost
+            if old.is_dir() and not place.exists():
                 os.replace(old, place)
-            raise _unwritable(place, err) from None
+            if isinstance(err, OSError):
+                raise _unwritable(place, err) from None
+            raise
         shutil.rmtree(old, ignore_errors=True)
         return place
 

@@ -16,12 +16,15 @@ from fleet.ev_driver import EvDriver
 from fleet.rig import Rig
 from fleet.technician import Technician
 from scenarios.app import App
+from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
+from scenarios.ear import Ear
 from scenarios.harvest import harvest
 from scenarios.migration import MigrationTool, MortalTool, MoveParts
 from scenarios.model import Scenario
 from scenarios.nemesis import Nemesis
 from scenarios.nemesis_move import MoveNemesis, Overheard
+from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
@@ -32,6 +35,7 @@ from sim.evidence.store import Evidence
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.verdict import CheckResult
 from sim.evidence.wire import Policy, WireRecorder
+from sim.machine import Command
 from sim.runtimes.virtual import VirtualWorld
 
 TRANSACTION_BASE = {"legacy": 1_000, "new": 500_000_000}
@@ -81,7 +85,8 @@ def _play(
     truth = TruthRecorder()
     overheard = Overheard(truth)
     low, high = stage.scenario.network.latency_ms
-    world = VirtualWorld(stage.start, stage.seed, recorder, overheard, (low, max(0, high - low)))
+    ear = Ear(recorder)
+    world = VirtualWorld(stage.start, stage.seed, ear, overheard, (low, max(0, high - low)))
     residents = _populate(world, stage, target, move)
     Nemesis(world, stage.blows, truth.note)
     MoveNemesis(world, stage.strikes, overheard)
@@ -98,7 +103,7 @@ def _play(
         for note in resident.final_notes(world.now):
             truth.note(note.kind, note.fields)
     ours = [role for role in ROLES if target.is_ours(role)]
-    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None, ours)
+    evidence = harvest(world, stage, recorder, ear.rows, truth, folder / "evidence.sqlite" if folder else None, ours)
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 
@@ -124,11 +129,21 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target, move: MoveParts
         driver = EvDriver(visit, stage.seed)
         residents.append(driver)
         world.add(visit.machine, driver)
+    if stage.scenario.fleet.rest_after is not None:
+        rest_at = stage.scenario.day.settles_at + int(stage.scenario.fleet.rest_after)
+        for plan in stage.stations:
+            world.at(rest_at, world.send_command, f"rig:{plan.station}", Command("switch-off"))
     if stage.moves:
         tool = MortalTool(lambda disk: MigrationTool(stage.moves, move, disk))
         residents.append(tool)
         world.add("migration", tool)
         world.add("technician", Technician(stage.seed, stage.technician_hours))
+        for order in (one for wave in stage.moves for one in wave.stations):
+            world.add(order.station, Knocker(order.station))
+    tokens = [str(row["token"]) for row in stage.provision["tokens"]]
+    for probe in stage.plan["probes"]:
+        name, url = str(probe["station"]), ENDPOINT.format(backend=probe["backend"])
+        world.add(name, Tapper(name, url, tokens, stage.taps_at))
     return residents
 
 

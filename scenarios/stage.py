@@ -22,11 +22,14 @@ from scenarios.migration import MoveOrder, StationOrder
 from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
 from scenarios.nemesis_move import WRONG_URL, Strike
+from scenarios.targets import ROLES
 from scenarios.workloads import Workload, load_day
 from sim.backend import Row
-from sim.clock import SECOND, Instant, zone
+from sim.clock import MINUTE, SECOND, Instant, zone
 
 LOCAL_LIST_ENTRIES = 48
+TAP_AFTER = 10 * MINUTE
+"""How long after the horizon every token is tapped at every back-end, at most, in ms: nothing moves any more."""
 
 
 class Stage(Struct, frozen=True):
@@ -35,6 +38,7 @@ class Stage(Struct, frozen=True):
     scenario: Scenario
     seed: int
     start: Instant
+    taps_at: Instant
     end: Instant
     stations: tuple[StationPlan, ...]
     visits: tuple[Visit, ...]
@@ -76,11 +80,13 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         for plan in plans
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
-    provision = _provision(scenario, sites, plans, blows, _tokens(people))
+    probes = _probes(next(iter(waves), None) or next(iter(sites)))
+    provision = _provision(scenario, sites, plans, blows, _tokens(people), probes)
     return Stage(
         scenario=scenario,
         seed=seed,
         start=workload.day_start,
+        taps_at=Instant(workload.horizon + min(TAP_AFTER, int(scenario.day.settle) // 4)),
         end=Instant(workload.horizon + int(scenario.day.settle)),
         stations=plans,
         visits=people.visits,
@@ -91,7 +97,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         strikes=tuple(_strikes(blows, plans)),
         technician_hours=tuple(sorted(_hours(scenario, sites[site], wave) for site, wave in waves.items())),
         provision=provision,
-        plan=_plan(scenario, workload, plans, provision, waves),
+        plan=_plan(scenario, workload, plans, provision, waves, probes),
     )
 
 
@@ -112,6 +118,7 @@ def _workload(scenario: Scenario, sessions: Path) -> Workload:
         scenario.sessions.zone,
         scenario.day.date,
         zone_of,
+        days=scenario.day.days,
         columns=scenario.sessions.columns,
         horizon=int(scenario.day.horizon),
         default_power_w=scenario.fleet.power_w,
@@ -129,6 +136,11 @@ def _tokens(people: Population) -> list[Row]:
     return [{**row, "group": None if row["group"] == NO_GROUP else row["group"]} for row in tokens(people)]
 
 
+def _probes(site: str) -> list[Row]:
+    """A test station at each back-end, both at the same site, at which every token is tapped after the day (INV-21)."""
+    return [{"station": f"tap-{role}", "site": site, "backend": role} for role in ROLES]
+
+
 # -- what back-ends are told ----------------------------------------------------------------------------------------------
 
 
@@ -138,6 +150,7 @@ def _provision(
     plans: tuple[StationPlan, ...],
     blows: tuple[Blow, ...],
     token_rows: list[Row],
+    probes: list[Row],
 ) -> dict[str, list[Row]]:
     unregistered = {blow.target for blow in blows if blow.kind == "meter.key-unregistered"}
     fleet = scenario.fleet
@@ -182,7 +195,7 @@ def _provision(
         "owners": owners,
         "sites": site_rows,
         "tariffs": [tariff.row() for tariff in scenario.tariff],
-        "stations": stations,
+        "stations": [*stations, *probes],
         "meters": meters,
         "tokens": token_rows,
     }
@@ -279,6 +292,7 @@ def _plan(
     plans: tuple[StationPlan, ...],
     provision: Mapping[str, list[Row]],
     waves: Mapping[str, Wave],
+    probes: list[Row],
 ) -> dict[str, Any]:
     move: dict[str, Any] | None = None
     if waves:
@@ -299,6 +313,7 @@ def _plan(
             }
             for plan in plans
         ],
+        "probes": probes,
         "tariffs": provision["tariffs"],
         "tokens": provision["tokens"],
         "meters": provision["meters"],

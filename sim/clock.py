@@ -30,18 +30,38 @@ def _minute_prefix(minute: int) -> str:
     return (_EPOCH + timedelta(minutes=minute)).isoformat()[:17]
 
 
+@lru_cache(maxsize=65536)
+def iso_minute(minute: int) -> bytes:
+    """What `iso` of all instants of this minute since 1970 begins with: `2019-06-12T07:00:`."""
+    return _minute_prefix(minute).encode()
+
+
+@lru_cache(maxsize=65536)
+def iso_rest(rest: int) -> bytes:
+    """What `iso` of an instant this many ms into its minute ends with: `00.000Z`."""
+    return (_SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]).encode()
+
+
 def iso(instant: int) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`: `2019-06-12T07:00:00.000Z`."""
     minute, rest = divmod(instant, MINUTE)
     return _minute_prefix(minute) + _SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
+def _minute_of(prefix: str) -> int:
+    return from_datetime(datetime.fromisoformat(prefix.upper() + "00Z"))
+
+
 def parse_iso(text: str) -> Instant:
     """The instant of an RFC 3339 text; offsets and any number of fraction digits are accepted (OCPP 1.6 §3.15).
 
     Raises ValueError for anything else, a missing zone included.
     """
+    if len(text) == 24 and text[10:20:3] == "T::." and text[23] == "Z" and text.isascii():  # as `iso` writes it
+        seconds, milliseconds = text[17:19], text[20:23]
+        if seconds.isdigit() and milliseconds.isdigit() and seconds < "60":
+            return Instant(_minute_of(text[:17]) + int(seconds) * SECOND + int(milliseconds))
     moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows `t` and `z`
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")

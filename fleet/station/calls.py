@@ -15,7 +15,7 @@ import msgspec
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.clock import SECOND
-from sim.machine import Send
+from sim.machine import LinkId, Send
 from sim.rng import derive
 from sim.wire import ocppj, schema
 from sim.wire.calls import NORMAL, CallQueue, Pending
@@ -33,6 +33,9 @@ _HEARTBEAT = re.compile(
     rb'\[3,"[-0-9a-f]{36}",\{"currentTime":"20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]'
 )
 """A Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
+
+
+_THREE_DIGITS = tuple(f"{number:03x}" for number in range(0x1000))
 
 
 class Asker(Protocol):
@@ -60,17 +63,21 @@ class Careless:
 class Ids:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
 
-    __slots__ = ("_front", "_next")
+    __slots__ = ("_block", "_front", "_next")
 
     def __init__(self, salt: object, station: str, boots: int) -> None:
         h = derive(salt, "message-id", station, boots).hex()
         self._front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
+        self._block = f"{self._front}{0:09x}"
         self._next = 0
 
     def mint(self) -> str:
         """The next id."""
-        self._next += 1
-        return f"{self._front}{self._next:012x}"
+        number = self._next = self._next + 1
+        rest = number & 0xFFF
+        if not rest:
+            self._block = f"{self._front}{number >> 12:09x}"
+        return self._block + _THREE_DIGITS[rest]
 
 
 class Calls:
@@ -96,20 +103,27 @@ class Calls:
 
     def put(self, call: Pending) -> None:
         """As `ask`, with the frame ready; the id must come from `mint`."""
-        if self._desk.link is None:
+        desk = self._desk
+        if desk.link is None:
             call.tag.failed(call, LOST)
-            return
-        self._queue.offer(call)
-        if self._queue.outstanding is None:
+        elif self._queue.start(call, desk.now):
+            self._send(call, desk.link)
+        else:
+            self._queue.offer(call)
             self._next()
 
     def _next(self) -> None:
-        desk, link = self._desk, self._desk.link
-        call = self._queue.next(desk.now) if link is not None else None
+        """Put the next call of the line on the link, if one may go."""
+        link = self._desk.link
+        call = self._queue.next(self._desk.now) if link is not None else None
         if call is not None and link is not None:
-            desk.timers.at[self._slot] = call.deadline or NEVER
-            desk.last_call_at = desk.now
-            desk.out.append(Send(link, call.frame))
+            self._send(call, link)
+
+    def _send(self, call: Pending, link: LinkId) -> None:
+        desk = self._desk
+        desk.timers.at[self._slot] = call.deadline or NEVER
+        desk.last_call_at = desk.now
+        desk.out.append(Send(link, call.frame))
 
     def quick(self, frame: bytes) -> bool:
         """Take an answer in the plainest writing, which is what nearly all are; False if this frame is not one.
@@ -131,7 +145,7 @@ class Calls:
         self._queue.outstanding = None
         self._desk.timers.at[self._slot] = NEVER
         call.tag.answered(call, payload)
-        if self._queue.outstanding is None:
+        if len(self._queue):
             self._next()
         return True
 

@@ -128,6 +128,11 @@ class Charging:
         self._desk.note("stray-stop", transaction_id=transaction_id, meter_stop=meter_stop)
         self._outbox.push("StopTransaction", 0, stop)
 
+    def second_stop(self, payload: str) -> None:
+        """Send a StopTransaction for a transaction that has ended already (a fault that was asked for)."""
+        self._desk.note("second-stop")
+        self._outbox.push_raw("StopTransaction", 0, payload.encode())
+
     # -- readings -----------------------------------------------------------------------------------------------------
 
     def sense(self, bay: Bay, offered: bool, drawing: bool, info: str = "") -> None:

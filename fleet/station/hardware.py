@@ -5,7 +5,7 @@ Reads only, and the signing pen. What the station wants to move goes out as Actu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
@@ -16,8 +16,8 @@ class Hardware(Protocol):
         """The meter's register in Wh."""
         ...
 
-    def show(self, connector: int, now: int) -> tuple[int, int]:
-        """The register in Wh, and the power that flows now in W."""
+    def display(self, connector: int) -> Callable[[int], tuple[int, int]]:
+        """The meter's display, to be read at any instant: the register in Wh, and the power that flows then in W."""
         ...
 
     def plugged(self, connector: int) -> bool:

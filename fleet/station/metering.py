@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, SECOND, iso
+from sim.clock import DAY, MINUTE, SECOND, iso, iso_minute, iso_rest
 from sim.wire import templates
 from sim.wire.payloads import v16
 
@@ -41,10 +42,9 @@ class Metering:
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
-        self._templates: dict[tuple[str, tuple[str, ...]], templates.MeterValuesTemplate] = {}
+        self._kept: tuple[Any, str, Any] = (None, "", None)
         self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
-        self._minute = self._rest = -1
-        self._front = self._seconds = b""
+        self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
         self._sampling = {bay.number: desk.timers.slot(partial(self._sampled, bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
         self._tariff = desk.timers.slot(self._tariff_changes)
@@ -122,19 +122,13 @@ class Metering:
             self._keep(bay, desk.keys["StopTxnAlignedData"], CLOCK, desk.time())
 
     def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
-        if measurands:
-            template = self._templates.get((context, measurands)) or self._template(measurands, context)
-            texts = (self._stamp(), *self._read(bay, measurands))
-            self._outbox.push_sample(transaction, Sample(template, bay.number, texts))
-
-    def _stamp(self) -> bytes:
-        """The station's time as it travels. Samples of an interval of whole minutes end in the same seconds again."""
+        if not measurands:
+            return
+        if self._kept[0] is not measurands or self._kept[1] is not context:
+            self._kept = (measurands, context, self._template(measurands, context))
         minute, rest = divmod(self._desk.now + self._desk.clock.offset, MINUTE)
-        if rest != self._rest:
-            self._rest, self._seconds = rest, iso(rest)[17:].encode()
-        if minute != self._minute:
-            self._minute, self._front = minute, iso(minute * MINUTE)[:17].encode()
-        return self._front + self._seconds
+        texts = (iso_minute(minute) + iso_rest(rest), *self._read(bay, measurands))
+        self._outbox.push_sample(transaction, Sample(self._kept[2], bay.number, texts))
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:
@@ -142,9 +136,7 @@ class Metering:
             self._desk.persist(f"tx/{bay.number}", bay.transaction.saved())
 
     def _template(self, measurands: tuple[str, ...], context: str) -> templates.MeterValuesTemplate:
-        made = templates.meter_values(tuple(self._described(measurands, context, ("0",) * len(measurands))))
-        self._templates[(context, measurands)] = made
-        return made
+        return templates.meter_values(tuple(self._described(measurands, context, ("0",) * len(measurands))))
 
     def _described(self, measurands: tuple[str, ...], context: str, values: Sequence[str]) -> list[v16.SampledValue]:
         return [
@@ -159,13 +151,13 @@ class Metering:
 
     def _read(self, bay: Bay, measurands: tuple[str, ...]) -> tuple[bytes, ...]:
         """What the meter shows now, as texts of digits."""
-        desk, number = self._desk, bay.number
-        register, power = desk.hardware.show(number, desk.now)
+        desk = self._desk
+        register, power = self._displays[bay.number](desk.now)
         fixed = self._fixed.get(power) or self._fix(power)
         if measurands == _FIRST_FOUR:
             return (b"%d" % register, *fixed)
         offers = bay.transaction is not None and bay.offered and not bay.blocked
-        limit = self._offered(number)
+        limit = self._offered(bay.number)
         most = desk.config.max_power_w if limit is None else min(limit, desk.config.max_power_w)
         offered = b"%d" % most if offers else b"0"
         shown = (b"%d" % register, *fixed, offered)

@@ -112,9 +112,14 @@ class Outbox:
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
         desk = self._desk
-        self._put(
-            Message(self._next, "MeterValues", transaction, sample), not (desk.accepted and desk.link is not None)
-        )
+        online = desk.accepted and desk.link is not None
+        message = Message(self._next, "MeterValues", transaction, sample)
+        if online and not self._queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
+            self._next += 1
+            self._queue.append(message)
+            self._send(message)
+        else:
+            self._put(message, save=not online)
 
     def _put(self, message: Message, save: bool) -> None:
         self._next += 1
@@ -165,7 +170,10 @@ class Outbox:
             return
         if not desk.accepted or desk.link is None:
             return
-        message = self._queue[0]
+        self._send(self._queue[0])
+
+    def _send(self, message: Message) -> None:
+        """Put the first message of the queue on its way."""
         self._under_way = True
         id = self._calls.mint()
         self._calls.put(Pending(id, message.action, self._frame(id, message), TRANSACTION, self))
@@ -178,16 +186,11 @@ class Outbox:
             if known is not None:
                 body = body.replace(_PLACE, b"%d" % known, 1)
             return ocppj.encode_call(id, message.action, body)
-        return self._pattern(body, known) % (id.encode(), *body.texts)
-
-    def _pattern(self, sample: Sample, known: int | None) -> bytes:
-        """The pattern of such samples: the same again and again while a transaction runs."""
-        kept = self._patterns.get(sample.connector)
-        if kept is not None and kept[0] is sample.template and kept[1] == known:
-            return kept[2]
-        pattern = sample.template.bound(sample.connector, known)
-        self._patterns[sample.connector] = (sample.template, known, pattern)
-        return pattern
+        kept = self._patterns.get(body.connector)  # the same again and again while a transaction runs
+        if kept is None or kept[0] is not body.template or kept[1] != known:
+            kept = (body.template, known, body.template.bound(body.connector, known))
+            self._patterns[body.connector] = kept
+        return kept[2] % (id.encode(), *body.texts)
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """Confirmed: the message is done, and the next one may go."""

@@ -31,6 +31,7 @@ from fleet.station.reservations import Reservations
 from fleet.station.restart import Restart
 from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
+from fleet.station.timers import NEVER
 from fleet.station.tokens import Tokens
 from fleet.station.use import Use
 from sim.clock import SECOND, Instant
@@ -46,8 +47,8 @@ _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "li
 class Station:
     """One station between power-up and power-down.
 
-    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop, set-url,
-    stay-away{on}.
+    Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop,
+    second-stop{payload}, set-url, stay-away{on}.
     The first event must be power-up.
     """
 
@@ -110,26 +111,38 @@ class Station:
         desk.now = now
         out = desk.out = []
         kind = type(event)
-        if kind is Received:
-            if event.link == desk.link:  # type: ignore[union-attr]
-                self._received(event.frame)  # type: ignore[union-attr]
-        elif kind is Tick:
-            desk.timers.fire(now)
-        elif isinstance(event, Command):
+        timers = desk.timers
+        if kind is Tick:
+            timers.fire(now)
+        elif kind is Received:
+            timers.known = False
+            frame = event.frame  # type: ignore[union-attr]
+            if event.link == desk.link and not self.calls.quick(frame):  # type: ignore[union-attr]
+                self._received(frame)
+        else:
+            timers.known = False
+            self._other(event)
+        if self.availability.waiting:
+            timers.known = False
+            self.availability.settle()
+        if self.restart.decided:
+            timers.known = False
+            self.restart.consider()
+        return out
+
+    def _other(self, event: Event) -> None:
+        """What is neither a frame nor a deadline."""
+        if isinstance(event, Command):
             self._command(event)
         elif isinstance(event, Opened):
             self.connection.opened(event.link, event.subprotocol)
         elif isinstance(event, Closed):
             self.connection.closed(event.link, event.reason)
-        if self.availability.waiting:
-            self.availability.settle()
-        if self.restart.decided:
-            self.restart.consider()
-        return out
 
     def next_deadline(self) -> Instant | None:
         """The earliest wish of any part."""
-        return self.desk.timers.earliest()
+        earliest = self.desk.timers.earliest()
+        return Instant(earliest) if earliest < NEVER else None
 
     def last_gasp(self, now: Instant) -> Sequence[Effect]:
         """Power is failing: the last thing this object does."""
@@ -143,8 +156,6 @@ class Station:
     # -- wire ---------------------------------------------------------------------------------------------------------
 
     def _received(self, frame: bytes) -> None:
-        if self.calls.quick(frame):
-            return
         try:
             message = ocppj.parse(frame)
         except ocppj.BadFrame as bad:
@@ -249,6 +260,8 @@ class Station:
             self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
             self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
+        elif name == "second-stop":
+            self.charging.second_stop(args["payload"])
         else:
             self._at_connector(name, args)
 

@@ -38,6 +38,8 @@ class Handlers:
         sessions: Sessions,
         access: Access,
         installed: Installed,
+        current_time: Callable[[str, Instant], Instant],
+        acknowledge: Callable[[str], bytes],
         heartbeat_interval: int,
         retry_interval: int,
     ) -> None:
@@ -45,6 +47,8 @@ class Handlers:
         self.sessions = sessions
         self.access = access
         self.installed = installed
+        self.current_time = current_time
+        self.acknowledge = acknowledge
         self.heartbeat_interval = heartbeat_interval
         self.retry_interval = retry_interval
         self.beat = (-1, b"")
@@ -57,13 +61,14 @@ def _boot_notification(
     heartbeat = state.row.heartbeat_s or house.heartbeat_interval
     interval = heartbeat if registration == ACCEPTED else house.retry_interval
     status = _STATUS.get(registration, "Rejected")
-    return v16.encode(v16.BootNotificationResult(status=status, current_time=iso(now), interval=interval))
+    told = iso(house.current_time("BootNotification", now))
+    return v16.encode(v16.BootNotificationResult(status=status, current_time=told, interval=interval))
 
 
 def _heartbeat(house: Handlers, state: StationState, request: v16.Heartbeat, id: str, now: Instant) -> bytes:
     at, reply = house.beat
     if at != now:
-        reply = b'{"currentTime":"%b"}' % iso(now).encode()
+        reply = b'{"currentTime":"%b"}' % iso(house.current_time("Heartbeat", now)).encode()
         house.beat = (now, reply)
     return reply
 
@@ -75,7 +80,7 @@ def _status_notification(
     before = state.statuses.get(request.connector_id)
     if before is None or before[2] <= at:  # older news never change the live state (INV-11)
         state.statuses[request.connector_id] = (request.status, request.error_code, at)
-    return _EMPTY
+    return house.acknowledge("StatusNotification")
 
 
 def _authorize(house: Handlers, state: StationState, request: v16.Authorize, id: str, now: Instant) -> bytes:
@@ -130,7 +135,9 @@ def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues
     for sample in request.meter_value[-1].sampled_value if request.meter_value else ():
         measurand = sample.measurand
         if (measurand is None or measurand == _ENERGY) and sample.format != "SignedData" and sample.phase is None:
-            wh = _watt_hours(sample.value, sample.unit)
+            value, unit = sample.value, sample.unit
+            plain = unit != "kWh" and len(value) < _MAX_DIGITS and value.isdecimal()
+            wh = int(value) if plain else _watt_hours(value, unit)
             if wh is not None:
                 _register(state, request.connector_id, wh)
             break
@@ -170,6 +177,9 @@ HANDLERS: dict[str, Handler] = {
     "StopTransaction": _stop_transaction,
 }
 
+QUIET = frozenset({"Heartbeat", "MeterValues"})
+"""Requests that only change the live state: they write no row and move no deadline."""
+
 
 def _info(answer: Answer) -> v16.IdTagInfo | None:
     return v16.IdTagInfo(status=answer.status, parent_id_tag=answer.parent) if answer.status is not None else None
@@ -188,8 +198,6 @@ def _register(state: StationState, connector: int, wh: int) -> None:
 
 def _watt_hours(value: str, unit: str | None) -> int | None:
     """A sampled energy in whole Wh, None if it is no number. Exact: energy is never a binary float."""
-    if unit != "kWh" and value.isdecimal():
-        return int(value)
     try:
         number = Decimal(value)
         return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < _MAX_DIGITS else None

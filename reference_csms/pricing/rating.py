@@ -32,7 +32,8 @@ class Period(Struct, frozen=True):
 class Cdr(Struct, frozen=True, kw_only=True):
     """A charge detail record, OCPI-shaped: who charged where, and the signed stretches in order.
 
-    `corrects` is the id of the CDR that this one replaces, None for a first one.
+    `corrects` is the id of the CDR that this one replaces, None for a first one. A `credit` takes that one back: its
+    energies are negative (OCPI 2.2.1 CDR `credit`).
     """
 
     cdr_id: str
@@ -52,6 +53,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
     time_billable: bool
     periods: tuple[Period, ...]
     corrects: str | None = None
+    credit: bool = False
 
     @property
     def idle_seconds(self) -> int:

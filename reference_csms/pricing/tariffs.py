@@ -130,6 +130,7 @@ def version_at(versions: Sequence[Tariff], at: int) -> Tariff | None:
     return max(valid, key=lambda tariff: (tariff.valid_from, tariff.version), default=None)
 
 
+VersionAt = Callable[[Sequence[Tariff], int], Tariff | None]
 ChangeTimes = Callable[[tuple[EnergyBand, ...], str, int], tuple[str, ...]]
 
 

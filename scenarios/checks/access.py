@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from scenarios.checks.plan import plan_of
+from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import answer
-from sim.evidence.reader import Evidence, line
+from sim.evidence.reader import Evidence, line, note
 from sim.evidence.views import Access, WireCall
 
 _PASSING = "ConcurrentTx"
@@ -37,8 +37,9 @@ def same_access(evidence: Evidence, judge: Judge) -> None:
     _as_planned(evidence, judge, planned)
     if len(backends) > 1:
         _same_books(evidence, judge, backends, planned)
-    site_of = {row["station"]: row["site"] for row in evidence.plan("stations", [])}
+    site_of = {row["station"]: row["site"] for key in ("stations", "probes") for row in evidence.plan(key, [])}
     plan = plan_of(evidence)
+    parents: dict[tuple[str, str], dict[str, WireCall]] = {}
     answers: dict[tuple[str, str], dict[str, WireCall]] = {}
     asked_at: dict[tuple[str, str], list[str]] = {}
     for call in evidence.read(WireCall):
@@ -51,6 +52,8 @@ def same_access(evidence: Evidence, judge: Judge) -> None:
             answers.setdefault(place, {}).setdefault(status, call)
             if call.backend not in asked_at.setdefault(place, []):
                 asked_at[place].append(call.backend)
+            if status == "Accepted":
+                parents.setdefault(place, {}).setdefault(str(told["idTagInfo"].get("parentIdTag") or ""), call)
     for (token, site), statuses in answers.items():
         if planned(token, site):
             continue
@@ -62,8 +65,31 @@ def same_access(evidence: Evidence, judge: Judge) -> None:
             due = plan.status(token, site)
             sentence = f"at {site} this token was told {' and '.join(statuses)}, and the plan says {due}"
             judge.fail("token", token, sentence, *map(line, statuses.values()))
+    for (token, site), groups in parents.items():
+        if not planned(token, site):
+            judge.examined()
+            _one_group(judge, plan, token, site, groups)
+    _all_tapped(evidence, judge, plan, asked_at)
     both = sum(len(names) > 1 for names in asked_at.values())
     judge.say(f"{len(answers)} pairs of token and site were asked about on the wire, {both} of them at both back-ends")
+
+
+def _one_group(judge: Judge, plan: Plan, token: str, site: str, groups: dict[str, WireCall]) -> None:
+    """The parentIdTag that came with an acceptance: the same everywhere, and the group of the plan."""
+    known = plan.token(token)
+    due = (known.group or "") if known is not None else ""
+    if list(groups) != [due]:
+        said = " and ".join(name or "no group" for name in sorted(groups))
+        sentence = f"at {site} this token was said to be of {said}, and the plan says {due or 'no group'}"
+        judge.fail("token", token, sentence, *map(line, groups.values()))
+
+
+def _all_tapped(evidence: Evidence, judge: Judge, plan: Plan, asked_at: dict[tuple[str, str], list[str]]) -> None:
+    """Every token of the plan must have been asked about at each test station."""
+    for probe in evidence.plan("probes", []):
+        missed = [key for key in plan.tokens if probe["backend"] not in asked_at.get((key, probe["site"]), ())]
+        if missed:
+            judge.unknown(f"{probe['backend']} gave no answer on {len(missed)} of {len(plan.tokens)} tokens")
 
 
 def _as_planned(evidence: Evidence, judge: Judge, planned: Planned) -> None:
@@ -74,13 +100,23 @@ def _as_planned(evidence: Evidence, judge: Judge, planned: Planned) -> None:
             continue
         judge.examined()
         due = plan.status(row.token, row.site)
+        known = plan.token(row.token)
         if row.decision != due:
             sentence = f"at {row.site} {row.backend} says {row.decision}, and the plan says {due}"
             judge.fail("token", row.token, sentence, line(row))
+        elif known is not None and (row.grp or None) != known.group:
+            said, wanted = row.grp or "no group", known.group or "no group"
+            judge.fail(
+                "token", row.token, f"at {row.site} {row.backend} has it in {said}, and the plan in {wanted}", line(row)
+            )
 
 
 def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: Planned) -> None:
-    decisions: dict[tuple[str, str], dict[str, Access]] = {}
+    plan = plan_of(evidence)
+    sites = evidence.plan("sites", [])
+    decisions: dict[tuple[str, str], dict[str, Access]] = {
+        (token, str(site["site"])): {} for token in plan.tokens for site in sites
+    }
     for row in evidence.read(Access):
         decisions.setdefault((row.token.upper(), row.site), {})[row.backend] = row
     for (token, site), rows in decisions.items():
@@ -90,7 +126,9 @@ def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: 
         silent = [name for name in backends if name not in rows]
         if silent:
             sentence = f"{' and '.join(silent)} says nothing about this token at {site}"
-            judge.fail("token", token, sentence, *map(line, rows.values()))
+            judge.fail(
+                "token", token, sentence, *(map(line, rows.values()) if rows else [note("plan", "tokens", token=token)])
+            )
         elif len({(row.decision, row.grp) for row in rows.values()}) > 1:
             said = ", ".join(f"{name} says {row.decision} ({row.grp or 'no group'})" for name, row in rows.items())
             judge.fail("token", token, f"at {site} {said}", *map(line, rows.values()))

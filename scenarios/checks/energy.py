@@ -110,8 +110,8 @@ def billed_once(evidence: Evidence, judge: Judge) -> None:
     needs=("books_sessions",),
 )
 def no_overlap(evidence: Evidence, judge: Judge) -> None:
-    """All billed and free sessions with both times."""
-    closed = [one for one in evidence.read(BookSession) if one.state in (BILLED, "free")]
+    """All closed sessions with both times, also those that are held: a place cannot be used twice at once."""
+    closed = [one for one in evidence.read(BookSession) if one.state in SETTLED]
     judge.examined(len(closed))
     _no_overlap(judge, closed, "in the books")
 

@@ -37,6 +37,8 @@ def one_bill_entry(evidence: Evidence, judge: Judge) -> None:
         if len(entry.bills) != 1:
             sentence = f"billed with {len(entry.bills)} bills"
             judge.fail("session", session.session_id, sentence, line(session), *map(line, entry.bills))
+        if len(entry.bills) == 1 and entry.rated is not None and entry.cdr is not None and entry.cdr.corrects:
+            _corrected_sum(evidence, judge, entry.bills[0], entry.rated)
         for bill in entry.bills:
             posted = entries.get((bill.backend, bill.number), [])
             used |= {(one.backend, one.seq) for one in posted}
@@ -49,6 +51,21 @@ def one_bill_entry(evidence: Evidence, judge: Judge) -> None:
     for group in entries.values():
         for one in (one for one in group if (one.backend, one.seq) not in used):
             judge.fail("entry", f"{one.backend} {one.seq}", "a bill entry that belongs to no bill", line(one))
+
+
+def _corrected_sum(evidence: Evidence, judge: Judge, bill: BookBill, rated: BookRated) -> None:
+    """A corrected session owes what its last record is rated at: the bill and all its corrections together."""
+    about = [
+        one
+        for one in evidence.read(BookEntry)
+        if one.backend == bill.backend
+        and one.kind in (BILL, CORRECTION)
+        and (one.ref or "").split(" ")[0] == bill.number
+    ]
+    owed = sum(amount for one in about for account, _, amount in _postings(one) if account.startswith("receivable:"))
+    if owed != rated.gross:
+        sentence = f"bill and corrections sum to {owed}, and the record in force is rated at {rated.gross}"
+        judge.fail("bill", bill.number, sentence, line(bill), line(rated), *map(line, about))
 
 
 def _bill_problem(bill: BookBill, posted: list[BookEntry], rated: list[BookRated], corrected: bool) -> str | None:
@@ -87,6 +104,7 @@ def rated_once(evidence: Evidence, judge: Judge) -> None:
     """Versions, the effective one, and the one that the bill names; one record per session, and its session's terms."""
     _one_record_each(evidence, judge)
     _sums(evidence, judge)
+    _credits(evidence, judge)
     versions: dict[tuple[str, str], list[BookRated]] = {}
     for rated in evidence.read(BookRated):
         versions.setdefault((rated.backend, rated.cdr_id), []).append(rated)
@@ -121,6 +139,7 @@ def _one_record_each(evidence: Evidence, judge: Judge) -> None:
     """A session has one record that corrects no other; each record is of a session, its end and its tariff."""
     sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
     first: dict[tuple[str, str], BookCdr] = {}
+    replaced = {(cdr.backend, cdr.corrects) for cdr in evidence.read(BookCdr) if cdr.corrects}
     for cdr in evidence.read(BookCdr):
         place = (cdr.backend, cdr.session_id or "")
         session = sessions.get(place)
@@ -131,7 +150,7 @@ def _one_record_each(evidence: Evidence, judge: Judge) -> None:
             problem = f"is a second one of its session, beside {before.cdr_id}, and corrects nothing"
         elif session.stopped_at is not None and cdr.stopped_at != session.stopped_at:
             problem = f"ends {(cdr.stopped_at or 0) - session.stopped_at:+d} ms from its session"
-        elif (cdr.tariff_id, str(cdr.tariff_version)) != (session.tariff_id, str(session.tariff_version)):
+        elif not cdr.credit and (cdr.backend, cdr.cdr_id) not in replaced and _terms(cdr) != _terms(session):
             problem = f"is of another tariff than its session ({session.tariff_id} {session.tariff_version})"
         else:
             problem = ""
@@ -140,6 +159,29 @@ def _one_record_each(evidence: Evidence, judge: Judge) -> None:
         if problem:
             rows = [line(one) for one in (session, before) if one is not None]
             judge.fail("bill", cdr.cdr_id, f"the record {problem}", line(cdr), *rows)
+
+
+def _terms(row: BookCdr | BookSession) -> tuple[str | None, str]:
+    return row.tariff_id, str(row.tariff_version)
+
+
+def _credits(evidence: Evidence, judge: Judge) -> None:
+    """A credit takes back exactly what the record was rated at, once."""
+    gross = {(one.backend, one.cdr_id): one.gross for one in evidence.read(BookRated) if one.effective}
+    known: dict[tuple[str, str | None], BookCdr] = {}
+    for cdr in (one for one in evidence.read(BookCdr) if one.credit):
+        judge.examined()
+        place = (cdr.backend, cdr.corrects)
+        taken, given = gross.get((cdr.backend, cdr.cdr_id)), gross.get((cdr.backend, cdr.corrects or ""))
+        if place in known:
+            problem = f"takes back {cdr.corrects} a second time"
+        elif given is None or taken != -given:
+            problem = f"takes back {taken} of {cdr.corrects}, which was rated {given}"
+        else:
+            problem = ""
+        known.setdefault(place, cdr)
+        if problem:
+            judge.fail("bill", cdr.cdr_id, f"the credit {problem}", line(cdr))
 
 
 def _sums(evidence: Evidence, judge: Judge) -> None:

@@ -10,7 +10,7 @@ from scenarios.checks.registry import Judge, check
 from scenarios.migration.states import LEGAL
 from sim.clock import MINUTE
 from sim.evidence.reader import Evidence, line
-from sim.evidence.views import MoveState, WireLink, WorldEvent
+from sim.evidence.views import Happening, MoveState, WireLink, WorldEvent
 
 GOOD_ENDS = ("CLOSED_AT_OLD", "BACK_AT_OLD")
 """Where a move may end. A station that is stuck at the end of the day has not been moved."""
@@ -27,7 +27,10 @@ BOTH_AT_ONCE = MINUTE
     needs=("wire_links",),
 )
 def moved_whole(evidence: Evidence, judge: Judge) -> None:
-    """States by the table, and the connections: no two back-ends at once, none at the old one after its closing."""
+    """States by the table, and the connections: no two back-ends at once, none at the old one after its closing.
+
+    Stations do not come back by themselves, so the tool knocks in their name: who is let in was not closed.
+    """
     move = evidence.plan("move") or {}
     walks: dict[str, list[MoveState]] = {station: [] for station in move.get("stations", ())}
     for state in evidence.read(MoveState):
@@ -36,6 +39,10 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
     for link in evidence.read(WireLink):
         if link.opened_at is not None:
             links.setdefault(link.station, []).append(link)
+    knocks: dict[str, list[Happening]] = {}
+    for happening in evidence.read(Happening):
+        if happening.kind == "knock":
+            knocks.setdefault(happening.station or "", []).append(happening)
     ends: dict[str, int] = {}
     detours: dict[str, int] = {}
     for station, walk in walks.items():
@@ -48,6 +55,8 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
         for name in ("STUCK", "SPLIT", "ROLLBACK"):
             times = sum(step.state == name for step in walk)
             detours[name] = detours.get(name, 0) + times
+        if final == "CLOSED_AT_OLD" and not knocks.get(station):
+            judge.unknown(f"nobody saw whether {station} is refused at its old back-end")
         _one_master(judge, move, station, walk, links.get(station, []), evidence.ended_at())
     judge.say(", ".join(f"{count} ended {state}" for state, count in sorted(ends.items())))
     judge.say(", ".join(f"{count} times {state}" for state, count in sorted(detours.items()) if count))

@@ -65,12 +65,41 @@ def second_opinion(evidence: Evidence, judge: Judge) -> None:
     _prove_oracle(evidence, judge, priced)
 
 
+@check(
+    "T02",
+    sentence="each session is sold by the tariff version that was in force at its start; later ones do not touch it",
+    planes=("truth", "books", "plan"),
+    needs=("books_sessions", "books_cdrs"),
+)
+def version_at_start(evidence: Evidence, judge: Judge) -> None:
+    """Tariff and version of each session and its record, whatever became of it, against the plan at the true start."""
+    plan = plan_of(evidence)
+    cdrs = {(cdr.backend, cdr.cdr_id): cdr for cdr in evidence.read(BookCdr)}
+    several = 0
+    for session in evidence.read(BookSession):
+        truth = joined(evidence).truth_of(session)
+        if truth is None:
+            continue
+        judge.examined()
+        due = plan.tariff(truth.site, truth.started_at)
+        wanted = (due["tariff_id"], str(due.get("version", 1)))
+        several += len(plan.tariffs[due["tariff_id"]]) > 1
+        cdr = cdrs.get((session.backend, session.cdr_id or ""))
+        for row in (session, cdr):
+            if row is not None and (row.tariff_id, str(row.tariff_version)) != wanted:
+                sentence = f"sold by {row.tariff_id} {row.tariff_version}, and {wanted[0]} {wanted[1]} was in force"
+                judge.fail("session", session.session_id, sentence, line(row), line(truth))
+                break
+    judge.say(f"{several} of them had more than one version to choose from")
+
+
 def _compare(judge: Judge, entry: Ledgered, case: Priced, said: Opinion) -> None:
     if said.free:
         judge.fail("bill", entry.name, "billed, though below the minimum", line(entry.session), line(case.truth))
         return
     wanted = (said.currency, said.gross, said.net, said.vat)
-    for row in (*entry.bills, entry.rated):
+    corrected = entry.cdr is not None and entry.cdr.corrects  # then the bill was wrong, and INV-06 holds the sum
+    for row in (entry.rated,) if corrected else (*entry.bills, entry.rated):
         if row is not None and (row.currency, row.gross, row.net, row.vat) != wanted:
             sentence = (
                 f"{row.currency} {row.gross} (net {row.net}, VAT {row.vat}) on the books, "

@@ -31,7 +31,7 @@ def same_prices(evidence: Evidence, judge: Judge) -> None:
     _grid(evidence, judge, backends)
     original = {(rated.backend, rated.cdr_id): rated for rated in evidence.read(BookRated) if rated.effective}
     again = {(one.backend, one.of_backend, one.cdr_id): one for one in evidence.read(Rerated)}
-    for cdr in evidence.read(BookCdr):
+    for cdr in (one for one in evidence.read(BookCdr) if not one.credit):
         first = original.get((cdr.backend, cdr.cdr_id))
         for other in (name for name in backends if name != cdr.backend):
             judge.examined()

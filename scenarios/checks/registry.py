@@ -19,6 +19,7 @@ from sim.evidence.verdict import CheckResult, EvidenceLine, Finding, Plane, Subj
 THEMES = (
     "energy",
     "transactions",
+    "answers",
     "access",
     "metering",
     "prices",

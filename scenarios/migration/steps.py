@@ -265,8 +265,9 @@ class StationMove(Rollback):
         return "STUCK", "it did not come back to the new back-end"
 
     def _close_old(self) -> Step:
-        if self.parts.close_identity(self.order.old):
-            yield from self.insist(self.order.old, "close-station", station=self.station.station)
-        else:
-            yield Wait(0)
+        order, station = self.order, self.station.station
+        if self.parts.close_identity(order.old):
+            yield from self.insist(order.old, "close-station", station=station)
+        url = order.new_url.replace(f"//{order.new}/", f"//{order.old}/")
+        yield Inform(station, Command("knock", {"url": url, "backend": order.old}))
         return "CLOSED_AT_OLD", "identity refused at the old back-end from now on"

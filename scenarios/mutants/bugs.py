@@ -6,9 +6,10 @@ Each is what a hurried programmer might really write. Nothing here may be import
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from msgspec import structs
 
@@ -20,7 +21,7 @@ from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
 from reference_csms.pricing.tariffs import Tariff
 from reference_csms.records import OPEN, Session, Token
 from sim.backend import Row
-from sim.clock import DAY, MINUTE, Instant
+from sim.clock import DAY, HOUR, MINUTE, Instant
 from sim.wire.ocmf import Reading, Record
 
 Step = Callable[[], None]
@@ -29,6 +30,11 @@ Step = Callable[[], None]
 def every_stop_closes(session: Session, stop: Stop) -> str:
     """Nobody asks whether this stop came before."""
     return matching.CLOSE
+
+
+def second_stop_closes(session: Session, stop: Stop) -> str:
+    """An equal stop is known; one with other values must be news."""
+    return matching.REPEAT if session.stop_key == stop.key else matching.CLOSE
 
 
 def release_then_commit(commit: Step, release: Step) -> None:
@@ -151,3 +157,113 @@ def anything_balances(postings: Sequence[ledger.Posting]) -> None:
 def hash_alone(seq: int, at: Instant, kind: str, ref: str, postings: Sequence[ledger.Posting], prev_hash: str) -> str:
     """Each entry by itself: nothing ties it to the one before."""
     return hashlib.sha256(f"{seq}{at}{kind}{ref}".encode()).hexdigest()
+
+
+def stays_open(policy: str) -> str:
+    """Closing is for another release: the identity keeps the policy it has."""
+    return policy
+
+
+def newest_version(versions: Sequence[Tariff], at: int) -> Tariff | None:
+    """The price list with the highest number, valid already or not."""
+    return max(versions, key=lambda tariff: tariff.version, default=None)
+
+
+def renumbered(rows: Sequence[Row]) -> list[Row]:
+    """Versions are counted anew while the price list is read in."""
+    return [{**row, "version": row["version"] + 100} for row in rows]
+
+
+def ahead(action: str, now: Instant) -> Instant:
+    """Boots are answered with the right time, heartbeats from a clock that runs ahead."""
+    return Instant(now + 1_400) if action == "Heartbeat" else now
+
+
+def to_the_minute(action: str, now: Instant) -> Instant:
+    """At boot the time is told without its seconds."""
+    return Instant(now // MINUTE * MINUTE) if action == "BootNotification" else now
+
+
+def acknowledged_with_a_status(action: str) -> bytes:
+    """Every other answer has a status, so why not this one."""
+    return b'{"status":"Accepted"}'
+
+
+def acknowledged_with_null(action: str) -> bytes:
+    """Nothing to say, so nothing is said: the payload of the answer is no object."""
+    return b"null"
+
+
+def cut_to_ten_wh(begin: Decimal, end: Decimal) -> Decimal:
+    """Two decimals are shown, so two decimals are kept."""
+    return (end - begin).quantize(Decimal("0.01"), rounding="ROUND_DOWN")
+
+
+def as_binary_floats(begin: Decimal, end: Decimal) -> Decimal:
+    """A register is a number, and a number is a float."""
+    return Decimal(repr(float(end) - float(begin)))
+
+
+def offset_added_once_more(claimed: Instant, received: Instant) -> Instant:
+    """The time is UTC already, and somebody makes it local: summer time is two hours on."""
+    return Instant(claimed + 2 * HOUR)
+
+
+def quantities_for_the_eye(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
+    """Amounts are right; the kWh printed beside them are rounded to one decimal."""
+    rated = rating.rate(cdr, tariff, policy)
+    lines = [
+        structs.replace(line, billed_quantity=str(round(Decimal(line.billed_quantity), 1)))
+        if line.component == "energy"
+        else line
+        for line in rated.lines
+    ]
+    return structs.replace(rated, lines=tuple(lines))
+
+
+def without_meter_values(action: str, accepted: bool) -> bool:
+    """Samples are somebody else's department."""
+    return action == "BootNotification" or (accepted and action != "MeterValues")
+
+
+def held_until_midnight(session: Session, received: Instant) -> Session:
+    """What is held has no end yet, so it ends with the day."""
+    return structs.replace(session, stopped_at=Instant((received // DAY + 1) * DAY))
+
+
+class ResetWhoeverComesBack:
+    """A station that comes back without a boot is a riddle; a reset makes it boot. Once each, so that it can go on."""
+
+    def __init__(self) -> None:
+        self._reset: list[str] = []
+
+    def __call__(self, station: str, booted: bool) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """What a station is asked first."""
+        if booted or station in self._reset:
+            return ()
+        self._reset.append(station)
+        return (("Reset", {"type": "Soft"}),)
+
+
+def nobody_may(station_accepted: bool, decision: str) -> bool:
+    """The switch for remote starts is off."""
+    return False
+
+
+class FirstRequestsLost:
+    """The first requests for each token go into a queue that nobody reads; the app says that all is well."""
+
+    def __init__(self, lost: int) -> None:
+        self._lost = lost
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def __call__(self, station: str, token: str) -> bool:
+        """Whether this request is really sent."""
+        seen = self._seen[station, token] = self._seen.get((station, token), 0) + 1
+        return seen > self._lost
+
+
+def groups_by_letter(rows: Sequence[Row]) -> list[Row]:
+    """Staff and residents get each other's group on the way into the new system."""
+    swapped = {"staff": "residents", "residents": "staff"}
+    return [{**row, "group": swapped.get(row["group"], row["group"])} for row in rows]

@@ -50,7 +50,7 @@ _MUTANTS = (
         sentence="a StopTransaction that is delivered again after a lost reply makes a second session and a second bill",
         check="INV-04",
         parts=_always(deduplicate_stop=bugs.every_stop_closes),
-        baits=("backend.crash",),
+        baits=("backend.crash", "station.second-stop"),
     ),
     Mutant(
         name="reply-before-commit",
@@ -196,15 +196,135 @@ _MUTANTS = (
     ),
 )
 
+_SECOND_HALF = (
+    Mutant(
+        name="close-station-does-nothing",
+        sentence="a station that was closed at the old back-end is still let in there",
+        check="INV-26",
+        parts=_always(close_station=bugs.stays_open),
+        roles=("legacy",),
+    ),
+    Mutant(
+        name="second-stop-billed-again",
+        sentence="a stop with other values for a session that has ended closes it again, with a second bill",
+        check="INV-06",
+        parts=_always(deduplicate_stop=bugs.second_stop_closes),
+        baits=("station.second-stop",),
+    ),
+    Mutant(
+        name="answer-with-a-key-too-many",
+        sentence="StatusNotification is answered with a status that its schema does not have",
+        check="INV-13",
+        parts=_always(acknowledge=bugs.acknowledged_with_a_status),
+        roles=("new",),
+    ),
+    Mutant(
+        name="answer-that-is-no-object",
+        sentence="StatusNotification is answered with null instead of an object",
+        check="INV-13",
+        parts=_always(acknowledge=bugs.acknowledged_with_null),
+        roles=("new",),
+    ),
+    Mutant(
+        name="heartbeat-clock-ahead",
+        sentence="answers to heartbeats tell a time that is 1.4 s ahead",
+        check="INV-17",
+        parts=_always(current_time=bugs.ahead),
+        roles=("new",),
+    ),
+    Mutant(
+        name="boot-clock-without-seconds",
+        sentence="answers to boots tell the time to the minute",
+        check="INV-17",
+        parts=_always(current_time=bugs.to_the_minute),
+        roles=("new",),
+    ),
+    Mutant(
+        name="newest-tariff-version-taken",
+        sentence="sessions are sold by the highest version of their tariff, whether it is in force or not",
+        check="T02",
+        parts=_always(tariff_version=bugs.newest_version),
+    ),
+    Mutant(
+        name="token-groups-swapped-at-new",
+        sentence="at the new back-end staff are residents and residents are staff",
+        check="INV-21",
+        parts=_always(tokens=bugs.groups_by_letter),
+        roles=("new",),
+    ),
+    Mutant(
+        name="energy-cut-to-ten-wh",
+        sentence="the energy of a session is cut to two decimals of a kWh",
+        check="INV-01",
+        parts=_always(energy=bugs.cut_to_ten_wh),
+    ),
+    Mutant(
+        name="stop-time-offset-twice",
+        sentence="the offset of the time zone is added to stops that are UTC already, so sessions overlap",
+        check="INV-02",
+        parts=_always(stop_time=bugs.offset_added_once_more),
+    ),
+    Mutant(
+        name="meter-values-refused",
+        sentence="MeterValues are answered with an error",
+        check="INV-05",
+        parts=_always(admit_call=bugs.without_meter_values),
+    ),
+    Mutant(
+        name="energy-in-binary-floats",
+        sentence="signed decimals are subtracted as binary floats",
+        check="INV-31",
+        parts=_always(energy=bugs.as_binary_floats),
+    ),
+    Mutant(
+        name="kwh-rounded-on-the-lines",
+        sentence="the kWh on a bill are rounded for the eye, its amounts are not",
+        check="B06",
+        parts=_always(rate=bugs.quantities_for_the_eye),
+    ),
+    Mutant(
+        name="held-session-ends-at-midnight",
+        sentence="a session that is held blocks its connector until midnight in the books",
+        check="B08",
+        parts=_always(hold_session=bugs.held_until_midnight),
+        baits=("meter.key-unregistered",),
+    ),
+    Mutant(
+        name="price-list-renumbered",
+        sentence="bills name tariff versions that nobody agreed to",
+        check="B11",
+        parts=_always(tariffs=bugs.renumbered),
+    ),
+    Mutant(
+        name="remote-starts-refused",
+        sentence="starts from the app are refused",
+        check="DRV-01",
+        parts=_always(may_remote_start=bugs.nobody_may),
+    ),
+    Mutant(
+        name="stations-reset-when-they-come-back",
+        sentence="a station that reconnects without a boot is reset, and its charges end",
+        check="DRV-02",
+        parts=lambda setup: {"welcome": bugs.ResetWhoeverComesBack()},
+        baits=("backend.crash",),
+    ),
+    Mutant(
+        name="remote-starts-lost",
+        sentence="the app is told that all is well, and the first requests to the station are never sent",
+        check="DRV-03",
+        parts=lambda setup: {"reaches_station": bugs.FirstRequestsLost(4)},
+    ),
+)
+
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Every planted bug, in the order in which they are listed."""
-    return _MUTANTS
+    return _MUTANTS + _SECOND_HALF
 
 
 def mutant(name: str) -> Mutant:
     """The planted bug of this name. Raises BadInput with the names there are."""
-    for one in _MUTANTS:
+    for one in all_mutants():
         if one.name == name:
             return one
-    raise BadInput(None, "mutant", f"no mutant is called {name!r}", [one.name for one in _MUTANTS])
+    raise BadInput(None, "mutant", f"no mutant is called {name!r}", [one.name for one in all_mutants()])

@@ -1,4 +1,4 @@
-"""One day cut out of a session file, re-dated and made replayable by the rules of `dirt`.
+"""One day, or several, cut out of a session file, re-dated and made replayable by the rules of `dirt`.
 
 All stations of the whole file exist on the day, also those that nobody visits. What is not replayed is listed with its
 reason; nothing may disappear in silence.
@@ -47,22 +47,25 @@ def load_day(
     day: date,
     sites_zone: Callable[[str], ZoneInfo],
     *,
+    days: int = 1,
     columns: Mapping[str, str] | None = None,
     horizon: int = 36 * HOUR,
     wall_clock: WallClock = "site",
     default_power_w: int = dirt.DEFAULT_POWER_W,
 ) -> Workload:
-    """The visits of `day` from the session file at `path`, whose times are wall clock of `zone`.
+    """The visits of `day`, or of so many `days` from it on, from the session file at `path` with wall clock of `zone`.
 
     `sites_zone` gives the time zone that a site lies in. With `wall_clock` "site" 08:00 of the file is 08:00 at the
     site, with "file" it is the instant that it was in the file's zone. `horizon` is ms from the day's first midnight.
     Raises BadInput for whatever the file or the wishes lack.
     """
-    if horizon < DAY + MINUTE:
-        raise BadInput(None, "horizon", "is too short for a day", "more than 24 hours after the day's start")
+    if horizon < days * DAY + MINUTE:
+        raise BadInput(
+            None, "horizon", f"is too short for {days} days", "more than 24 hours a day after the first start"
+        )
     file = read_sessions(path, zone, columns)
-    rows, weeks = _redated(path, file, day)
-    todays = [row for row in rows if row.start.date() == day]
+    rows, weeks = _redated(path, file, day, days)
+    todays = [row for row in rows if day <= row.start.date() < day + timedelta(days=days)]
     if not todays:
         span = f"a day with sessions, the file holds {file.first_day} to {file.last_day}"
         raise BadInput(path, f"day {day}", "has no session", span)
@@ -74,8 +77,9 @@ def load_day(
     replay = _Replay(kinds, site_of, zones, start + horizon, default_power_w)
     visits = replay.run(todays)
     source_day = day - timedelta(weeks=weeks)
-    report = _report(file, kinds, source_day, todays, visits, replay.left_out) | {
+    report = _report(file, kinds, source_day, days, todays, visits, replay.left_out) | {
         "day": day.isoformat(),
+        "days": days,
         "source_day": source_day.isoformat(),
         "weeks_shifted": weeks,
         "wall_clock": wall_clock,
@@ -86,9 +90,9 @@ def load_day(
     return Workload(visits, stations, tuple(zones), day, start, Instant(start + horizon), report)
 
 
-def _redated(path: Path, file: SessionFile, day: date) -> tuple[tuple[Row, ...], int]:
+def _redated(path: Path, file: SessionFile, day: date, days: int) -> tuple[tuple[Row, ...], int]:
     try:
-        return redate(file.rows, day)
+        return redate(file.rows, day, days)
     except BadInput as err:
         raise BadInput(path, err.place, err.problem, err.allowed) from err
 
@@ -194,6 +198,7 @@ def _report(
     file: SessionFile,
     kinds: Mapping[int, tuple[str, ...]],
     source_day: date,
+    days: int,
     todays: Sequence[Row],
     visits: Sequence[RawVisit],
     left_out: list[dict[str, Any]],
@@ -202,7 +207,8 @@ def _report(
     of_file = dirt.count(kinds.values())
     of_file[dirt.UNPARSABLE] = len(file.unparsable)
     of_day = dirt.count(kinds.get(row.line, ()) for row in todays)
-    of_day[dirt.UNPARSABLE] = sum(1 for _, start in file.unparsable if start.startswith(source_day.isoformat()))
+    dates = tuple((source_day + timedelta(days=number)).isoformat() for number in range(days))
+    of_day[dirt.UNPARSABLE] = sum(1 for _, start in file.unparsable if start.startswith(dates))
     return {
         "file": file.name,
         "sha256": file.sha256,

@@ -127,18 +127,22 @@ def read_sessions(path: Path, zone: str, columns: Mapping[str, str] | None = Non
     )
 
 
-def redate(rows: Sequence[Row], onto: date) -> tuple[tuple[Row, ...], int]:
+def redate(rows: Sequence[Row], onto: date, count: int = 1) -> tuple[tuple[Row, ...], int]:
     """Shift all rows by the same number of whole weeks so that the date `onto` lies among them; returns the weeks too.
 
     Weekdays, wall clock and durations stay. A date inside the file shifts nothing; otherwise the file's first full day
-    of that weekday (neither its first nor its last date, if another is there) becomes `onto`. Raises BadInput when the
-    rows hold no such weekday.
+    of that weekday (neither its first nor its last date, if another is there) becomes `onto`; of several days (`count`)
+    the first one from which the file goes on for so long, if there is one. Raises BadInput when the rows hold no such
+    weekday.
     """
     days = sorted({row.start.date() for row in rows})
     if not days or days[0] <= onto <= days[-1]:
         return tuple(rows), 0
     same = [day for day in days if day.weekday() == onto.weekday()]
-    full = [day for day in same if days[0] < day < days[-1]]
+    if count == 1:
+        full = [day for day in same if days[0] < day < days[-1]]
+    else:
+        full = [day for day in same if day + timedelta(days=count - 1) <= days[-1]]
     if not same:
         found = ", ".join(sorted({f"{day:%A}" for day in days}))
         raise BadInput(None, f"day {onto}", f"is a {onto:%A}, and the session file holds none", f"a {found}")

@@ -55,6 +55,12 @@ WIRE: dict[str, tuple[str, ...]] = {
     "wire_counts": ("station", "backend", "way", "action", "calls", "results", "errors", "unanswered"),
 }
 
+# what was odd about frames of back-ends and is in no other table of the wire: frames that are none, answers that nobody
+# waits for, and answers to heartbeats that break the schema or tell a wrong time. action: "" where there is none
+HEARD: dict[str, tuple[str, ...]] = {
+    "wire_oddities": ("at", "station", "backend", "link", "action", "problem", "frame"),
+}
+
 BOOKS: dict[str, tuple[str, ...]] = {
     # registration: unknown | pending | accepted | rejected | closed
     "books_stations": ("station", "site", "registration", "connected", "first_seen", "last_seen", "data"),
@@ -74,10 +80,11 @@ BOOKS: dict[str, tuple[str, ...]] = {
     "books_records": (
         "digest", "session_id", "station", "meter_id", "key_id", "verdict", "reason", "text", "received_at",
     ),
-    # OCPI-shaped: periods is JSON [{start, end, energy_kwh, idle}], kwh a decimal text
+    # OCPI-shaped: periods is JSON [{start, end, energy_kwh, idle}], kwh a decimal text; corrects: the record that this
+    # one replaces, or takes back if credit is 1 (then everything is negative)
     "books_cdrs": (
         "cdr_id", "session_id", "station", "connector", "id_tag", "grp", "tariff_id", "tariff_version", "currency",
-        "started_at", "stopped_at", "kwh", "idle_seconds", "time_billable", "periods", "corrects",
+        "started_at", "stopped_at", "kwh", "idle_seconds", "time_billable", "periods", "corrects", "credit",
     ),
     # lines is JSON [{component, quantity, unit, billed_quantity, unit_price, discount_percent, amount, from, to,
     # reason}]
@@ -109,8 +116,8 @@ QUOTES: dict[str, tuple[str, ...]] = {
 }
 
 # what the scenario promised, for the oracle and the budgets: key TEXT, json TEXT. Keys: owners, sites, stations,
-# tariffs, tokens, meters (registered or not, time_billing), budgets, window, move, checks, input (what the session
-# file held)
+# tariffs, tokens, meters (registered or not, time_billing), budgets, window, move, checks, probes, input (what the
+# session file held)
 PLAN: dict[str, tuple[str, ...]] = {"plan": ("key", "json"), "repeats": ("hash_seed", "digest")}
 
 # the fields of each plan row that oracle and checks read; a runner may add more. A token's group may also be called grp
@@ -128,6 +135,8 @@ PLAN_FIELDS: dict[str, tuple[str, ...]] = {
     # registered: whether the back-ends were told the key; time_status: letter of the meter's clock (S, R, I or U),
     # asked for only where the wire was not recorded
     "meters": ("meter_id", "station", "connector", "public_key", "registered", "time_billing", "time_status"),
+    # test stations that tap every token at their back-end after the day
+    "probes": ("station", "site", "backend"),
     # tokens whose access is meant to change with the move; without a site: everywhere
     "access_changes": ("token", "site"),
 }
@@ -148,4 +157,4 @@ RUN: dict[str, tuple[str, ...]] = {"meta": ("key", "value"), "unverifiable": ("b
 def all_tables() -> dict[str, tuple[str, ...]]:
     """Every table of evidence.sqlite with its columns."""
     books = {name: ("backend", *columns) for name, columns in BOOKS.items()}
-    return {**TRUTH, **WIRE, **books, **QUOTES, **PLAN, **RUN}
+    return {**TRUTH, **WIRE, **HEARD, **books, **QUOTES, **PLAN, **RUN}

@@ -16,7 +16,7 @@ from sim.backend import Books, Row, Unverifiable
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar, canonical, scalar
 from sim.evidence.reader import Evidence
-from sim.evidence.schema import BOOKS, QUOTES, WIRE, all_tables
+from sim.evidence.schema import BOOKS, HEARD, QUOTES, WIRE, all_tables
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.wire import WireRecorder
 
@@ -79,6 +79,7 @@ def write_evidence(
     wire: WireRecorder,
     books: Mapping[str, Books],
     quotes: Mapping[str, Sequence[Row] | Unverifiable] | None = None,
+    oddities: Sequence[Row] | None = None,
     plan: Mapping[str, Any] | None = None,
     repeats: Iterable[tuple[str, str]] = (),
     ended_at: int | None = None,
@@ -87,6 +88,7 @@ def write_evidence(
     """Finish the wire file, put all three planes into a new file (in memory without a path), and open it.
 
     `books` by back-end; `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
+    `oddities` what somebody heard at the wire, None if nobody listened;
     `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The digest
     of the run is in the evidence. Raises BadInput if the file is there already.
     """
@@ -98,6 +100,11 @@ def write_evidence(
         missing += [("", table, "the wire was not recorded") for table in WIRE]
     else:
         tables.update(wire.rows())
+    if wire.policy == "off" or oddities is None:
+        missing += [("", table, "nobody listened at the wire") for table in HEARD]
+    else:
+        for table, columns in HEARD.items():
+            tables[table] = [tuple(scalar(row[column]) for column in columns) for row in oddities]
     for table, columns in QUOTES.items():
         shown = (quotes or {}).get(table, Unverifiable("no back-end was asked"))
         cells = shown if isinstance(shown, Unverifiable) else _cells(columns, shown)

@@ -88,6 +88,16 @@ class MoveState(View, frozen=True):
     detail: str | None
 
 
+class Happening(View, frozen=True):
+    """Anything else that happened."""
+
+    table: ClassVar[str] = "truth_events"
+    at: int
+    station: str | None
+    kind: str
+    data: str | None
+
+
 class WireCall(View, frozen=True):
     """One CALL and what became of it."""
 
@@ -121,6 +131,31 @@ class WireLink(View, frozen=True):
     closed_by: str | None
     reason: str | None
     last_frame_at: int | None
+
+
+class WireCount(View, frozen=True):
+    """How often an action was called."""
+
+    table: ClassVar[str] = "wire_counts"
+    station: str
+    backend: str
+    way: str
+    action: str
+    calls: int
+    results: int
+
+
+class Oddity(View, frozen=True):
+    """An odd frame of a back-end."""
+
+    table: ClassVar[str] = "wire_oddities"
+    at: int
+    station: str
+    backend: str
+    link: int
+    action: str | None
+    problem: str | None
+    frame: str | None
 
 
 class BookTransaction(View, frozen=True):
@@ -186,6 +221,7 @@ class BookCdr(View, frozen=True):
     idle_seconds: int | None
     periods: str | None
     corrects: str | None
+    credit: int | None
 
 
 class BookRated(View, frozen=True):

@@ -19,19 +19,16 @@ from msgspec import Struct
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.schema import WIRE
-from sim.wire.schema import judge
+from sim.evidence.wire_calls import CallLog, Direction, Where, text
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
 _BATCH = 512
 _LEVEL = 1
-_COUNTED_ONLY = b"Heartbeat"
-_THINNED = "MeterValues"
 _NOTHING = b"{}"
-_KEPT = b'"transactionId":'
-_Where = tuple[str, str, int, str, int, int | None]
-"""Station, back-end, link, way, sent and delivered of a frame."""
+_ESCAPE = ord("\\")
+_CALL, _RESULT = b'[2,"', b'[3,"'
 _Entry = tuple[int, int, int | None, str, str, int, str, bytes]
 """What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
 _pack = msgspec.msgpack.Encoder().encode
@@ -55,45 +52,6 @@ class WireLine(Struct, frozen=True, gc=False):
     f: str
 
 
-class CallRow(Struct, gc=False):
-    """One CALL as it is kept while the run goes on; the columns of `wire_calls`, payloads still bytes."""
-
-    call_no: int
-    station: str
-    backend: str
-    link: int
-    way: str
-    message_id: bytes
-    action: str
-    payload: bytes
-    sent_at: int
-    delivered_at: int | None
-    counts: list[int]
-    answer_kind: str | None = None
-    answer: bytes | None = None
-    answered_at: int | None = None
-    answer_delivered_at: int | None = None
-    thinned: bool = False
-
-    def columns(self, version: str) -> tuple[Scalar, ...]:
-        """The row as it goes into `wire_calls`. `well_formed` is NULL where the payload was not kept."""
-        good = None if self.thinned else int(judge(version, self.action, "request", self.payload) is None)
-        answer = None if self.answer is None else _text(self.answer)
-        head = (self.call_no, self.station, self.backend, self.link, self.way, _text(self.message_id), self.action)
-        times = (self.answer_kind, answer, self.answered_at, self.answer_delivered_at)
-        return (*head, _text(self.payload), good, self.sent_at, self.delivered_at, *times)
-
-
-class _Direction:
-    """The calls of one direction of one link that still wait for their answer, and how many there were."""
-
-    __slots__ = ("counts", "pending")
-
-    def __init__(self) -> None:
-        self.pending: dict[bytes, CallRow | list[int]] = {}
-        self.counts: dict[bytes, list[int]] = {}
-
-
 class _Link:
     """One connection while it is recorded."""
 
@@ -102,8 +60,8 @@ class _Link:
     def __init__(self, opened: tuple[int, str, str, int | None]) -> None:
         self.opened = opened
         self.closed: tuple[int, str, str] | None = None
-        self.up = _Direction()
-        self.down = _Direction()
+        self.up = Direction()
+        self.down = Direction()
         self.frames_up = 0
         self.frames_down = 0
         self.last: int | None = None
@@ -123,12 +81,10 @@ class WireRecorder:
             raise BadInput(None, "wire", f"{policy!r} is no policy for the wire evidence", POLICIES)
         self.policy = policy
         self._on = policy != "off"
-        self._version = version
-        self._digest = hashlib.blake2b(salt.encode(), digest_size=32)
+        self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[_Entry] = []
         self._links: dict[int, _Link] = {}
-        self._calls: list[CallRow] = []
-        self._names: dict[bytes, str] = {}
+        self._calls = CallLog(version)
         self._number = 0
         self._unreadable = 0
         self._file: IO[bytes] | None = None
@@ -179,7 +135,7 @@ class WireRecorder:
 
     @property
     def digest(self) -> str:
-        """BLAKE2b-256 over salt and all entries so far: half the cost of SHA-256 on the hot path."""
+        """SHA-256 over salt and all entries so far."""
         self._spill()
         return self._digest.hexdigest()
 
@@ -192,12 +148,13 @@ class WireRecorder:
     def unreadable(self) -> int:
         """How many frames could not be read, or answered nothing."""
         self._spill()
-        return self._unreadable
+        return self._unreadable + self._calls.answers_to_nothing
 
     def rows(self) -> dict[str, list[tuple[Scalar, ...]]]:
         """All rows of the wire tables, columns in the order of the schema."""
         self._spill()
-        calls = [call.columns(self._version) for call in self._calls]
+        directions = [one for state in self._links.values() for one in (state.up, state.down)]
+        calls = self._calls.rows(directions)
         links = [self._link_row(link, state) for link, state in self._links.items()]
         rows: dict[str, list[tuple[Scalar, ...]]] = {"wire_calls": calls, "wire_links": links}
         rows["wire_counts"] = self.counts()
@@ -216,7 +173,7 @@ class WireRecorder:
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
         if self._sink is not None:
-            self._sink.write(_lines([WireLine(*entry[:-1], _text(entry[-1])) for entry in entries]))
+            self._sink.write(_lines([WireLine(*entry[:-1], text(entry[-1])) for entry in entries]))
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
@@ -237,62 +194,29 @@ class WireRecorder:
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            if frame.startswith(b'[2,"'):
+            head = frame[:4]
+            if head == _CALL:
                 parts = frame.split(b'"', 4)
-                if len(parts) == 5 and parts[2] == b"," and parts[4].startswith(b",") and b"\\" not in parts[1]:
+                if len(parts) == 5 and parts[2] == b"," and parts[4][:1] == b"," and _ESCAPE not in parts[1]:
                     at = (station, backend, link, way, sent_at, delivered_at)
-                    self._call(calls, parts[1], parts[3], parts[4][1:-1], at)
+                    self._calls.call(calls, parts[1], parts[3], parts[4][1:-1], at)
                     continue
-            elif frame.startswith(b'[3,"'):
-                id, _, rest = frame[4:].partition(b'"')
-                if rest.startswith(b",") and b"\\" not in id:
-                    answer = _NOTHING if rest == b",{}]" else rest[1:-1]  # one object for most answers
-                    self._answer(answers, id, "result", answer, sent_at, delivered_at)
+            elif head == _RESULT:
+                end = frame.find(b'"', 4)
+                id = frame[4:end]
+                if frame[end + 1 : end + 2] == b"," and _ESCAPE not in id:
+                    answer = frame[end + 2 : -1]
+                    answer = _NOTHING if answer == _NOTHING else answer  # one object for most answers
+                    self._calls.answer(answers, id, "result", answer, sent_at, delivered_at)
                     continue
             self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
-
-    def _call(self, calls: _Direction, id: bytes, action: bytes, payload: bytes, at: _Where) -> None:
-        counts = calls.counts.get(action)
-        if counts is None:
-            counts = calls.counts[action] = [0, 0, 0]
-        counts[0] += 1
-        if action == _COUNTED_ONLY:
-            calls.pending[id] = counts
-            return
-        name = self._names.get(action)
-        if name is None:
-            name = self._names[action] = _text(action)
-        station, backend, link, way, sent_at, delivered_at = at
-        number = len(self._calls) + 1
-        row = CallRow(number, station, backend, link, way, id, name, payload, sent_at, delivered_at, counts)
-        self._calls.append(row)
-        calls.pending[id] = row
-
-    def _answer(
-        self, calls: _Direction, id: bytes, kind: str, answer: bytes, sent_at: int, delivered_at: int | None
-    ) -> None:
-        row = calls.pending.pop(id, None)
-        which = 1 if kind == "result" else 2
-        if row is None:
-            self._unreadable += 1
-        elif isinstance(row, list):
-            row[which] += 1
-        else:
-            row.counts[which] += 1
-            row.answer_kind = kind
-            row.answer = answer
-            row.answered_at = sent_at
-            row.answer_delivered_at = delivered_at
-            if row.action == _THINNED and which == 1:
-                row.payload = _id_only(row.payload)
-                row.thinned = True
 
     def _unusual(
         self,
         frame: bytes,
-        calls: _Direction,
-        answers: _Direction,
-        at: _Where,
+        calls: Direction,
+        answers: Direction,
+        at: Where,
     ) -> None:
         """A CALLERROR, a frame with blanks or escapes in it, or no OCPP-J frame at all."""
         try:
@@ -302,12 +226,12 @@ class WireRecorder:
         again = msgspec.json.encode
         match parts:
             case [2, str() as id, str() as action, payload]:
-                self._call(calls, id.encode(), action.encode(), again(payload), at)
+                self._calls.call(calls, id.encode(), action.encode(), again(payload), at)
             case [3, str() as id, payload]:
-                self._answer(answers, id.encode(), "result", again(payload), at[4], at[5])
+                self._calls.answer(answers, id.encode(), "result", again(payload), at[4], at[5])
             case [4, str() as id, code, *rest]:
                 error = {"code": code, "description": rest[0] if rest else "", "details": rest[1] if rest[1:] else {}}
-                self._answer(answers, id.encode(), "error", again(error), at[4], at[5])
+                self._calls.answer(answers, id.encode(), "error", again(error), at[4], at[5])
             case _:
                 self._unreadable += 1
 
@@ -324,7 +248,7 @@ class WireRecorder:
             _, station, backend, _ = state.opened
             for way, direction in (("up", state.up), ("down", state.down)):
                 for action, counts in direction.counts.items():
-                    have = total.setdefault((station, backend, way, _text(action)), [0, 0, 0])
+                    have = total.setdefault((station, backend, way, text(action)), [0, 0, 0])
                     have[:] = [a + b for a, b in zip(have, counts, strict=True)]
         return [(*key, calls, good, bad, calls - good - bad) for key, (calls, good, bad) in sorted(total.items())]
 
@@ -342,19 +266,3 @@ def read_wire(path: Path) -> Iterator[WireLine]:
         raise BadInput(path, None, f"is no readable wire file ({err})", "a wire.jsonl.zst of a run folder") from err
     if rest or not path.stat().st_size:
         raise BadInput(path, None, "ends before its time", "a wire.jsonl.zst of a finished run")
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "backslashreplace")
-
-
-def _id_only(payload: bytes) -> bytes:
-    """A MeterValues payload cut down to its transactionId: all that joins need of it."""
-    at = payload.find(_KEPT)
-    if at < 0:
-        return b"{}"
-    end = payload.find(b",", at)
-    return b"{" + payload[at : end if end >= 0 else -1] + b"}"

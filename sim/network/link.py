@@ -12,7 +12,9 @@ from sim.network.uplink import Uplink
 
 
 class Link:
-    """A connection between a station and a back-end. `host` is whatever the runtime needs to find the station again.
+    """A connection between a station and a back-end.
+
+    `host` and `peer` are whatever the runtime needs to find the station and the back-end's side of it again.
 
     Either side may be gone while the other has not noticed yet (half-open). A frame that arrives at a side that is gone
     is lost, as in TCP after a reset.
@@ -24,6 +26,7 @@ class Link:
         "down_free_at",
         "host",
         "id",
+        "peer",
         "station",
         "station_alive",
         "up_free_at",
@@ -33,6 +36,7 @@ class Link:
     def __init__(self, link_id: LinkId, host: Any, station: str, backend: str, uplink: Uplink) -> None:
         self.id = link_id
         self.host = host
+        self.peer: Any = None
         self.station = station
         self.backend = backend
         self.uplink = uplink
@@ -43,10 +47,20 @@ class Link:
 
     def arrival_up(self, now: int) -> int:
         """When a frame sent now by the station arrives; never before an earlier one."""
-        at = self.up_free_at = self.uplink.arrival(now, self.up_free_at)
+        uplink = self.uplink  # its `latency`, written out in both directions: no frame goes without
+        begins = uplink.stalled_until if uplink.stalled_until > now else now
+        at = begins + uplink.least + int(uplink.draw() * uplink.jitter)
+        if at < self.up_free_at:
+            at = self.up_free_at
+        self.up_free_at = at
         return at
 
     def arrival_down(self, now: int) -> int:
         """When a frame sent now by the back-end arrives; never before an earlier one."""
-        at = self.down_free_at = self.uplink.arrival(now, self.down_free_at)
+        uplink = self.uplink
+        begins = uplink.stalled_until if uplink.stalled_until > now else now
+        at = begins + uplink.least + int(uplink.draw() * uplink.jitter)
+        if at < self.down_free_at:
+            at = self.down_free_at
+        self.down_free_at = at
         return at

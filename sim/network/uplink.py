@@ -16,26 +16,24 @@ KEEPALIVE_TIMEOUT = 60 * SECOND
 
 
 class Uplink:
-    """Latency and faults of one station's way to the internet; times in ms."""
+    """Latency and faults of one station's way to the internet; times in ms.
 
-    __slots__ = ("_draw", "_jitter", "_least", "_refused", "refused_until", "stalled_until")
+    A frame takes `least` and a drawn share of `jitter`; `stalled_until` and `refused_until` are instants.
+    """
+
+    __slots__ = ("_refused", "draw", "jitter", "least", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
-        self._draw = rng.random
-        self._least = base_ms + 1
-        self._jitter = jitter_ms
+        self.draw = rng.random
+        self.least = base_ms + 1
+        self.jitter = jitter_ms
         self.stalled_until = 0
         self.refused_until = 0
         self._refused: dict[str, int] = {}
 
-    def arrival(self, now: int, free_at: int) -> int:
-        """When a frame sent now arrives, in a direction whose last one arrives at `free_at`: never before that."""
-        at = (self.stalled_until if self.stalled_until > now else now) + self._least + int(self._draw() * self._jitter)
-        return at if at > free_at else free_at
-
     def latency(self) -> int:
         """One-way delay of the next frame, at least 1 ms."""
-        return self._least + int(self._draw() * self._jitter)
+        return self.least + int(self.draw() * self.jitter)
 
     def stall(self, until: int) -> None:
         """Nothing gets through until then; nothing is lost either."""

@@ -58,15 +58,16 @@ class TruthSink(Protocol):
 
 
 class Host:
-    """A Machine, the deadline it named last, and its one armed wake-up."""
+    """A Machine, the deadline it named last, its one armed wake-up, and whether that is still to be armed."""
 
-    __slots__ = ("armed", "deadline", "machine", "name")
+    __slots__ = ("armed", "deadline", "machine", "name", "unsettled")
 
     def __init__(self, name: str, machine: Machine) -> None:
         self.name = name
         self.machine = machine
         self.deadline: Instant | None = None
         self.armed: int | None = None
+        self.unsettled = False
 
 
 class VirtualWorld:
@@ -86,6 +87,7 @@ class VirtualWorld:
         self._near = (start // _SLOT + 1) * _SLOT
         self._far: dict[int, list[Any]] = {}
         self._far_slots: list[int] = []
+        self._unsettled: list[Host] = []  # whose wake-up lies beyond the present slot: armed when the slot is over
         self._wakes = self._wake  # one object, so that a wake-up is known when it is seen
         self._seed = seed
         self._truth = truth
@@ -175,17 +177,19 @@ class VirtualWorld:
         env, queue, late = self.env, self._queue, self._late
         limit = min(self._near, until)
         while True:
-            when = queue[0][0] if queue else limit
+            when: Any = queue[0][0] if queue else limit
             if late and when > self.now:
                 fn, args = late.popleft()
                 fn(*args)
             elif when < limit:
-                self.now = env._now = Instant(when)
+                self.now = env._now = when
                 if len(queue[0]) == _OURS:
                     _, _, _, fn, args = heappop(queue)
                     fn(*args)
                 else:
                     env.step()
+            elif self._unsettled:
+                self._settle_deadlines()
             elif self._far_slots and self._far_slots[0] * _SLOT < until:
                 self._come_nearer()
                 limit = min(self._near, until)
@@ -240,14 +244,28 @@ class VirtualWorld:
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
-        for effect in host.machine.handle(event, self.now):
+        machine = host.machine
+        for effect in machine.handle(event, self.now):
             if type(effect) is Send:
                 self.links.send_up(effect)
             else:
                 self._perform(host, effect)
-        deadline = host.deadline = host.machine.next_deadline()
+        deadline = host.deadline = machine.next_deadline()
         if deadline is not None and (host.armed is None or deadline < host.armed):
-            self._arm(host, deadline)
+            if deadline < self._near:
+                self._arm(host, deadline)
+            elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
+                host.unsettled = True
+                self._unsettled.append(host)
+
+    def _settle_deadlines(self) -> None:
+        """The slot is over: arm what its last events left to be armed."""
+        unsettled, self._unsettled = self._unsettled, []
+        for host in unsettled:
+            host.unsettled = False
+            deadline = host.deadline
+            if deadline is not None and (host.armed is None or deadline < host.armed):
+                self._arm(host, deadline)
 
     def _perform(self, host: Host, effect: Effect) -> None:
         kind = type(effect)

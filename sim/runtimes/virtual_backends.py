@@ -141,17 +141,15 @@ class BackEnds:
         self._arm_flush(process)
         if isinstance(accepted, Refusal):
             return accepted
-        process.connections[link.id] = _Connection(accepted)
+        connection = process.connections[link.id] = _Connection(accepted)
+        link.peer = (process, connection)
         return None
 
-    def handle(self, link: Link, event: Event) -> None:
-        """Give an event to the Machine of this link."""
-        process = self._processes[link.backend]
+    def handle(self, peer: tuple[_Process, _Connection], event: Event) -> None:
+        """Give an event to the Machine of a link, found by the link's `peer`."""
+        process, connection = peer
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
-        self._handle(process, process.connections[link.id], event)
-
-    def _handle(self, process: _Process, connection: _Connection, event: Event) -> None:
         world, machine = self._world, connection.machine
         try:
             for effect in machine.handle(event, world.now):
@@ -163,7 +161,8 @@ class BackEnds:
         except BaseException as err:
             raise self._blame(process, f"handling {_told(event)}", err) from err
         if not process.flush_armed:
-            self._arm_flush(process)
+            process.flush_armed = True
+            world.later(self._flush, (process, process.object))
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
@@ -196,7 +195,7 @@ class BackEnds:
         except BaseException as err:
             raise self._blame(process, "naming the next deadline of a connection", err) from err
         if deadline is not None and deadline <= self._world.now:
-            self._handle(process, connection, _TICK)
+            self.handle((process, connection), _TICK)
         else:
             self._arm_connection(process, connection)
 
@@ -259,11 +258,13 @@ class BackEnds:
             return
         try:
             lived.flush(self._world.now, process.release)
-            self._arm(process)
+            deadline = lived.next_deadline()
         except _NOT_THEIRS:
             raise
         except BaseException as err:
             raise self._blame(process, "flushing a group", err) from err
+        if deadline is not None and (process.armed is None or deadline < process.armed):
+            self._arm(process)
 
     def _arm(self, process: _Process) -> None:
         assert process.object is not None

@@ -102,7 +102,7 @@ class Links:
         link.backend_alive = True
         self._wire.link_opened(world.now, link.station, link.backend, link.id)
         world.schedule(back, self._opened, (host, link))
-        world.backends.handle(link, Opened(link.id, "ocpp1.6"))
+        world.backends.handle(link.peer, Opened(link.id, "ocpp1.6"))
 
     def _opened(self, host: Host, link: Link) -> None:
         if link.station_alive and link.backend_alive:
@@ -131,7 +131,7 @@ class Links:
             self._wire.frame(sent_at, None, link.station, link.backend, link.id, "up", frame)
             return
         self._wire.frame(sent_at, now, link.station, link.backend, link.id, "up", frame)
-        world.backends.handle(link, Received(link.id, frame))
+        world.backends.handle(link.peer, Received(link.id, frame))
         for listener in self.listeners:
             listener(link.station, link.backend, frame, now)
 

@@ -80,8 +80,9 @@ class Record(Struct, frozen=True):
     deviations: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=512)
 def parse(text: str) -> Record:
-    """Read a record without judging it. Raises Malformed.
+    """Read a record without judging it; nobody may change its `fields`. Raises Malformed.
 
     Lenient where meters in the field are sloppy and the meaning is clear (blanks, numbers as texts, no algorithm named,
     a colon in the zone); all of that is named in `deviations`.

@@ -128,6 +128,13 @@ def test_an_idle_time_ends_signed_when_the_power_fails(bench: Any) -> None:
     assert marks(b.sessions()[0]) == "BSCWE"
 
 
+def test_a_station_that_is_switched_off_is_dark_and_says_so_in_the_truth(bench: Any) -> None:
+    b = bench("ac-duo").boot()
+    b.do("switch-off").run(60 * MINUTE)
+    assert len(b.events("switch-off")) == 1
+    assert b.rig.station is None and b.rig.next_deadline() is None
+
+
 def test_an_ev_unplugged_during_an_outage_is_gone_when_the_power_is_back(bench: Any) -> None:
     b = bench("ac-duo").boot().charge().run(5 * MINUTE).do("power-loss").run(60).do("unplug", connector=1).run(60)
     b.do("power-restored").run(2 * MINUTE)

@@ -119,8 +119,8 @@ def test_exporting_closed_transactions_changes_nothing_at_the_old_back_end(moved
     move = moved()
     before = {name: move.old.book(name) for name in EMPTY}
     (row,) = move.rows()
-    assert (row["state"], row["meter_stop"], row["id_tag"]) == (CLOSED, move.register, "TOK-S")
-    assert iso(row["stopped_at"]) == move.stop["timestamp"]
+    assert (row["state"], row["transaction_id"], row["grp"]) == (CLOSED, move.transaction, "staff")
+    assert row["stop_key"].startswith(str(move.register))
     assert move.rows() == [row]
     assert {name: move.old.book(name) for name in EMPTY} == before
 
@@ -156,7 +156,7 @@ def test_what_is_known_of_a_foreign_stop_goes_on_to_the_next_back_end(moved: Any
     assert move.old.book("quarantine") == []
 
 
-@pytest.mark.parametrize("lost", ["transaction_id", "issuer", "meter_stop", "stopped_at", "stop_key", "closed_at"])
+@pytest.mark.parametrize("lost", ["transaction_id", "issuer", "station", "stop_key", "closed_at"])
 def test_a_closed_row_that_lacks_something_is_refused_whole(moved: Any, lost: str) -> None:
     move = moved()
     move.old.start(move.old.boot(), "TOK-A")
@@ -165,3 +165,46 @@ def test_a_closed_row_that_lacks_something_is_refused_whole(moved: Any, lost: st
     outcome = move.new.operate("import", what="open-transactions", rows=rows)
     assert isinstance(outcome, Refused) and lost in outcome.description
     assert move.new.book("sessions") == []
+
+
+def test_a_start_of_a_closed_transaction_sent_again_opens_nothing_at_the_new_back_end(moved: Any) -> None:
+    """INV-04 over both back-ends: one start, one transaction id, equal answers."""
+    move = moved()
+    started = move.old.only("transactions")
+    move.hand_over()
+    payload = {"connectorId": 1, "idTag": "TOK-S", "meterStart": 10_000, "timestamp": iso(started["started_at"])}
+    link = move.new.boot()
+    again = move.new.call(link, "StartTransaction", **payload)
+    assert again == {
+        "transactionId": move.transaction,
+        "idTagInfo": {"status": "Accepted", "parentIdTag": "staff"},
+    }
+    assert {name: move.new.book(name) for name in EMPTY} == {name: [] for name in EMPTY}
+    other = move.new.call(link, "StartTransaction", **{**payload, "meterStart": 19_000})
+    assert other["transactionId"] != move.transaction, "another start is another transaction"
+
+
+def test_a_stop_that_nobody_could_match_stays_in_one_quarantine(moved: Any) -> None:
+    """INV-03, INV-04: held at the old back-end, recognised at the new one, its energy counted once."""
+    move = moved()
+    orphan: dict[str, Any] = {"transaction_id": 4711, "meter_stop": 1_234}
+    payload = {**orphan, **move.stop}
+    first = move.old.stop(move.old.boot(), payload.pop("transaction_id"), payload.pop("meter_stop"), **payload)
+    assert move.hand_over() == Answered({"imported": 2})
+    assert [row["state"] for row in move.rows()] == [CLOSED, "held"]
+    assert move.again(**orphan) == first
+    assert move.new.book("quarantine") == []
+    move.again(**{**orphan, "meter_stop": 1_235})
+    assert move.new.only("quarantine")["reason"] == "unknown-transaction", "another stop is held here, and once"
+
+
+def test_a_second_stop_that_the_old_back_end_holds_is_not_held_again(moved: Any) -> None:
+    """INV-06: two stops of one session, sent to both back-ends, are one bill and one held row."""
+    move = moved()
+    second = {"meter_stop": 99_999}
+    move.old.stop(move.old.boot(), move.transaction, 99_999, *move.texts, **move.stop)
+    move.hand_over()
+    move.again(**second)
+    assert move.again() == move.first
+    assert move.new.book("quarantine") == []
+    assert move.old.only("quarantine")["reason"] == "second-stop"

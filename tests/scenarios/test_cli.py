@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -286,3 +288,57 @@ def test_a_target_that_does_not_import_is_named() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert "no.such.module" in done.stderr and done.stderr.count("\n") == 1
+
+
+NOISY = """
+import os, sys
+from reference_csms import assemble
+print("imported")
+def factory(setup):
+    print("made", setup.name)
+    os.write(1, b"past python\\n")
+    return assemble(setup)
+"""
+SLOW = """
+import sys, time
+from reference_csms import assemble
+def factory(setup):
+    if setup.name == "new":
+        print("half way", file=sys.stderr, flush=True)
+        time.sleep(60)
+    return assemble(setup)
+"""
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "scenarios.cli", *words]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_a_target_that_prints_does_not_spoil_the_json(tmp_path: Path) -> None:
+    """Whatever a target writes, to `sys.stdout` or to the descriptor, standard output is one document."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    command = _command("run", "first-day", "--json", "--no-repeat", "--target", "noisy:factory")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=_environment())
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 0
+    assert all(word in done.stderr for word in ("imported", "made legacy", "past python"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_with_a_sentence_and_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = _command("run", "first-day", "--target", "slow:factory", "--out", "here")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=_environment()) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "half way" in line:
+                break
+        assert [path.name for path in tmp_path.glob("*.partial")] == [f"here.{process.pid}.partial"]
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == code
+    assert "nothing was written" in said and "Traceback" not in said
+    assert list(tmp_path.glob("here*")) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from scenarios.model import LARGEST, Duration, hhmm, plain
 from sim.clock import HOUR, iso
 from sim.errors import BadInput
 
+BANDS = [{"from": "00:00", "to": "12:00", "price": "1"}, {"from": "12:00", "to": "00:00", "price": "2"}]
 FIRST_DAY = tomllib.loads(catalogue.scenario_file("first-day").read_text("utf-8"))
 
 
@@ -102,7 +103,10 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["day"].update(date=date(2101, 1, 1)), "day.date", "1970-01-01 to 2100-12-31"),
     (lambda d: d["day"].update(date=date.min), "day.date", "1970-01-01 to 2100-12-31"),
     (lambda d: d["day"].update(date=date.max), "day.date", "1970-01-01 to 2100-12-31"),
-    (lambda d: d["day"].update(settle="32d"), "day.settle", "31d"),
+    (lambda d: d["day"].update(settle="101d"), "day.settle", "100d"),
+    (lambda d: d["day"].update(days=31), "day.days", "1 to 30"),
+    (lambda d: d["day"].update(days=2), "day.horizon", "more than 48h"),
+    (lambda d: d["fleet"].update(rest_after="-1h"), "fleet.rest_after", "90s"),
     (lambda d: d["day"].update(horizon="24 hours"), "day.horizon", "1h30m"),
     (lambda d: d["day"].update(horizon="20h"), "day.horizon", "more than 24h"),
     (lambda d: d["day"].update(zone="Europe/Olso"), "day.zone", "IANA"),
@@ -132,7 +136,24 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["tariff"][0]["energy"][0].update(to="23:00"), "tariff[0].energy", "22:00 has 2 prices"),
     (lambda d: d["tariff"][0]["energy"][0].update(to="24:00"), "tariff[0].energy[0].to", "23:59"),
     (lambda d: d["tariff"][0].update(group_discounts={"vip": "5"}), "tariff[0].group_discounts", "staff"),
-    (lambda d: d["tariff"][1].update(tariff_id="fjord-public"), "tariff", "one [[tariff]]"),
+    (lambda d: d["tariff"][3].update(tariff_id="fjord-public"), "tariff[3].version", "a higher one"),
+    (lambda d: d["tariff"][1].update(version=3), "tariff[1].version", "a higher one"),
+    (lambda d: d["tariff"][1].pop("valid_from"), "tariff[1].valid_from", "a later instant"),
+    (lambda d: d["tariff"][1].update(valid_from="noon"), "tariff[1].valid_from", "12:00:00+02:00"),
+    (
+        lambda d: d["tariff"][1].update(valid_from=datetime(2019, 6, 12, 12)),
+        "tariff[1].valid_from",
+        "with time and offset",
+    ),
+    (
+        lambda d: d["tariff"][0].update(valid_from=d["tariff"][1]["valid_from"]),
+        "tariff[0].valid_from",
+        "before the day",
+    ),
+    (lambda d: d["tariff"][1].update(vat_percent="24"), "tariff[1].vat_percent", "25"),
+    (lambda d: d["tariff"][1].update(energy=BANDS), "tariff[1].energy", "the bands of the version before"),
+    (lambda d: d["fault"][2].update(on="StopTransactions"), "fault[2].on", "StopTransaction"),
+    (lambda d: d["fault"][2].update(on="RemoteStartTransaction"), "fault[2].on", "Heartbeat"),
     (lambda d: d["move"].update(deadline="08:00"), "move.deadline", "after move.start"),
     (lambda d: d["move"].update(site="campus-9"), "move.site", "campus-4"),
     (lambda d: d["move"].update(pace="0s"), "move.pace", "10m"),

@@ -126,3 +126,11 @@ def test_verdicts_hold_items_findings_and_what_was_forgiven(tmp_path: Path) -> N
     assert (data["verdict"], data["allow_unknown"]) == ("FAIL", ["INV-01"])
     assert data["checks"][1]["items"] == 7
     assert data["checks"][1]["findings"][0]["subject"] == "s1"
+
+
+def test_a_run_that_comes_to_nothing_leaves_no_folder_at_all(tmp_path: Path) -> None:
+    """Not even the empty parents that it made; those that were there stay."""
+    (tmp_path / "mine").mkdir()
+    with RunFolder("day", 1, base=tmp_path / "mine" / "reports" / "out"):
+        pass
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]

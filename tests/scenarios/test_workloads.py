@@ -437,6 +437,23 @@ def test_unknown_zone_missing_file_empty_day_and_short_horizon_are_bad_input(tmp
         load(path, horizon=DAY)
 
 
+def test_four_weeks_begin_on_the_same_weekday_and_hold_every_row_of_the_shipped_file() -> None:
+    path = JUNE
+    workload = load(path, date(2024, 4, 1), days=28, horizon=29 * DAY)
+    report = workload.input_report
+    assert (report["source_day"], report["days"]) == ("2019-06-03", 28)
+    assert report["rows_day"] == report["rows_read"] == len(workload.visits) + len(report["not_replayed"])
+    assert workload.visits[-1].arrive - workload.visits[0].arrive > 27 * DAY
+
+
+def test_days_that_the_file_cannot_fill_from_that_weekday_on_are_taken_from_its_first_one() -> None:
+    path = JUNE
+    workload = load(path, date(2024, 4, 3), days=28, horizon=29 * DAY)
+    assert workload.input_report["source_day"] == "2019-06-05"
+    with pytest.raises(BadInput, match="too short for 28 days"):
+        load(path, date(2024, 4, 1), days=28, horizon=28 * DAY)
+
+
 @pytest.mark.skipif(beside("dundee-2018-summer.csv") is None, reason="the file does not lie beside the checkout")
 def test_the_dirty_file_beside_the_checkout_is_counted_kind_by_kind() -> None:
     path = beside("dundee-2018-summer.csv")

@@ -165,7 +165,13 @@ class Day:
 
     def authorize(self, at: int, station: str, backend: str, token: str, status: str = "Accepted") -> Row:
         """An Authorize."""
-        return self.call(at, station, backend, "Authorize", {"idTag": token}, {"idTagInfo": {"status": status}})
+        return self.call(at, station, backend, "Authorize", {"idTag": token}, {"idTagInfo": self.info(token, status)})
+
+    @staticmethod
+    def info(token: str, status: str = "Accepted") -> Row:
+        """What is said of a token: its group with an acceptance."""
+        group = GROUP.get(token) if status == "Accepted" else None
+        return {"status": status, **({"parentIdTag": group} if group else {})}
 
     def _wire_frame(self) -> None:
         def link(number: int, station: str, backend: str, opened: str, closed: str | None) -> None:
@@ -272,7 +278,7 @@ class Day:
             issuer,
             "StartTransaction",
             {"connectorId": 1, "idTag": token, "timestamp": iso(begin.at), "meterStart": begin.wh},
-            {"transactionId": tid, "idTagInfo": {"status": "Accepted"}},
+            {"transactionId": tid, "idTagInfo": self.info(token)},
         )
         values = [
             {"timestamp": iso(at), "sampledValue": [{"value": ocmf.wrap(text), "format": "SignedData"}]}
@@ -324,6 +330,7 @@ class Day:
             }
             self.add("books_transactions", backend=issuer, state="handed-over", session_id=session_id, **tx)
             handed = {"session_id": session_id, "transaction_id": tid, "site": SITE[station], "state": "handed-over"}
+            handed |= {"tariff_id": "day-night", "tariff_version": 1}
             self.add("books_sessions", backend=issuer, **common, **handed)
         self.add(
             "books_transactions", backend=backend, transaction_id=tid, issuer=issuer, **common, **times,
@@ -420,6 +427,8 @@ class Day:
         walk = ("PLANNED", "PREFLIGHT_OK", "NOTIFIED", "DRAINING", "SWITCH_SENT", "OFFLINE_WINDOW", "SEEN_AT_NEW")
         for number, state in enumerate((*walk, "PROVISIONED", "VERIFIED", "CLOSED_AT_OLD")):
             self.add("truth_migration", at=local("10:26") + number * MINUTE, station="S1", site="alpha", state=state)
+        knock = {"backend": "legacy", "outcome": "404"}
+        self.add("truth_events", at=local("10:36"), station="S1", kind="knock", data=canonical(knock))
         refused = {
             "station": "S1",
             "connector": 1,
@@ -430,7 +439,7 @@ class Day:
         }
         self.add("truth_visits", visit_id="v-bad", note="blocked-token", lost_ms=HOUR, **refused)
         for backend in ("legacy", "new"):
-            for token in ("AA01", "BAD1"):
+            for token in GROUP:
                 decision = "Blocked" if token == "BAD1" else "Accepted"
                 for site in SITE.values():
                     self.add(

@@ -144,3 +144,57 @@ def test_inv_35_finds_a_fee_within_the_grace(day: Any, at: At) -> None:
     result = day.check("INV-35")
     assert subjects(result) == ["s-500000001"]
     assert "at most 0 is due" in result.findings[0].sentence
+
+
+def test_inv_21_finds_a_group_that_is_wrong_at_both_back_ends_alike(day: Any) -> None:
+    for row in day.rows("books_access", token="AA01"):
+        row["grp"] = "guests"
+    result = day.check("INV-21")
+    assert set(subjects(result)) == {"AA01"}
+    assert "the plan in staff" in result.findings[0].sentence
+
+
+@pytest.mark.parametrize("group", [None, "guests"])
+def test_inv_21_finds_a_group_on_the_wire_that_changed_with_the_move(day: Any, group: str | None) -> None:
+    asked = day.row("wire_calls", action="Authorize", backend="new")
+    info = {"status": "Accepted", **({"parentIdTag": group} if group else {})}
+    asked["answer"] = canonical({"idTagInfo": info})
+    assert subjects(day.check("INV-21")) == ["AA01"]
+
+
+def test_inv_21_finds_a_token_that_both_back_ends_have_forgotten(day: Any) -> None:
+    for row in day.rows("books_access", token="BB01"):
+        day.tables["books_access"].remove(row)
+    assert set(subjects(day.check("INV-21"))) == {"BB01"}
+
+
+def test_inv_21_does_not_pass_while_a_token_was_not_tapped_at_both_back_ends(day: Any, at: At) -> None:
+    """All tokens at both back-ends: who was not asked about was not looked at."""
+    day.plan["probes"] = [{"station": "S2", "site": "alpha", "backend": "new"}]
+    for token, status in (("AA01", "Accepted"), ("BB01", "Accepted"), ("GUEST-7", "Accepted")):
+        day.authorize(at("22:40"), "S2", "new", token, status)
+    result = day.check("INV-21")
+    assert result.verdict is Verdict.UNKNOWN
+    assert "new gave no answer on" in result.reason
+    day.authorize(at("22:41"), "S2", "new", "BAD1", "Blocked")
+    assert day.check("INV-21").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("table", ["books_sessions", "books_cdrs"])
+def test_t02_finds_a_session_of_another_version_than_the_one_in_force_at_its_start(day: Any, table: str) -> None:
+    row = day.rows(table, started_at=day.row("books_sessions", session_id="s-1001")["started_at"])[0]
+    row["tariff_version"] = 2
+    assert subjects(day.check("T02")) == ["s-1001"]
+
+
+def test_t02_judges_by_the_start_and_not_by_what_came_later(day: Any, at: At) -> None:
+    """A version that began at noon holds for what began after it, and for nothing that was running."""
+    later = {**day.plan["tariffs"][0], "version": 2, "valid_from": at("12:00")}
+    day.plan["tariffs"].append(later)
+    wrong = set(subjects(day.check("T02")))
+    assert wrong == {"s-500000002", "s-500000003", "s-500000004"}
+    for table in ("books_sessions", "books_cdrs"):
+        for row in day.tables[table]:
+            if row["started_at"] >= at("12:00"):
+                row["tariff_version"] = 2
+    assert day.check("T02").verdict is Verdict.PASS

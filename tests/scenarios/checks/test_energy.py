@@ -85,8 +85,16 @@ def test_inv_02_finds_a_long_session_that_swallows_a_later_one(day: Any, at: At)
 
 
 def test_b08_also_counts_free_sessions(day: Any, at: At) -> None:
-    day.row("books_sessions", session_id="s-500000004")["started_at"] = at("11:59")
+    day.row("books_sessions", session_id="s-500000004")["started_at"] = at("13:45")
+    assert day.check("B08").verdict is Verdict.PASS
+    day.row("books_sessions", session_id="s-500000004")["started_at"] = at("13:29")
     assert subjects(day.check("B08")) == ["S2*1"]
+
+
+def test_b08_also_counts_sessions_that_are_held(day: Any, at: At) -> None:
+    """The one of 13:00 is in quarantine, the next begins at 14:00."""
+    day.row("books_sessions", session_id="s-500000003")["stopped_at"] = at("23:59")
+    assert set(subjects(day.check("B08"))) == {"S2*1"}
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,11 @@ def test_inv_39_wants_two_hash_seeds(day: Any) -> None:
     assert day.check("INV-39").verdict is Verdict.UNKNOWN
     day.tables["repeats"] = []
     assert day.check("INV-39").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_inv_26_does_not_pass_where_nobody_knocked_at_the_old_back_end(day: Any) -> None:
+    """A close-station that does nothing shows only if somebody tries the door."""
+    day.tables["truth_events"].clear()
+    result = day.check("INV-26")
+    assert result.verdict is Verdict.UNKNOWN
+    assert "S1 is refused at its old back-end" in result.reason

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from scenarios.load import load_scenario, sessions_path
+from scenarios.load_text import parse_local_time
 from scenarios.migration import MoveParts
-from scenarios.model import Checks, Duration, Fault, Scenario, Where, Window, parse_local_time
+from scenarios.model import Checks, Duration, Fault, Scenario, Where, Window
 from scenarios.runner import Played, judge
 from sim.clock import MINUTE
 from sim.evidence.verdict import CheckResult
