@@ -100,9 +100,9 @@ def test_the_power_follows_the_limit(bench: Any) -> None:
     b = bench("ac-duo").boot()
     install(b, 0, profile(1, "TxDefaultProfile", {0: 10, 600: 6}))
     b.charge(energy_wh=20_000)
-    assert b.rig.board.show(1, b.now)[1] == 6_900
+    assert b.rig.board.display(1)(b.now)[1] == 6_900
     b.run(600)
-    assert b.rig.board.show(1, b.now)[1] == 6 * 230 * 3
+    assert b.rig.board.display(1)(b.now)[1] == 6 * 230 * 3
 
 
 def test_less_than_six_ampere_cannot_be_offered(bench: Any) -> None:
@@ -110,7 +110,7 @@ def test_less_than_six_ampere_cannot_be_offered(bench: Any) -> None:
     b = bench("ac-duo").boot()
     install(b, 0, profile(1, "TxDefaultProfile", {0: 5.9}))
     b.charge()
-    assert b.rig.board.show(1, b.now)[1] == 0
+    assert b.rig.board.display(1)(b.now)[1] == 0
     assert b.statuses()[-1] == "SuspendedEVSE"
 
 
@@ -118,9 +118,9 @@ def test_the_maximum_of_the_station_is_shared_by_those_who_charge(bench: Any) ->
     b = bench("ac-duo", connectors=(1, 2)).boot()
     install(b, 0, profile(1, "ChargePointMaxProfile", {0: 9_000}, unit="W"))
     b.charge(1)
-    assert b.rig.board.show(1, b.now)[1] == 9_000
+    assert b.rig.board.display(1)(b.now)[1] == 9_000
     b.charge(2, token="OTHER")
-    assert [b.rig.board.show(n, b.now)[1] for n in (1, 2)] == [4_500, 4_500]
+    assert [b.rig.board.display(n)(b.now)[1] for n in (1, 2)] == [4_500, 4_500]
 
 
 @pytest.mark.parametrize("event", ["reset", "power"])
