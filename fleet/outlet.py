@@ -48,6 +48,7 @@ class Outlet:
         self.visit_id: str | None = None
         self.contactor = False
         self.withheld = False
+        self.limit_w: int | None = None
         self.drawing = False
         self.full_at: int | None = None
         self.told: tuple[bool, bool] | None = None
@@ -57,12 +58,28 @@ class Outlet:
 
     # -- power --------------------------------------------------------------------------------------------------------
 
+    @property
+    def offer_w(self) -> int:
+        """The power that the station lets this connector have now, in W, its contactor apart."""
+        return self.max_power_w if self.limit_w is None else min(self.limit_w, self.max_power_w)
+
+    @property
+    def offering(self) -> bool:
+        """Whether an EV could draw anything: nobody withholds power, and the limit is not 0."""
+        return not self.withheld and self.offer_w > 0
+
+    def limit(self, now: int, limit_w: int | None) -> None:
+        """The station offers at most this from now on; None for all it has."""
+        self.stop(now)
+        self.limit_w = limit_w
+        self.flow(now)
+
     def flow(self, now: int) -> None:
         """Let power flow or stop, as the switches and the EV have it now."""
-        wants = self.contactor and not self.withheld and self.ev is not None and self.ev.hungry
+        wants = self.contactor and self.offering and self.ev is not None and self.ev.hungry
         if wants and not self.drawing:
             assert self.ev is not None
-            power = self.ev.draw(self.max_power_w)
+            power = self.ev.draw(self.offer_w)
             self.meter.flow(now, power, self.ev.left_wms)
             self.full_at = self.ev.full_at(now, power)
             self.drawing = True
@@ -94,7 +111,7 @@ class Outlet:
         session = self.session
         if session is None:
             return
-        state = DRAWING if self.drawing else WITHHELD if self.withheld or not self.contactor else IDLE
+        state = DRAWING if self.drawing else WITHHELD if not (self.offering and self.contactor) else IDLE
         if state != session.state:
             for mark in (_LEAVING.get(session.state), _ENTERING.get(state)):
                 if mark is not None:

@@ -61,10 +61,13 @@ class CallProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class MigrationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How stations of this kind are pointed at another back-end. `attempts` counts dials per network profile."""
+    """How stations of this kind are pointed at another back-end. `attempts` counts dials per network profile, `applies`
+    says when an own configuration key acts.
+    """
 
-    route: Literal["vendor_key", "network_profile", "vendor_cloud"]
+    route: Literal["vendor_key", "network_profile", "vendor_cloud", "technician", "firmware"]
     url_key: str = ""
+    applies: Literal["reboot", "at_once"] = "reboot"
     attempts: int = 20
 
 
@@ -79,10 +82,13 @@ class MeterProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class MemoryProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Room for transaction messages and for cached tokens."""
+    """Room for transaction messages and for cached tokens, and what a reboot makes the station forget (`volatile`): by the
+    book it forgets nothing of these (OCPP 1.6 §5.2, errata §3.37).
+    """
 
     outbox_messages: int = 2000
     cache_entries: int = 200
+    volatile: tuple[Literal["profiles", "reservations", "list", "availability"], ...] = ()
 
 
 class QuirkChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,7 +166,7 @@ def _check(profile: StationProfile, file: str) -> None:
         except ValueError as err:
             allowed = f"a text like {STANDARD[key].default!r}"
             raise BadInput(file, f"configuration.{key}", f"{value!r} is {err}", allowed) from None
-    if profile.migration.route != "vendor_cloud" and not profile.migration.url_key:
+    if profile.migration.route in ("vendor_key", "network_profile") and not profile.migration.url_key:
         raise BadInput(file, "migration.url_key", f"the route {profile.migration.route} needs one", "the name of a key")
     for place, low, amount in _amounts(profile):
         if amount < low:

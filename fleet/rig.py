@@ -49,9 +49,9 @@ class Rig:
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
-    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}. The driver named
-    by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of the session),
-    `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
+    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on}.
+    The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
+    the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
 
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
@@ -187,6 +187,7 @@ class Rig:
         if not self._powered:
             self._powered = True
             self._note(now, "power-restored")
+            self.flash.pop("shy", None)
             self._starts_at = now + self.config.profile.boot.reboot_s * SECOND
             self._rearm()
 
@@ -228,7 +229,7 @@ class Rig:
         """Something changed at this outlet: mark it, and let the station sense it while a session runs."""
         outlet.observe(now)
         self._rearm()
-        seen = (not outlet.withheld, outlet.drawing)
+        seen = (outlet.offering, outlet.drawing)
         if outlet.session is not None and seen != outlet.told:
             outlet.told = seen
             self._sense("sense", outlet, now, offered=seen[0], drawing=seen[1])
@@ -256,7 +257,7 @@ class Rig:
             self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "second-stop", "set-url"):
+        elif name in ("stray-stop", "second-stop", "set-url", "stay-away"):
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

@@ -80,6 +80,7 @@ class Switchboard:
         """The control unit is dark: every contactor opens."""
         for outlet in self.outlets.values():
             outlet.contactor = False
+            outlet.limit_w = None
             outlet.flow(now)
             outlet.observe(now)
 
@@ -91,6 +92,9 @@ class Switchboard:
         if effect.what == "contactor":
             outlet.contactor = effect.value
             outlet.flow(now)
+            return outlet
+        if effect.what == "offer":
+            outlet.limit(now, effect.value)
             return outlet
         if effect.what == "display":
             self.show_text(outlet, effect.value, out)

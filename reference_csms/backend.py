@@ -20,6 +20,7 @@ from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
 from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
+from reference_csms.installed import Installed
 from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
 from reference_csms.numbers import Numbers
@@ -74,10 +75,12 @@ class ReferenceCsms:
         ledger = Ledger(store, parts.check_posting, parts.chain_hash)
         self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name)
         self._stations = Stations(store)
+        installed = Installed(store)
         self._handlers = Handlers(
             self._stations,
             sessions,
             access,
+            installed,
             parts.current_time,
             parts.acknowledge,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
@@ -87,7 +90,7 @@ class ReferenceCsms:
         corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
         hand_over = HandOver(store, sessions)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, installed, parts
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)

@@ -14,6 +14,7 @@ from reference_csms.authorization import ACCEPTED, Access
 from reference_csms.calls import Asked, BadPayload, encode_payload
 from reference_csms.corrections import Corrections, NotPossible
 from reference_csms.handover import HandOver
+from reference_csms.installed import Installed
 from reference_csms.parts import Parts
 from reference_csms.provision import Provisioner
 from reference_csms.sessions import Sessions
@@ -26,6 +27,7 @@ from sim.machine import Answered, Outcome, Refused, Settle
 
 Args = Mapping[str, Any]
 _OPEN_TRANSACTIONS = "open-transactions"
+_LEFT_OVERS = "left-overs"
 
 
 class _No(Exception):
@@ -48,6 +50,7 @@ class Operations:
         provisioner: Provisioner,
         hand_over: HandOver,
         corrections: Corrections,
+        installed: Installed,
         parts: Parts,
     ) -> None:
         self._stage = stage
@@ -57,6 +60,7 @@ class Operations:
         self._provisioner = provisioner
         self._hand_over = hand_over
         self._corrections = corrections
+        self._installed = installed
         self._parts = parts
         self._kinds: dict[str, Callable[[Args, str, Instant], Outcome | None]] = {
             "call": self._call,
@@ -110,6 +114,8 @@ class Operations:
         if action.startswith("Remote") and not self._parts.may_remote_start(state.accepted, decision):
             raise _No("not-accepted" if not state.accepted else decision, state.station)
         done = self._note_configuration(state) if action == "GetConfiguration" else None
+        if self._installed.concerns(action):
+            done = self._note_given(state.station, action, payload)
         connection.calls.ask(action, raw, Asked(call_id, done), now)
 
     @staticmethod
@@ -119,6 +125,13 @@ class Operations:
                 for entry in outcome.payload.get("configurationKey", ()):
                     if entry.get("value") is not None:
                         state.configuration[entry["key"]] = entry["value"]
+
+        return note
+
+    def _note_given(self, station: str, action: str, payload: Mapping[str, Any]) -> Callable[[Outcome, Instant], None]:
+        def note(outcome: Outcome, now: Instant) -> None:
+            if isinstance(outcome, Answered):
+                self._installed.confirmed(station, action, payload, outcome.payload)
 
         return note
 
@@ -163,9 +176,11 @@ class Operations:
         what, state = str(args["what"]), self._state(args)
         if what == _OPEN_TRANSACTIONS:
             return Answered({"rows": self._hand_over.export(state.station, now)})
+        if what == _LEFT_OVERS:
+            return Answered({"rows": self._installed.export(state.station, now)})
         if what == "station":
             return Answered(self._snapshot(state))
-        raise _No("bad-input", f"export knows {_OPEN_TRANSACTIONS} and station, not {what!r}")
+        raise _No("bad-input", f"export knows {_OPEN_TRANSACTIONS}, {_LEFT_OVERS} and station, not {what!r}")
 
     def _snapshot(self, state: StationState) -> Row:
         return {

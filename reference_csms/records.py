@@ -207,6 +207,17 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     held: bool = False
 
 
+class Given(Struct, frozen=True, kw_only=True):
+    """What a station has of this back-end: see `reference_csms.installed`."""
+
+    station: str
+    profiles: tuple[dict[str, Any], ...] = ()
+    reservations: tuple[dict[str, Any], ...] = ()
+    inoperative: tuple[int, ...] = ()
+    list_version: int = 0
+    list_entries: tuple[dict[str, Any], ...] = ()
+
+
 class SignedRecord(Struct, frozen=True, kw_only=True):
     """A signed record as it was received; `text` is exact. `key` is its digest and where it arrived."""
 
@@ -318,6 +329,7 @@ METERS = Table("meters", Meter, "key_id", ("meter_id",))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
+GIVEN = Table("given", Given, "station")
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
 CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
 RATED = Table("rated", Rated, "rated_id", ("cdr_id",))
@@ -337,6 +349,7 @@ ALL_TABLES = (
     TARIFFS,
     SESSIONS,
     FOREIGN_STOPS,
+    GIVEN,
     RECORDS,
     CDRS,
     RATED,

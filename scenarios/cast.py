@@ -12,7 +12,7 @@ from msgspec import Struct
 from fleet.profile import load_profile, profile_names
 from fleet.rig import RigConfig, meters_of
 from fleet.visits import Visit
-from scenarios.model import Scenario, Site, local_instant
+from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.workloads import Workload
 from sim.backend import Row
 from sim.clock import MINUTE, Instant
@@ -36,26 +36,31 @@ class StationPlan(Struct, frozen=True):
     turn: Instant | None = None
     carries: bool = False
 
+    @property
+    def route(self) -> str:
+        """How it is pointed at another back-end."""
+        return self.config.profile.migration.route
+
 
 def plan_stations(
     scenario: Scenario,
     seed: int,
     workload: Workload,
     sites: Mapping[str, Site],
-    moving: str | None,
+    waves: Mapping[str, Wave],
     visits: tuple[Visit, ...],
 ) -> tuple[StationPlan, ...]:
     """Every station of the session file, also those that nobody visits, with its profile, back-end, meters and turn."""
-    carried = _carried(scenario, seed, workload, moving, visits)
-    profiles = _profiles(scenario, seed, workload, sites, moving)
+    carried = _carried(scenario, seed, workload, waves, visits)
+    profiles = _profiles(scenario, seed, workload, sites, waves)
     if carried is not None and load_profile(profiles[carried.station]).migration.route != "vendor_cloud":
         routes = [name for name in profile_names() if load_profile(name).migration.route == "vendor_cloud"]
         profiles[carried.station] = routes[0]
-    turns = _turns(scenario, seed, workload, moving, carried)
+    turns = _turns(scenario, seed, workload, waves, carried)
     plans = []
     for station, entry in workload.stations.items():
         site = str(entry["site"])
-        backend = "new" if sites[site].backend == "new" and site != moving else "legacy"
+        backend = "new" if sites[site].backend == "new" and site not in waves else "legacy"
         connectors = tuple(range(1, max(int(entry["connectors"]), scenario.fleet.connectors) + 1))
         profile = load_profile(profiles[station])
         config = RigConfig(
@@ -85,9 +90,9 @@ def plan_stations(
 
 
 def _profiles(
-    scenario: Scenario, seed: int, workload: Workload, sites: Mapping[str, Site], moving: str | None
+    scenario: Scenario, seed: int, workload: Workload, sites: Mapping[str, Site], waves: Mapping[str, Wave]
 ) -> dict[str, str]:
-    """The vendor profile of each station. The moving site gets every profile in turn, so that every route is walked."""
+    """The vendor profile of each station. A moving site gets every profile in turn, so that every route is walked."""
     names = sorted(scenario.fleet.profiles)
     weights = [scenario.fleet.profiles[name] for name in names]
     chosen: dict[str, str] = {}
@@ -95,54 +100,54 @@ def _profiles(
         site = str(entry["site"])
         own = sites[site].profile
         chosen[station] = own or stream(seed, "profile", station).choices(names, weights)[0]
-    if moving is not None and not sites[moving].profile:
-        there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
-        stream(seed, "moving-profiles").shuffle(there)
-        for number, station in enumerate(there):
-            chosen[station] = names[number % len(names)]
+    rng = stream(seed, "moving-profiles")
+    for moving in waves:
+        if not sites[moving].profile:
+            there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
+            rng.shuffle(there)
+            for number, station in enumerate(there):
+                chosen[station] = names[number % len(names)]
     return chosen
 
 
 def _turns(
-    scenario: Scenario, seed: int, workload: Workload, moving: str | None, carried: Visit | None
+    scenario: Scenario, seed: int, workload: Workload, waves: Mapping[str, Wave], carried: Visit | None
 ) -> dict[str, Instant]:
-    """When each station of the moving site has its turn; the carrier's comes just before its EV leaves."""
-    if scenario.move is None or moving is None:
-        return {}
-    begin, end = _working_time(scenario, moving, workload)
-    there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
-    stream(seed, "turns").shuffle(there)
-    pace = min(int(scenario.move.pace), (end - begin) // max(1, len(there)))
-    turns = {station: Instant(begin + number * pace) for number, station in enumerate(there)}
+    """When each station of the moving sites has its turn; the carrier's comes just before its EV leaves."""
+    turns: dict[str, Instant] = {}
+    rng = stream(seed, "turns")
+    for moving, wave in waves.items():
+        begin, end = _working_time(scenario, moving, wave, workload)
+        there = [station for station, entry in workload.stations.items() if entry["site"] == moving]
+        rng.shuffle(there)
+        pace = min(int(wave.pace), (end - begin) // max(1, len(there)))
+        turns |= {station: Instant(begin + number * pace) for number, station in enumerate(there)}
     if carried is not None:
         turns[carried.station] = Instant(carried.leave - 2 * MINUTE)
     return turns
 
 
-def _working_time(scenario: Scenario, moving: str, workload: Workload) -> tuple[int, int]:
+def _working_time(scenario: Scenario, moving: str, wave: Wave, workload: Workload) -> tuple[int, int]:
     """From the first turn to the last: what is begun later could not be finished by the deadline."""
-    assert scenario.move is not None
     name = scenario.owners[scenario.sites_for(workload.sites)[moving].owner].zone
-    begin = local_instant(scenario.day.date, scenario.move.start, name)
-    end = local_instant(scenario.day.date, scenario.move.deadline, name) - int(scenario.move.stuck_after)
+    begin = local_instant(wave.date, wave.start, name)
+    end = local_instant(wave.date, wave.deadline, name) - int(wave.stuck_after) - int(wave.probation)
     return begin, max(begin, end)
 
 
 def _carried(
-    scenario: Scenario, seed: int, workload: Workload, moving: str | None, visits: tuple[Visit, ...]
+    scenario: Scenario, seed: int, workload: Workload, waves: Mapping[str, Wave], visits: tuple[Visit, ...]
 ) -> Visit | None:
     """The visit whose end is to wait in an offline queue while its station changes back-ends, None if none fits.
 
     Its station gets a profile whose route needs no OCPP link, so that it can be moved while its uplink is dead.
     """
-    if scenario.move is None or moving is None:
-        return None
-    begin, end = _working_time(scenario, moving, workload)
+    spans = {site: _working_time(scenario, site, wave, workload) for site, wave in waves.items()}
     fitting = [
         visit
         for visit in visits
-        if visit.site == moving
-        and begin + 10 * MINUTE < visit.leave < end
+        if visit.site in spans
+        and spans[visit.site][0] + 10 * MINUTE < visit.leave < spans[visit.site][1]
         and visit.leave - visit.arrive > 30 * MINUTE
         and visit.energy_wh > 1_000
         and not visit.refused_by_right

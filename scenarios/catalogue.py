@@ -32,6 +32,16 @@ FAULT_KEYS: Mapping[str, FaultKeys] = {
     "station.second-stop": FaultKeys(needs=("at",), may=("lasts",)),
     "station.withhold": FaultKeys(needs=("at", "lasts")),
     "station.power-loss": FaultKeys(needs=("at", "lasts")),
+    "station.never-redials": FaultKeys(needs=("lasts",), may=("on",)),
+    "station.flips-back": FaultKeys(may=("on",)),
+    "route.wrong-url": FaultKeys(),
+    "new.refuses": FaultKeys(needs=("lasts",), may=("on",)),
+    "move.rollback-ordered": FaultKeys(may=("on",)),
+    "tool.crash": FaultKeys(needs=("at", "lasts"), may=("on",)),
+    "leftover.zero-profile": FaultKeys(),
+    "leftover.reservation": FaultKeys(),
+    "leftover.inoperative": FaultKeys(),
+    "leftover.local-list": FaultKeys(),
 }
 
 

@@ -97,6 +97,9 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
     if one.move is not None:
         span = f"{hhmm(one.move.start)} to {hhmm(one.move.deadline)}"
         yield "move", f"{one.move.site}, {span}, a station every {duration_text(one.move.pace)}"
+    for number, wave in enumerate(one.wave):
+        span = f"{wave.date}, {hhmm(wave.start)} to {hhmm(wave.deadline)}"
+        yield f"wave {number + 1}", f"{', '.join(wave.sites)}, {span}, a station every {duration_text(wave.pace)}"
     for fault in one.fault:
         when = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}" if fault.at else "all day"
         lasts = f", for {duration_text(fault.lasts)}" if fault.lasts else ""

@@ -20,17 +20,8 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from scenarios import catalogue, load_rules
-from scenarios.model import (
-    Claim,
-    DecimalText,
-    Duration,
-    LocalTime,
-    Scenario,
-    Sessions,
-    ZoneName,
-    parse_decimal,
-    parse_local_time,
-)
+from scenarios.load_text import parse_decimal, parse_local_time
+from scenarios.model import Claim, DecimalText, Duration, LocalTime, Scenario, Sessions, ZoneName
 from sim import clock
 from sim.errors import BadInput
 

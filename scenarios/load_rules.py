@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scenarios import catalogue
+from scenarios import catalogue, load_waves, nemesis_move
+from scenarios.migration.states import LEGAL
 from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
 from sim.errors import BadInput
@@ -189,11 +190,12 @@ def _sites(scenario: Scenario, file: str) -> None:
         if site.profile:
             _known(site.profile, catalogue.profiles(), file, f"{place}.profile", "profile")
         moves = scenario.move is not None and scenario.move.site == name
+        moves = moves or any(name in wave.sites for wave in scenario.wave)
         _need(
             moves or site.backend != "move",
             file,
             f"{place}.backend",
-            "only the site named by move.site can move",
+            "only the site named by move.site, or by a wave, can move",
             "'legacy', 'new', or 'move' for that site",
         )
 
@@ -223,9 +225,13 @@ def _sums(shares: Mapping[str, float], file: str, place: str) -> None:
 
 def _move(scenario: Scenario, file: str) -> None:
     move = scenario.move
-    if move is None:
+    _need(move is None or not scenario.wave, file, "wave", "there is a [move] as well", "either [move] or [[wave]]")
+    if scenario.wave:
+        load_waves.judge(scenario, file)
+    elif move is None:
         moving = [name for name, site in scenario.sites.items() if site.backend == "move"]
         _need(not moving, file, "move", f"{moving[:1]} is to move and nothing says how", "a table [move]")
+    if move is None:
         return
     if move.site != LARGEST:
         _known(move.site, [*scenario.sites, LARGEST], file, "move.site", "site")
@@ -240,7 +246,7 @@ def _move(scenario: Scenario, file: str) -> None:
         f"{hhmm(move.deadline)} is not after {hhmm(move.start)}",
         "a time of the same day after move.start",
     )
-    for name, least in (("pace", 1), ("drain_timeout", 0), ("stuck_after", 1)):
+    for name, least in (("pace", 1), ("drain_timeout", 0), ("stuck_after", 1), ("probation", 0)):
         length = getattr(move, name)
         _need(length >= least, file, f"move.{name}", "has no length", "a duration such as 10m")
         _need(length <= LONGEST, file, f"move.{name}", "is longer than any day", "a duration of up to 31d")
@@ -271,6 +277,10 @@ def _faults(scenario: Scenario, file: str) -> None:
             _need(
                 key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
             )
+        if fault.kind in nemesis_move.ON or fault.kind == "tool.crash":
+            moves = scenario.move is not None or bool(scenario.wave)
+            _need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
+            _need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
@@ -318,7 +328,7 @@ def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -
     _need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
     if where.site:
         _known(where.site, scenario.sites, file, f"{place}.site", "site")
-    moves = scenario.move is not None or where.moving is None
+    moves = scenario.move is not None or bool(scenario.wave) or where.moving is None
     _need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
     named = kind != "backend.crash" or bool(where.backend)
     _need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))

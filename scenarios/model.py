@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -196,6 +196,26 @@ class Move(_Part, frozen=True, kw_only=True):
     drain_timeout: Duration
     stuck_after: Duration
     otherwise: Literal["", "largest-of-legacy"] = "largest-of-legacy"
+    probation: Duration = Duration(0)
+    technician: bool = False
+
+
+class Wave(_Part, frozen=True, kw_only=True):
+    """The move of some sites on one working day; times are local to each site.
+
+    A moved station stays at the new back-end for `probation` before it is closed at the old one; what is not verified by
+    the `deadline` is sent back. `technician`: whether somebody may be sent to stations that cannot be reached.
+    """
+
+    sites: tuple[str, ...]
+    date: datetime.date
+    start: LocalTime
+    deadline: LocalTime
+    pace: Duration
+    drain_timeout: Duration
+    stuck_after: Duration
+    probation: Duration = Duration(0)
+    technician: bool = False
 
 
 class Network(_Part, frozen=True, kw_only=True):
@@ -270,6 +290,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     groups: dict[str, float]
     app: App = App(share=0.25)
     move: Move | None = None
+    wave: tuple[Wave, ...] = ()
     network: Network
     fault: tuple[Fault, ...] = ()
     budgets: Budgets
@@ -310,6 +331,16 @@ class Scenario(_Part, frozen=True, kw_only=True):
         legacy = [name for name in sorted(stations) if plan[name].backend != "new"]
         return max(legacy, key=lambda name: stations[name], default=None)
 
+    def waves(self, stations: Mapping[str, int]) -> dict[str, Wave]:
+        """The wave of each site that moves and is in the file; a single [move] is a wave on the day itself."""
+        moves = {site: wave for wave in self.wave for site in wave.sites if site in stations}
+        site = self.moving_site(stations)
+        if self.move is not None and site is not None:
+            names = [name for name in Wave.__struct_fields__ if name not in ("sites", "date")]
+            same = {name: getattr(self.move, name) for name in names}
+            moves[site] = Wave(sites=(site,), date=self.day.date, **same)
+        return moves
+
     def without_faults(self, *kinds: str) -> Scenario:
         """The same day without the faults of these kinds: a day with its baits removed."""
         return msgspec.structs.replace(self, fault=tuple(fault for fault in self.fault if fault.kind not in kinds))
@@ -337,28 +368,6 @@ def duration_text(ms: int) -> str:
         count, ms = divmod(ms, size)
         text += f"{count}{unit}" if count else ""
     return text or "0s"
-
-
-def parse_local_time(text: str) -> LocalTime:
-    """The ms after midnight of `HH:MM` or `HH:MM:SS`. Raises ValueError for anything else."""
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or any(len(part) != 2 or not part.isdecimal() for part in parts):
-        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
-    hour, minute, second = (int(part) for part in (*parts, "00")[:3])
-    if hour > 23 or minute > 59 or second > 59:
-        raise ValueError(f"{text!r} is no time of the day; allowed: HH:MM from 00:00 to 23:59")
-    return LocalTime(hour * HOUR + minute * MINUTE + second * 1000)
-
-
-def parse_decimal(text: str) -> DecimalText:
-    """The text of a decimal that is not negative. Raises ValueError for anything else."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise ValueError(f'{text!r} is no amount; allowed: a decimal in quotes such as "0.49", not negative')
-    return DecimalText(text)
 
 
 def plain(value: Any) -> Any:

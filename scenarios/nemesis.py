@@ -16,6 +16,8 @@ from typing import Any
 from msgspec import Struct
 
 from fleet.visits import Visit
+from scenarios import nemesis_move
+from scenarios.migration.orders import UNDRAINED
 from scenarios.model import Fault, Scenario, local_instant
 from sim.clock import HOUR, MINUTE, SECOND, Instant, iso, parse_iso
 from sim.evidence.canonical import canonical
@@ -34,6 +36,16 @@ FAULTS: dict[str, str] = {
     "station.second-stop": "a station ends a transaction a second time, with another time and register",
     "station.withhold": "a station withholds power from a charging EV for a while",
     "station.power-loss": "a station loses mains power and comes back",
+    "station.never-redials": "a moving station that lost its connection does not dial again for a while, a reset apart",
+    "station.flips-back": "a moved station has its old address again",
+    "route.wrong-url": "the address that a moving station is given is mistyped",
+    "new.refuses": "the new back-end cannot be reached from a moving station for a while",
+    "move.rollback-ordered": "the operator orders a moving station back",
+    "tool.crash": "the migration tool dies in mid-wave, and another one goes on with what it wrote down",
+    "leftover.zero-profile": "the old back-end leaves a charging profile of 0 A in a moving station",
+    "leftover.reservation": "the old back-end leaves a reservation in a moving station",
+    "leftover.inoperative": "the old back-end leaves a connector of a moving station Inoperative",
+    "leftover.local-list": "the old back-end leaves a local list with a card that nobody knows in a moving station",
 }
 """Every kind of fault with what it does."""
 
@@ -54,6 +66,7 @@ class Place(Struct, frozen=True):
     idle_grace: int = 0
     turn: Instant | None = None
     carries: bool = False
+    route: str = ""
 
 
 class Blow(Struct, frozen=True):
@@ -79,6 +92,15 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
             data = {"moment": fault.moment or "before-replies", "on": fault.on}
             blows.append(Blow(fault_id, fault.kind, fault.where.backend or "new", at, _after(at, fault), data))
             continue
+        if fault.kind == "tool.crash":
+            at = _moment(scenario, fault, scenario.day.zone, rng)
+            blows.append(Blow(fault_id, fault.kind, "migration", at, _after(at, fault), {"on": fault.on}))
+            continue
+        if fault.kind in nemesis_move.ON:
+            found = _of_the_move(scenario, fault, fault_id, rng, places, visits, taken)
+            taken.update(blow.target for blow in found)
+            blows += found
+            continue
         hits = _candidates(scenario, fault, rng, places, visits, taken)
         for place, at, connector in hits[: _how_many(fault, len(hits))]:
             taken.add(place.station)
@@ -87,6 +109,54 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
                 at, until = scenario.day.start, scenario.day.end
             blows.append(Blow(fault_id, fault.kind, place.station, at, until, {"connector": connector}))
     return tuple(blows)
+
+
+def _of_the_move(
+    scenario: Scenario,
+    fault: Fault,
+    fault_id: str,
+    rng: Random,
+    places: Sequence[Place],
+    visits: Sequence[Visit],
+    taken: set[str],
+) -> list[Blow]:
+    """Faults that wait for a state of the move: at a moving station that no other fault needs.
+
+    Those that send a station back do so in mid-charge where they can: there a session could be lost or billed twice.
+    """
+    waves = scenario.waves(Counter(place.site for place in places))
+    state = fault.on or nemesis_move.ON[fault.kind]
+    fitting = [
+        place
+        for place in places
+        if place.turn is not None
+        and not place.carries
+        and place.station not in taken
+        and _fits(fault, place)
+        and nemesis_move.fits_route(fault.kind, place.route)
+    ]
+    rng.shuffle(fitting)
+    if fault.kind in nemesis_move.IN_MID_CHARGE:
+        fitting.sort(key=lambda place: not (place.route in UNDRAINED and _charging_at_turn(place, visits)))
+    blows = []
+    for place in fitting[: _how_many(fault, len(fitting))]:
+        assert place.turn is not None
+        after = nemesis_move.delay(fault.kind, int(waves[place.site].probation), rng)
+        data = {"on": state, "delay": after}
+        blows.append(Blow(fault_id, fault.kind, place.station, place.turn, _after(place.turn, fault), data))
+    return blows
+
+
+def _charging_at_turn(place: Place, visits: Sequence[Visit]) -> bool:
+    """Whether an EV draws power when the turn of the station comes, and for ten minutes more."""
+    assert place.turn is not None
+    return any(
+        visit.station == place.station
+        and visit.arrive + 3 * MINUTE < place.turn
+        and min(visit.leave, visit.arrive + visit.energy_wh * HOUR // max(1, visit.power_w)) > place.turn + 10 * MINUTE
+        and not visit.refused_by_right
+        for visit in visits
+    )
 
 
 def _after(at: Instant, fault: Fault) -> Instant:
@@ -200,6 +270,11 @@ class Nemesis:
         for blow in blows:
             if blow.kind == "backend.crash":
                 self._arm_crash(blow)
+            elif blow.kind == "tool.crash":
+                args = {"fault_id": blow.fault_id, "lasts": blow.until - blow.at, **blow.data}
+                world.at(max(blow.at, world.now), world.send_command, "migration", Command("crash", args))
+            elif blow.kind in nemesis_move.ON:
+                continue  # these wait for a state of the move
             elif blow.kind == "meter.key-unregistered":
                 self._record(blow, blow.at, blow.until, blow.data)
             else:

@@ -14,14 +14,16 @@ from msgspec import Struct
 
 from fleet.ev_driver import EvDriver
 from fleet.rig import Rig
+from fleet.technician import Technician
 from scenarios.app import App
 from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
 from scenarios.ear import Ear
 from scenarios.harvest import harvest
-from scenarios.migration import MigrationTool
+from scenarios.migration import MigrationTool, MortalTool, MoveParts
 from scenarios.model import Scenario
 from scenarios.nemesis import Nemesis
+from scenarios.nemesis_move import MoveNemesis, Overheard
 from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
@@ -61,25 +63,33 @@ def play(
     folder: Path | None = None,
     wire: Policy = "whole",
     progress: Progress | None = None,
+    move: MoveParts | None = None,
 ) -> Played:
-    """Let the day happen and gather its evidence, in `folder` or in memory."""
+    """Let the day happen and gather its evidence, in `folder` or in memory. `move` replaces decisions of the move."""
     stage = set_stage(scenario, seed, sessions)
     recorder = WireRecorder(folder / "wire.jsonl.zst" if folder else None, salt=str(seed), policy=wire)
     try:
-        return _play(stage, target, recorder, folder, progress)
+        return _play(stage, target, recorder, folder, progress, move or MoveParts())
     finally:
         recorder.close()  # also where the day ends early: no file stays open
 
 
 def _play(
-    stage: Stage, target: Target, recorder: WireRecorder, folder: Path | None, progress: Progress | None
+    stage: Stage,
+    target: Target,
+    recorder: WireRecorder,
+    folder: Path | None,
+    progress: Progress | None,
+    move: MoveParts,
 ) -> Played:
     truth = TruthRecorder()
+    overheard = Overheard(truth)
     low, high = stage.scenario.network.latency_ms
     ear = Ear(recorder)
-    world = VirtualWorld(stage.start, stage.seed, ear, truth, (low, max(0, high - low)))
-    residents = _populate(world, stage, target)
+    world = VirtualWorld(stage.start, stage.seed, ear, overheard, (low, max(0, high - low)))
+    residents = _populate(world, stage, target, move)
     Nemesis(world, stage.blows, truth.note)
+    MoveNemesis(world, stage.strikes, overheard)
 
     def beat(now: Instant, frames: int) -> None:
         if progress is not None:
@@ -97,7 +107,7 @@ def _play(
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 
-def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | EvDriver]:
+def _populate(world: VirtualWorld, stage: Stage, target: Target, move: MoveParts) -> list[Rig | EvDriver | MortalTool]:
     for name in ROLES:
         options = {**target.options, "transaction_base": TRANSACTION_BASE[name]}
         setup = Setup(name=name, seed=stage.seed, provision=stage.provision, options=options)
@@ -110,7 +120,7 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
             allowed = "a factory that takes a Setup and returns a back-end"
             raise BadInput(f"target {target.name}", place, err.problem, allowed) from err.__cause__
     world.add("app", App({plan.station: plan.backend for plan in stage.stations}))
-    residents: list[Rig | EvDriver] = []
+    residents: list[Rig | EvDriver | MortalTool] = []
     for plan in stage.stations:
         rig = Rig(plan.config, stage.start)
         residents.append(rig)
@@ -123,9 +133,12 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target) -> list[Rig | E
         rest_at = stage.scenario.day.settles_at + int(stage.scenario.fleet.rest_after)
         for plan in stage.stations:
             world.at(rest_at, world.send_command, f"rig:{plan.station}", Command("switch-off"))
-    if stage.move is not None:
-        world.add("migration", MigrationTool(stage.move))
-        for order in stage.move.stations:
+    if stage.moves:
+        tool = MortalTool(lambda disk: MigrationTool(stage.moves, move, disk))
+        residents.append(tool)
+        world.add("migration", tool)
+        world.add("technician", Technician(stage.seed, stage.technician_hours))
+        for order in (one for wave in stage.moves for one in wave.stations):
             world.add(order.station, Knocker(order.station))
     tokens = [str(row["token"]) for row in stage.provision["tokens"]]
     for probe in stage.plan["probes"]:
@@ -159,6 +172,7 @@ def judge(
     progress: Progress | None = None,
     repeat: bool = True,
     checks: Sequence[str] | None = None,
+    move: MoveParts | None = None,
 ) -> tuple[Played, list[CheckResult]]:
     """Play the day and judge it by the scenario's checks, or by `checks`.
 
@@ -171,7 +185,9 @@ def judge(
         wanted = [check for check in wanted if check != REPEATED]
     second = Repeat(scenario, seed, sessions, target) if repeat and REPEATED in wanted else None
     try:
-        played = play(scenario, seed, sessions=sessions, target=target, folder=folder, wire=wire, progress=progress)
+        played = play(
+            scenario, seed, sessions=sessions, target=target, folder=folder, wire=wire, progress=progress, move=move
+        )
         if second is not None:
             digest = second.digest()
             if isinstance(digest, Unverifiable):

@@ -19,8 +19,9 @@ from fleet.profile import load_profile
 from fleet.visits import Visit
 from scenarios.cast import ENDPOINT, StationPlan, plan_stations
 from scenarios.migration import MoveOrder, StationOrder
-from scenarios.model import Scenario, Site
+from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
+from scenarios.nemesis_move import WRONG_URL, Strike
 from scenarios.targets import ROLES
 from scenarios.workloads import Workload, load_day
 from sim.backend import Row
@@ -42,7 +43,9 @@ class Stage(Struct, frozen=True):
     stations: tuple[StationPlan, ...]
     visits: tuple[Visit, ...]
     blows: tuple[Blow, ...]
-    move: MoveOrder | None
+    moves: tuple[MoveOrder, ...]
+    strikes: tuple[Strike, ...]
+    technician_hours: tuple[tuple[Instant, Instant], ...]
     provision: dict[str, list[Row]]
     plan: dict[str, Any]
 
@@ -52,7 +55,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
     workload = _workload(scenario, sessions)
     sites = scenario.sites_for(workload.sites)
     counts = {site: sum(entry["site"] == site for entry in workload.stations.values()) for site in workload.sites}
-    moving = scenario.moving_site(counts)
+    waves = scenario.waves(counts)
     country = {site: scenario.owners[plan.owner].country for site, plan in sites.items()}
     people = populate(
         workload.visits,
@@ -61,7 +64,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         country_of=lambda site: country[site],
         app_percent=round(scenario.app.share * 100),
     )
-    plans = plan_stations(scenario, seed, workload, sites, moving, people.visits)
+    plans = plan_stations(scenario, seed, workload, sites, waves, people.visits)
     places = [
         Place(
             station=plan.station,
@@ -72,11 +75,12 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
             idle_grace=scenario.tariff_of(sites[plan.site]).idle_grace_s * SECOND,
             turn=plan.turn,
             carries=plan.carries,
+            route=plan.route,
         )
         for plan in plans
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
-    probes = _probes(moving or next(iter(sites)))
+    probes = _probes(next(iter(waves), None) or next(iter(sites)))
     provision = _provision(scenario, sites, plans, blows, _tokens(people), probes)
     return Stage(
         scenario=scenario,
@@ -87,9 +91,13 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         stations=plans,
         visits=people.visits,
         blows=blows,
-        move=_move(scenario, moving, plans, provision, people.visits) if moving else None,
+        moves=tuple(
+            _move(scenario, site, wave, plans, blows, provision, people.visits) for site, wave in waves.items()
+        ),
+        strikes=tuple(_strikes(blows, plans)),
+        technician_hours=tuple(sorted(_hours(scenario, sites[site], wave) for site, wave in waves.items())),
         provision=provision,
-        plan=_plan(scenario, workload, plans, provision, moving, probes),
+        plan=_plan(scenario, workload, plans, provision, waves, probes),
     )
 
 
@@ -199,11 +207,13 @@ def _provision(
 def _move(
     scenario: Scenario,
     site: str,
+    wave: Wave,
     plans: tuple[StationPlan, ...],
+    blows: tuple[Blow, ...],
     provision: Mapping[str, list[Row]],
     visits: tuple[Visit, ...],
 ) -> MoveOrder:
-    assert scenario.move is not None
+    mistyped = {blow.target for blow in blows if blow.kind == "route.wrong-url"}
     status = {str(row["token"]): str(row["status"]) for row in provision["tokens"]}
     group = {str(row["token"]): row["group"] for row in provision["tokens"]}
     rows = {str(row["station"]): row for row in provision["stations"]}
@@ -216,7 +226,7 @@ def _move(
     )
     stations = []
     for plan in plans:
-        if plan.turn is None:
+        if plan.turn is None or plan.site != site:
             continue
         migration = load_profile(plan.profile).migration
         meters = [meter for meter in provision["meters"] if meter["station"] == plan.station]
@@ -229,6 +239,8 @@ def _move(
             meter_rows=tuple(meters),
             configuration=rows[plan.station]["configuration"],
             local_list=entries,
+            applies=migration.applies,
+            new_url=WRONG_URL if plan.station in mistyped else "",
         )
         stations.append(order)
     return MoveOrder(
@@ -237,9 +249,38 @@ def _move(
         new="new",
         new_url=ENDPOINT.format(backend="new"),
         stations=tuple(stations),
-        drain_timeout=int(scenario.move.drain_timeout),
-        stuck_after=int(scenario.move.stuck_after),
+        drain_timeout=int(wave.drain_timeout),
+        stuck_after=int(wave.stuck_after),
+        old_url=ENDPOINT.format(backend="legacy"),
+        deadline=_hours(scenario, scenario.sites_for([site])[site], wave)[1],
+        probation=int(wave.probation),
+        technician=wave.technician,
     )
+
+
+def _hours(scenario: Scenario, site: Site, wave: Wave) -> tuple[Instant, Instant]:
+    """The working day of a wave at a site."""
+    zone_name = scenario.owners[site.owner].zone
+    return local_instant(wave.date, wave.start, zone_name), local_instant(wave.date, wave.deadline, zone_name)
+
+
+def _strikes(blows: tuple[Blow, ...], plans: tuple[StationPlan, ...]) -> list[Strike]:
+    """The faults that wait for a state of the move."""
+    connectors = {plan.station: plan.connectors for plan in plans}
+    return [
+        Strike(
+            fault_id=blow.fault_id,
+            kind=blow.kind,
+            station=blow.target,
+            connectors=connectors[blow.target],
+            state=str(blow.data["on"]),
+            delay=int(blow.data["delay"]),
+            lasts=blow.until - blow.at,
+            old_url=ENDPOINT.format(backend="legacy"),
+        )
+        for blow in blows
+        if "delay" in blow.data
+    ]
 
 
 # -- what checks and oracle judge by ----------------------------------------------------------------------------------------
@@ -250,13 +291,14 @@ def _plan(
     workload: Workload,
     plans: tuple[StationPlan, ...],
     provision: Mapping[str, list[Row]],
-    moving: str | None,
+    waves: Mapping[str, Wave],
     probes: list[Row],
 ) -> dict[str, Any]:
-    move = None
-    if scenario.move is not None and moving is not None:
-        move = {"site": moving, "old": "legacy", "new": "new"}
-        move["stations"] = [plan.station for plan in plans if plan.turn is not None]  # type: ignore[assignment]
+    move: dict[str, Any] | None = None
+    if waves:
+        move = {"site": next(iter(waves)), "sites": list(waves), "old": "legacy", "new": "new"}
+        move["stations"] = [plan.station for plan in plans if plan.turn is not None]
+        move["old_url"], move["new_url"] = (ENDPOINT.format(backend=name) for name in ("legacy", "new"))
     return {
         "owners": provision["owners"],
         "sites": provision["sites"],

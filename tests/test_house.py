@@ -30,6 +30,7 @@ DOORS = {
     "jinja2": ("sim/pages.py",),
     "markupsafe": ("sim/pages.py",),
     "zstandard": ("sim/evidence/wire.py",),
+    "holidays": ("scenarios/working_days.py",),
     "typer": ("scenarios/cli.py",),
     "rich": ("scenarios/cli_screen.py",),
     "sqlalchemy": ("reference_csms/storage/sql.py",),

@@ -31,6 +31,8 @@ class Availability:
         self._operative = operative
         self.waiting = False
         self.on_usable: Callable[[Bay], None] = lambda bay: None
+        self.on_changed: Callable[[], None] = lambda: None
+        self.giver: Callable[[], str] = lambda: ""
         if not operative:
             statuses.begin(0, UNAVAILABLE)
 
@@ -46,6 +48,9 @@ class Availability:
             self._save(0, operative)
             self.waiting = not operative
         for bay in bays:
+            if bay.operative != operative:
+                kind_of_note = "left-over-gone" if operative else "left-over"
+                self._desk.note(kind_of_note, bay.number, what="inoperative", id=bay.number, giver=self.giver())
             bay.operative = operative
             self._save(bay.number, operative)
         return "Scheduled" if waits else "Accepted"
@@ -55,6 +60,7 @@ class Availability:
 
     def settle(self) -> None:
         """Bring every connector that is free to where it was wished."""
+        self.on_changed()
         for bay in self._bays:
             if bay.operative and self._statuses.of(bay.number) == UNAVAILABLE and bay.plugged:
                 self.on_usable(bay)

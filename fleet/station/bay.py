@@ -18,12 +18,32 @@ class Claim(Struct, frozen=True):
     id_tag: str
     id_type: str
     parent: str | None = None
+    reservation: int | None = None
+
+
+class Reservation(Struct, frozen=True):
+    """A connector kept for a token or its group until `expires`; `giver` is the address of the back-end that asked."""
+
+    id: int
+    connector: int
+    id_tag: str
+    parent: str | None
+    expires: int
+    giver: str = ""
+
+    def admits(self, id_tag: str, parent: str | None) -> bool:
+        """Whether this is the one it is kept for."""
+        own = self.id_tag.lower() == id_tag.lower()
+        return own or (self.parent is not None and parent is not None and self.parent.lower() == parent.lower())
 
 
 class Bay:
-    """One connector. `preparing`: somebody began to use it; `finishing`: a use ended and the cable is still in;
-    `blocked`: the back-end refused the running transaction, so no power is offered; `sensed`: the EV has shown what it
-    does in this transaction."""
+    """One connector.
+
+    `preparing`: somebody began to use it; `finishing`: a use ended and the cable is still in; `reservation`: for whom it
+    is kept; `blocked`: the back-end refused the running transaction, so no power is offered; `sensed`: the EV has shown
+    what it does in this transaction.
+    """
 
     __slots__ = (
         "blocked",
@@ -36,6 +56,7 @@ class Bay:
         "operative",
         "plugged",
         "preparing",
+        "reservation",
         "sensed",
         "transaction",
     )
@@ -51,6 +72,7 @@ class Bay:
         self.drawing = False
         self.sensed = False
         self.claim: Claim | None = None
+        self.reservation: Reservation | None = None
         self.inquiry: Any = None
         self.transaction: Transaction | None = None
 
@@ -74,4 +96,6 @@ class Bay:
             return "Preparing"
         if not self.operative:
             return "Unavailable"
+        if self.reservation is not None:
+            return "Reserved"
         return "Finishing" if self.finishing and self.plugged else "Available"

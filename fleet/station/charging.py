@@ -15,6 +15,7 @@ from fleet.station.bay import Bay, Claim
 from fleet.station.desk import Desk
 from fleet.station.metering import END, Metering
 from fleet.station.outbox import OPEN_ID, Message, Outbox
+from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
 from fleet.station.tokens import ACCEPTED, Tokens
 from fleet.station.transaction import Transaction
@@ -33,6 +34,7 @@ class Charging:
         statuses: StatusTable,
         metering: Metering,
         tokens: Tokens,
+        smart: SmartCharging,
         flash: Mapping[str, Any],
     ) -> None:
         self._desk = desk
@@ -41,6 +43,7 @@ class Charging:
         self._statuses = statuses
         self._metering = metering
         self._tokens = tokens
+        self._smart = smart
         self._count: int = flash.get("transactions", 0)
         self._last_stop: int | None = None
 
@@ -64,11 +67,16 @@ class Charging:
         desk.actuate(bay.number, "transaction", {"begin": transaction.number, "token": claim.id_tag})
         self._read(bay, "B")
         start = v16.StartTransaction(
-            connector_id=bay.number, id_tag=claim.id_tag, meter_start=register, timestamp=iso(started)
+            connector_id=bay.number,
+            id_tag=claim.id_tag,
+            meter_start=register,
+            timestamp=iso(started),
+            reservation_id=claim.reservation,
         )
         self._outbox.forget_ids([other.transaction.number for other in self._bays if other.transaction is not None])
         self._outbox.push("StartTransaction", transaction.number, start)
         self._metering.begin(bay)
+        self._smart.settle()
         desk.actuate(bay.number, "contactor", True)
 
     def end(self, bay: Bay, reason: str, id_tag: str | None = None) -> None:
@@ -97,6 +105,8 @@ class Charging:
             self._late_values(bay, transaction.number)
         self._metering.end(bay)
         bay.transaction = None
+        self._smart.end_transaction(transaction.number)
+        self._smart.settle()
         bay.sensed = bay.blocked = False
         bay.finishing = bay.plugged
         desk.persist(f"tx/{bay.number}", None)

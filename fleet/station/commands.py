@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fleet.station.metering import TRIGGER
+from sim.clock import iso
 from sim.wire.payloads import v16
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def send_local_list(station: Station, request: v16.SendLocalList) -> Reply:
 
 
 def remote_start(station: Station, request: v16.RemoteStartTransaction) -> Reply:
-    """OCPP 1.6 §5.11. A charging profile in it is ignored: this station has no smart charging."""
-    bay = station.use.choose(request.connector_id)
+    """OCPP 1.6 §5.11. A charging profile in it is ignored: profiles come by SetChargingProfile."""
+    bay = station.use.choose(request.connector_id, request.id_tag)
     if bay is None:
         return v16.RemoteStartTransactionResult(status="Rejected"), None
     return v16.RemoteStartTransactionResult(status="Accepted"), lambda: station.use.start_remotely(bay, request.id_tag)
@@ -95,13 +96,61 @@ def remote_stop(station: Station, request: v16.RemoteStopTransaction) -> Reply:
 
 
 def reserve_now(station: Station, request: v16.ReserveNow) -> Reply:
-    """OCPP 1.6 §5.13: a station that takes no reservations rejects them."""
-    return v16.ReserveNowResult(status="Rejected"), None
+    """OCPP 1.6 §5.13."""
+    try:
+        status = station.reservations.reserve(request)
+    except ValueError as err:
+        raise Refusal("PropertyConstraintViolation", str(err)) from None
+    return v16.ReserveNowResult(status=status), station.reservations.settle if status == "Accepted" else None
 
 
 def cancel_reservation(station: Station, request: v16.CancelReservation) -> Reply:
-    """OCPP 1.6 §5.1: there is no reservation to cancel."""
-    return v16.CancelReservationResult(status="Rejected"), None
+    """OCPP 1.6 §5.1."""
+    bay = station.reservations.cancel(request.reservation_id)
+    if bay is None:
+        return v16.CancelReservationResult(status="Rejected"), None
+    return v16.CancelReservationResult(status="Accepted"), station.reservations.settle
+
+
+def set_charging_profile(station: Station, request: v16.SetChargingProfile) -> Reply:
+    """OCPP 1.6 §5.16."""
+    profile, connector = request.cs_charging_profiles, request.connector_id
+    bay = station.use.bay(connector)
+    if bay is None and connector != 0:
+        raise Refusal("PropertyConstraintViolation", f"there is no connector {connector}")
+    running = bay.transaction.number if bay is not None and bay.transaction is not None else None
+    if (
+        running is not None
+        and profile.transaction_id is not None
+        and station.running(profile.transaction_id) is not bay
+    ):
+        running = None
+    try:
+        status = station.smart_charging.install(connector, profile, running)
+    except ValueError as err:
+        raise Refusal("PropertyConstraintViolation", str(err)) from None
+    return v16.SetChargingProfileResult(status=status), station.smart_charging.settle if status == "Accepted" else None
+
+
+def clear_charging_profile(station: Station, request: v16.ClearChargingProfile) -> Reply:
+    """OCPP 1.6 §5.5."""
+    status = station.smart_charging.clear(request)
+    return v16.ClearChargingProfileResult(status=status), station.smart_charging.settle
+
+
+def get_composite_schedule(station: Station, request: v16.GetCompositeSchedule) -> Reply:
+    """OCPP 1.6 §5.7."""
+    known = request.connector_id == 0 or station.use.bay(request.connector_id) is not None
+    if not known or request.duration < 0:
+        return v16.GetCompositeScheduleResult(status="Rejected"), None
+    schedule = station.smart_charging.composite(request.connector_id, request.duration, request.charging_rate_unit)
+    answer = v16.GetCompositeScheduleResult(
+        status="Accepted",
+        connector_id=request.connector_id,
+        schedule_start=iso(station.desk.time()),
+        charging_schedule=schedule,
+    )
+    return answer, None
 
 
 def reset(station: Station, request: v16.Reset) -> Reply:
@@ -109,6 +158,17 @@ def reset(station: Station, request: v16.Reset) -> Reply:
     if station.restart.decided:
         return v16.ResetResult(status="Rejected"), None
     return v16.ResetResult(status="Accepted"), lambda: station.restart.begin(request.type)
+
+
+def update_firmware(station: Station, request: v16.UpdateFirmware) -> Reply:
+    """OCPP 1.6 §5.19, for stations whose maker delivers images that way."""
+    if station.desk.profile.migration.route != "firmware":
+        raise Refusal("NotSupported", "this station takes no images over OCPP")
+    try:
+        station.firmware.update(request)
+    except ValueError as err:
+        raise Refusal("PropertyConstraintViolation", str(err)) from None
+    return v16.UpdateFirmwareResult(), None
 
 
 def unlock_connector(station: Station, request: v16.UnlockConnector) -> Reply:
@@ -160,7 +220,9 @@ HANDLERS: dict[str, Handler] = {
     "ChangeAvailability": change_availability,
     "ChangeConfiguration": change_configuration,
     "ClearCache": clear_cache,
+    "ClearChargingProfile": clear_charging_profile,
     "DataTransfer": data_transfer,
+    "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
     "GetLocalListVersion": get_local_list_version,
     "RemoteStartTransaction": remote_start,
@@ -168,6 +230,8 @@ HANDLERS: dict[str, Handler] = {
     "ReserveNow": reserve_now,
     "Reset": reset,
     "SendLocalList": send_local_list,
+    "SetChargingProfile": set_charging_profile,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
+    "UpdateFirmware": update_firmware,
 }

@@ -33,6 +33,7 @@ class Connection:
         self._dialling = ""
         self._left: LinkId | None = None
         self._worked = False
+        self.shy = False  # a fault that was asked for: what is lost is not dialled again (MF-21)
         self.url = ""
         self.on_up: Callable[[], None] = lambda: None
         self.on_down: Callable[[], None] = lambda: None
@@ -40,9 +41,17 @@ class Connection:
     def dial(self) -> None:
         """Dial the present address now."""
         self._desk.timers.at[self._slot] = NEVER
+        if self.shy:
+            return
         self._dialling = self._addresses[self._place]
         identity = quote(self._desk.station, safe="")
         self._desk.out.append(Open(f"{self._dialling.rstrip('/')}/{identity}", (SUBPROTOCOL,)))
+
+    def stay_away(self, on: bool) -> None:
+        """From now on what is lost stays lost; or not any more."""
+        self.shy = on
+        if not on and self._desk.link is None and not self._dialling:
+            self.dial()
 
     def opened(self, link: LinkId, subprotocol: str | None) -> None:
         """The dial succeeded. Without the subprotocol it counts as a failure (OCPP-J 1.6 §3.2)."""

@@ -90,6 +90,8 @@ def _slots(text: str) -> tuple[int, ...]:
 
 
 SECONDS = _integer(0, 31_536_000)
+FEATURES = "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+"""The feature profiles that these stations implement (OCPP 1.6 §9.1.24)."""
 
 
 class Key(Struct, frozen=True):
@@ -110,6 +112,9 @@ STANDARD = _table(
     Key("AllowOfflineTxForUnknownId", "false", _boolean),
     Key("AuthorizationCacheEnabled", "true", _boolean),
     Key("AuthorizeRemoteTxRequests", "false", _boolean),
+    Key("ChargeProfileMaxStackLevel", "8", _integer(0, 1000), writable=False),
+    Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power", _items, writable=False),
+    Key("ChargingScheduleMaxPeriods", "24", _integer(1, 1000), writable=False),
     Key("ClockAlignedDataInterval", "0", SECONDS),
     Key("ConnectionTimeOut", "180", SECONDS),
     Key("ConnectorPhaseRotation", "0.Unknown", _rotations),
@@ -119,10 +124,12 @@ STANDARD = _table(
     Key("LocalAuthListMaxLength", "1000", _integer(0, 100_000), writable=False),
     Key("LocalAuthorizeOffline", "true", _boolean),
     Key("LocalPreAuthorize", "false", _boolean),
+    Key("MaxChargingProfilesInstalled", "20", _integer(1, 1000), writable=False),
     Key("MeterValuesAlignedData", "Energy.Active.Import.Register", _measurands),
     Key("MeterValuesSampledData", ",".join(MEASURANDS[:4]), _measurands),
     Key("MeterValueSampleInterval", "60", SECONDS),
     Key("MinimumStatusDuration", "0", SECONDS),
+    Key("ReserveConnectorZeroSupported", "false", _boolean, writable=False),
     Key("ResetRetries", "1", _integer(0, 100)),
     Key("SampledDataSignReadings", "true", _boolean, writable=False),
     Key("SendLocalListMaxLength", "1000", _integer(0, 100_000), writable=False),
@@ -130,7 +137,7 @@ STANDARD = _table(
     Key("StopTransactionOnInvalidId", "true", _boolean),
     Key("StopTxnAlignedData", "", _measurands),
     Key("StopTxnSampledData", "", _measurands),
-    Key("SupportedFeatureProfiles", "Core,LocalAuthListManagement,RemoteTrigger", _items, writable=False),
+    Key("SupportedFeatureProfiles", FEATURES, _items, writable=False),
     Key("TariffChangeTimes", "", _times),
     Key("TransactionMessageAttempts", "3", _integer(1, 1000)),
     Key("TransactionMessageRetryInterval", "60", SECONDS),
@@ -140,10 +147,10 @@ STANDARD = _table(
 """Keys of every profile. TariffChangeTimes is a vendor key: UTC times at which a tariff-change reading is signed."""
 
 
-def route_keys(route: str, url_key: str, url: str, attempts: int) -> dict[str, Key]:
+def route_keys(route: str, url_key: str, url: str, attempts: int, at_once: bool = False) -> dict[str, Key]:
     """The vendor keys through which a station of this migration route learns another back-end."""
     if route == "vendor_key":
-        return _table(Key(url_key, url, _url, at_reboot=True))
+        return _table(Key(url_key, url, _url, at_reboot=not at_once))
     if route == "network_profile":
         return _table(
             Key("NetworkConnectionProfile1", url, _url),

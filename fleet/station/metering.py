@@ -36,8 +36,10 @@ _UNITS = {
 class Metering:
     """The reading schedules of all connectors."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay]) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay], offered: Callable[[int], int | None]) -> None:
+        """`offered` gives the limit of a connector by its charging profiles, in W, None for none."""
         self._desk = desk
+        self._offered = offered
         self._outbox = outbox
         self._bays = bays
         self._kept: tuple[Any, str, Any] = (None, "", None)
@@ -155,7 +157,9 @@ class Metering:
         if measurands == _FIRST_FOUR:
             return (b"%d" % register, *fixed)
         offers = bay.transaction is not None and bay.offered and not bay.blocked
-        offered = b"%d" % desk.config.max_power_w if offers else b"0"
+        limit = self._offered(bay.number)
+        most = desk.config.max_power_w if limit is None else min(limit, desk.config.max_power_w)
+        offered = b"%d" % most if offers else b"0"
         shown = (b"%d" % register, *fixed, offered)
         return tuple([shown[MEASURANDS.index(measurand)] for measurand in measurands])
 

@@ -6,7 +6,7 @@ nobody. Source: OCPP 1.6 §3.5 (local authorisation), §5.15 (SendLocalList), §
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -46,6 +46,7 @@ class Tokens:
 
     def __init__(self, desk: Desk, flash: Mapping[str, Any]) -> None:
         self._desk = desk
+        self.giver: Callable[[], str] = lambda: ""
         saved = flash.get("list", {"version": 0, "entries": {}})
         self.version: int = saved["version"]
         self._list = {tag: Entry(*row) for tag, row in saved["entries"].items()}
@@ -135,6 +136,9 @@ class Tokens:
         if len(fresh) > keys["LocalAuthListMaxLength"]:
             return "Failed"
         self._take(version, fresh)
+        if self.version:
+            self._desk.note("left-over-gone", what="list", id=0)
+        self._desk.note("left-over", what="list", id=0, giver=self.giver(), version=version, entries=len(fresh))
         return "Accepted"
 
     def _take(self, version: int, fresh: dict[str, Entry]) -> None:

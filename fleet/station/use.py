@@ -17,6 +17,7 @@ from fleet.station.boot import Boot
 from fleet.station.calls import Calls
 from fleet.station.charging import Charging
 from fleet.station.desk import Desk
+from fleet.station.reservations import Reservations
 from fleet.station.status import StatusTable
 from fleet.station.timers import NEVER
 from fleet.station.tokens import ACCEPTED, Entry, Tokens, entry_of, same
@@ -39,6 +40,7 @@ class Use:
         statuses: StatusTable,
         charging: Charging,
         boot: Boot,
+        reservations: Reservations,
     ) -> None:
         self._desk = desk
         self._calls = calls
@@ -46,6 +48,7 @@ class Use:
         self._statuses = statuses
         self._charging = charging
         self._boot = boot
+        self._reservations = reservations
         self._bays = {bay.number: bay for bay in bays}
         self._patience = {bay.number: desk.timers.slot(partial(self.expire, bay)) for bay in bays}
         self.closed = False
@@ -64,8 +67,8 @@ class Use:
         bay.plugged, bay.finishing = True, False
         if bay.transaction is not None:
             return
-        if not bay.operative and not bay.preparing:
-            self._show(bay, "unavailable")
+        if (not bay.operative or bay.reservation is not None) and not bay.preparing:
+            self._show(bay, "unavailable")  # a cable alone does not take a reserved connector
         elif bay.claim is not None:
             self._begin(bay, bay.claim)
         else:
@@ -128,13 +131,24 @@ class Use:
             self._show(bay, "unavailable")
         elif bay.inquiry is not None:
             return
+        elif bay.reservation is not None and not self._may_be_for(bay, token):
+            self._show(bay, "refused")
         elif bay.claim is None:
-            self.begin_use(bay)
+            if bay.reservation is None:
+                self.begin_use(bay)
             self.authorise(bay, Claim(token, CARD))
         elif same(bay.claim.id_tag, token):
             self._end_use(bay)
         else:
             self._show(bay, "refused")
+
+    def _may_be_for(self, bay: Bay, token: str) -> bool:
+        """Whether a reserved connector may be meant for this token: its own, or perhaps of its group."""
+        kept = bay.reservation
+        assert kept is not None
+        known = self._tokens.find(token)
+        asked = known is None and kept.parent is not None  # only the back-end can tell the group of this one
+        return asked or kept.admits(token, known.parent if known is not None else None)
 
     def authorise(self, bay: Bay, claim: Claim) -> None:
         """Find out whether this token may charge: list or cache ahead of asking, asking, or the offline rules."""
@@ -164,6 +178,12 @@ class Use:
         """This token may charge here: at once if the cable is in, else when it comes."""
         if entry is not None:
             claim = structs.replace(claim, parent=entry.parent)
+        if bay.reservation is not None:
+            if not bay.reservation.admits(claim.id_tag, claim.parent):
+                self.refused(bay, "refused")
+                return
+            claim = self._reservations.use(bay, claim)
+            self.begin_use(bay)
         self._show(bay, "authorized")
         if bay.plugged:
             self._begin(bay, claim)
@@ -209,23 +229,28 @@ class Use:
 
     # -- from afar ----------------------------------------------------------------------------------------------------
 
-    def choose(self, connector: int | None) -> Bay | None:
-        """A connector that a remote start may take: the one asked for, else one with a cable in, else any that is
-        free.
+    def choose(self, connector: int | None, token: str) -> Bay | None:
+        """A connector that a remote start of this token may take: the one asked for, else one with a cable in, else any
+        that is free.
         """
         if self.closed or not self._desk.accepted:
             return None
         bays = list(self._bays.values()) if connector is None else [self._bays.get(connector)]
-        free = [bay for bay in bays if bay is not None and self._is_free(bay)]
+        free = [bay for bay in bays if bay is not None and self._is_free(bay, token)]
         return next((bay for bay in free if bay.plugged), free[0] if free else None)
 
-    def _is_free(self, bay: Bay) -> bool:
+    def _is_free(self, bay: Bay, token: str) -> bool:
+        known = self._tokens.find(token)
+        parent = known.parent if known is not None else None
+        if bay.reservation is not None and not bay.reservation.admits(token, parent):
+            return False
         unclaimed = bay.transaction is None and bay.claim is None and bay.inquiry is None
         return unclaimed and (bay.operative or bay.preparing)
 
     def start_remotely(self, bay: Bay, token: str) -> None:
         """An accepted RemoteStartTransaction takes its course."""
-        self.begin_use(bay)
+        if bay.reservation is None:
+            self.begin_use(bay)
         claim = Claim(token, CENTRAL)
         if self._desk.keys["AuthorizeRemoteTxRequests"]:
             self.authorise(bay, claim)

@@ -22,11 +22,14 @@ from fleet.station.commands import HANDLERS, Refusal
 from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
+from fleet.station.firmware import Firmware
 from fleet.station.hardware import Hardware
 from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
 from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
+from fleet.station.reservations import Reservations
 from fleet.station.restart import Restart
+from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
 from fleet.station.timers import NEVER
 from fleet.station.tokens import Tokens
@@ -37,17 +40,23 @@ from sim.rng import stream
 from sim.wire import ocppj, schema
 from sim.wire.payloads import v16
 
+_LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
+"""What each part of the flash is called in the truth."""
+
 
 class Station:
     """One station between power-up and power-down.
 
     Commands: power-up, plug, unplug, swipe{token}, sense{offered, drawing} (all with `connector`), stray-stop,
-    second-stop{payload}, set-url.
+    second-stop{payload}, set-url, stay-away{on}.
     The first event must be power-up.
     """
 
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
+        forgotten = [key for key in flash if key.split("/")[0] in config.profile.memory.volatile]
+        flash = {key: value for key, value in flash.items() if key not in forgotten}
         self._flash = dict(flash)
+        self._forgotten = forgotten
         boots = self._boots = flash.get("boots", 0) + 1
         offset = flash.get("clock", config.profile.clock.factory_offset_s * SECOND)
         desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
@@ -57,14 +66,22 @@ class Station:
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
         self.statuses = StatusTable(desk, self.calls, self.bays)
-        self.metering = Metering(desk, self.outbox, self.bays)
-        self.charging = Charging(desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, flash)
+        self.smart_charging = SmartCharging(desk, self.bays, flash)
+        self.metering = Metering(desk, self.outbox, self.bays, self.smart_charging.offered)
+        self.charging = Charging(
+            desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, self.smart_charging, flash
+        )
+        self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
         self.connection = Connection(desk, rng, self._addresses(), accepted_url)
+        self.connection.shy = bool(flash.get("shy"))
         self.boot = Boot(desk, self.calls, self.connection, accepted_url)
         self.liveness = Liveness(desk, self.calls)
-        self.use = Use(desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot)
+        self.use = Use(
+            desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot, self.reservations
+        )
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
+        self.firmware = Firmware(desk, self.calls)
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
         self._wire()
 
@@ -78,6 +95,11 @@ class Station:
         self.outbox.on_confirmed = self.charging.confirmed
         self.metering.on_tariff_change = self.charging.tariff_change
         self.availability.on_usable = self.use.begin_use
+        self.availability.on_changed = self.reservations.unavailable
+        self.reservations.on_usable = self.use.begin_use
+        self.smart_charging.giver = self.reservations.giver = self._giver
+        self.availability.giver = self.tokens.giver = self._giver
+        self.firmware.on_installed = self._into_image
         self.restart.on_decided = self._closing
         self.desk.clock_set = self.metering.arm
 
@@ -201,6 +223,10 @@ class Station:
     def key_changed(self, name: str) -> None:
         """A configuration key has a new value: schedules follow."""
         self.metering.key_changed(name)
+        migration = self.desk.profile.migration
+        if name == migration.url_key and migration.applies == "at_once":
+            self.desk.note("set-url", url=self.desk.keys[name], reboot=False)
+            self.connection.repoint([self.desk.keys[name]])
         if name == "HeartbeatInterval":
             self.liveness.arm()
 
@@ -229,6 +255,9 @@ class Station:
             self._power_up()
         elif name == "set-url":
             self._set_url(args["url"], bool(args.get("reboot")))
+        elif name == "stay-away":
+            self.desk.persist("shy", True if args["on"] else None)
+            self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
             self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
         elif name == "second-stop":
@@ -255,21 +284,29 @@ class Station:
         desk = self.desk
         desk.persist("boots", self._boots)
         desk.note("power-up", boots=self._boots)
+        for key in self._forgotten:
+            desk.persist(key, None)
+            desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")
         self.charging.restore(self._flash)
         for bay in self.bays:
-            if bay.plugged and bay.operative and not bay.finishing:
+            if bay.plugged and bay.operative and not bay.finishing and bay.reservation is None:
                 bay.preparing = True
             self.statuses.begin(bay.number, bay.status())
             if bay.preparing:
                 self.use.begin_use(bay)
         self._flash.clear()
+        self.reservations.settle()
+        self.smart_charging.settle()
         self.metering.arm()
         self.connection.dial()
 
     def _set_url(self, url: str, reboot: bool) -> None:
         """The maker's cloud or a technician points the station elsewhere; the configuration follows."""
         desk, migration = self.desk, self.desk.profile.migration
-        if migration.route == "vendor_cloud":
+        if reboot:
+            self.connection.shy = False  # whoever restarts it on site sees to it that it dials
+            desk.persist("shy", None)
+        if migration.route not in ("vendor_key", "network_profile"):
             desk.persist("url", url)
         else:
             slot = "" if migration.route == "vendor_key" else desk.keys["NetworkConfigurationPriority"][0]
@@ -282,6 +319,16 @@ class Station:
         else:
             self.connection.repoint([url])
 
+    def _into_image(self, url: str) -> None:
+        """A new image is installed: its address counts from the restart on."""
+        self.desk.persist("url", url)
+        self.desk.note("set-url", url=url, reboot=True)
+        self.restart.begin("Own")
+
+    def _giver(self) -> str:
+        """Who gave what is taken down now: the address of the back-end."""
+        return self.connection.url
+
     def _closing(self) -> None:
         self.use.closed = True
 
@@ -292,7 +339,9 @@ def _configuration(config: StationConfig, flash: Mapping[str, Any], hardware: Ha
     keys = {
         **STANDARD,
         **fixed_keys(len(config.connectors), meters),
-        **route_keys(migration.route, migration.url_key, config.url, migration.attempts),
+        **route_keys(
+            migration.route, migration.url_key, config.url, migration.attempts, migration.applies == "at_once"
+        ),
     }
     saved = {key[7:]: text for key, text in flash.items() if key.startswith("config/")}
     return Configuration(keys, config.profile.configuration, saved)

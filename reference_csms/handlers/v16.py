@@ -14,6 +14,7 @@ import msgspec
 
 from reference_csms.authorization import Access
 from reference_csms.commands import Answer, Start, Stop
+from reference_csms.installed import Installed
 from reference_csms.records import ACCEPTED, PENDING
 from reference_csms.sessions import Sessions
 from reference_csms.stations import Stations, StationState
@@ -36,6 +37,7 @@ class Handlers:
         stations: Stations,
         sessions: Sessions,
         access: Access,
+        installed: Installed,
         current_time: Callable[[str, Instant], Instant],
         acknowledge: Callable[[str], bytes],
         heartbeat_interval: int,
@@ -44,6 +46,7 @@ class Handlers:
         self.stations = stations
         self.sessions = sessions
         self.access = access
+        self.installed = installed
         self.current_time = current_time
         self.acknowledge = acknowledge
         self.heartbeat_interval = heartbeat_interval
@@ -100,6 +103,8 @@ def _start_transaction(
         message_id=id,
     )
     answer = house.sessions.start(start)
+    if request.reservation_id is not None:
+        house.installed.used(state.station, request.reservation_id)
     _register(state, request.connector_id, request.meter_start)
     assert answer.transaction_id is not None
     info = v16.IdTagInfo(status=answer.status or "Invalid", parent_id_tag=answer.parent)

@@ -1,7 +1,8 @@
-"""The move of a site: legal states, one end per station, and one back-end at a time (INV-26)."""
+"""The move of sites: legal states, one end per station, one back-end at a time (INV-26), and nothing left over (INV-28)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,12 @@ from scenarios.checks.registry import Judge, check
 from scenarios.migration.states import LEGAL
 from sim.clock import MINUTE
 from sim.evidence.reader import Evidence, line
-from sim.evidence.views import Happening, MoveState, WireLink
+from sim.evidence.views import Happening, MoveState, WireLink, WorldEvent
 
 GOOD_ENDS = ("CLOSED_AT_OLD", "BACK_AT_OLD")
 """Where a move may end. A station that is stuck at the end of the day has not been moved."""
+_SET_UP = {"PROVISIONED": "new", "CLOSED_AT_OLD": "new", "BACK_AT_OLD": "old"}
+"""The states in which a station has been set up, and by which of the two back-ends."""
 BOTH_AT_ONCE = MINUTE
 """How long a dead connection may go unnoticed at the old back-end, in ms."""
 
@@ -41,6 +44,7 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
         if happening.kind == "knock":
             knocks.setdefault(happening.station or "", []).append(happening)
     ends: dict[str, int] = {}
+    detours: dict[str, int] = {}
     for station, walk in walks.items():
         judge.examined()
         problem = _illegal(walk)
@@ -48,10 +52,14 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
             judge.fail("station", station, problem, *map(line, walk))
         final = walk[-1].state if walk else "never begun"
         ends[final] = ends.get(final, 0) + 1
+        for name in ("STUCK", "SPLIT", "ROLLBACK"):
+            times = sum(step.state == name for step in walk)
+            detours[name] = detours.get(name, 0) + times
         if final == "CLOSED_AT_OLD" and not knocks.get(station):
             judge.unknown(f"nobody saw whether {station} is refused at its old back-end")
         _one_master(judge, move, station, walk, links.get(station, []), evidence.ended_at())
     judge.say(", ".join(f"{count} ended {state}" for state, count in sorted(ends.items())))
+    judge.say(", ".join(f"{count} times {state}" for state, count in sorted(detours.items()) if count))
 
 
 def _illegal(walk: Sequence[MoveState]) -> str | None:
@@ -83,6 +91,11 @@ def _one_master(
                 _opened(link) > closed.at or _alive_until(link, end) > closed.at + BOTH_AT_ONCE
             ):
                 judge.fail("station", station, f"still accepted at {old} after its closing", line(closed), line(link))
+    back = next((step for step in walk if step.state == "BACK_AT_OLD"), None)
+    if back is not None:
+        for link in links:
+            if link.backend == new and (_opened(link) > back.at or _alive_until(link, end) > back.at + BOTH_AT_ONCE):
+                judge.fail("station", station, f"still accepted at {new} after its rollback", line(back), line(link))
     final = walk[-1].state if walk else ""
     wanted = {"CLOSED_AT_OLD": new, "BACK_AT_OLD": old}.get(final)
     last = max(links, key=_opened, default=None)
@@ -100,3 +113,50 @@ def _alive_until(link: WireLink, end: int) -> int:
     if link.closed_by == "network":
         return min(closed, max(link.last_frame_at or 0, _opened(link)))
     return closed
+
+
+@check(
+    "INV-28",
+    sentence="nothing that the old back-end left in a station is there when it is provisioned at the new one",
+    planes=("truth", "plan"),
+)
+def nothing_left_over(evidence: Evidence, judge: Judge) -> None:
+    """Charging profiles, reservations, local lists and Inoperative connectors, as the stations themselves hold them, at
+    each moment at which a move was written down as PROVISIONED, BACK_AT_OLD or CLOSED_AT_OLD. What is there must come from
+    the back-end that the station then belongs to.
+    """
+    move = evidence.plan("move") or {}
+    urls = {move.get("new_url"): "new", move.get("old_url"): "old"}
+    events: dict[str, list[WorldEvent]] = {}
+    for event in evidence.read(WorldEvent):
+        if event.kind in ("left-over", "left-over-gone"):
+            events.setdefault(event.station, []).append(event)
+    given: dict[str, int] = {}
+    for step in evidence.read(MoveState):
+        if step.state not in _SET_UP:
+            continue
+        judge.examined()
+        for (what, _, id), event in _held(events.get(step.station, []), step.at).items():
+            giver = urls.get(json.loads(event.data or "{}").get("giver"), "somebody else")
+            if giver != _SET_UP[step.state]:
+                sentence = f"{step.state}, and a {what} ({id}) of the {giver} back-end is still there"
+                judge.fail("station", step.station, sentence, line(step), line(event))
+    for event in (event for some in events.values() for event in some if event.kind == "left-over"):
+        what = str(json.loads(event.data or "{}")["what"])
+        given[what] = given.get(what, 0) + 1
+    judge.say(", ".join(f"{count} times a {what} was put into a station" for what, count in sorted(given.items())))
+
+
+def _held(events: Sequence[WorldEvent], at: int) -> dict[tuple[str, int | None, object], WorldEvent]:
+    """What lies in a station at an instant, by kind, connector and id, with the event that put it there."""
+    held: dict[tuple[str, int | None, object], WorldEvent] = {}
+    for event in events:
+        if event.at > at:
+            break
+        data = json.loads(event.data or "{}")
+        what, id = str(data["what"]), data.get("id")
+        if event.kind == "left-over":
+            held[what, event.connector, id] = event
+        else:  # without an id: everything of this kind was forgotten
+            held = {key: value for key, value in held.items() if not (key[0] == what and id in (None, key[2]))}
+    return held

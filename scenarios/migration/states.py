@@ -6,6 +6,8 @@ for its own convenience.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LEGAL: dict[str, tuple[str, ...]] = {
     "": ("PLANNED",),
     "PLANNED": ("PREFLIGHT_OK", "STUCK"),
@@ -16,7 +18,7 @@ LEGAL: dict[str, tuple[str, ...]] = {
     "OFFLINE_WINDOW": ("SEEN_AT_NEW", "SPLIT", "ROLLBACK", "STUCK"),
     "SEEN_AT_NEW": ("PROVISIONED", "SPLIT", "ROLLBACK", "STUCK"),
     "SPLIT": ("SEEN_AT_NEW", "ROLLBACK", "STUCK"),
-    "PROVISIONED": ("VERIFIED", "ROLLBACK", "STUCK"),
+    "PROVISIONED": ("VERIFIED", "SPLIT", "ROLLBACK", "STUCK"),
     "VERIFIED": ("CLOSED_AT_OLD",),
     "STUCK": ("SEEN_AT_NEW", "ROLLBACK"),
     "ROLLBACK": ("BACK_AT_OLD", "STUCK"),
@@ -25,3 +27,13 @@ LEGAL: dict[str, tuple[str, ...]] = {
 }
 
 FINAL = ("CLOSED_AT_OLD", "BACK_AT_OLD", "STUCK")
+
+OUTCOMES = {"CLOSED_AT_OLD": "verified", "BACK_AT_OLD": "rolled-back", "STUCK": "stuck", "SPLIT": "split"}
+"""What a move that ends in this state is called; one that ends elsewhere is `unfinished`."""
+
+
+def outcome(walk: Sequence[str]) -> dict[str, object]:
+    """What became of a move, from its states in order: `outcome`, and how often it was stuck, split and rolled back."""
+    last = walk[-1] if walk else ""
+    counts = {name.lower(): list(walk).count(name) for name in ("STUCK", "SPLIT", "ROLLBACK")}
+    return {"outcome": OUTCOMES.get(last, "unfinished") if walk else "not-begun", **counts}

@@ -31,6 +31,9 @@ TRUTH: dict[str, tuple[str, ...]] = {
     "truth_faults": ("fault_id", "kind", "target", "at", "until", "data"),
     # states of the migration tool, one row per transition
     "truth_migration": ("at", "station", "site", "state", "detail"),
+    # what became of each station's move. outcome: verified | rolled-back | stuck | split | unfinished | not-begun; the
+    # others count how often it was in that state
+    "truth_outcomes": ("station", "site", "outcome", "stuck", "split", "rollback"),
 }
 
 WIRE: dict[str, tuple[str, ...]] = {

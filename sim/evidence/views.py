@@ -66,6 +66,17 @@ class Meter(View, frozen=True):
     register_stop: int
 
 
+class WorldEvent(View, frozen=True):
+    """Something physical or deliberate that happened at a station; `data` is JSON."""
+
+    table: ClassVar[str] = "truth_events"
+    at: int
+    station: str
+    connector: int | None
+    kind: str
+    data: str | None
+
+
 class MoveState(View, frozen=True):
     """One transition of the migration tool."""
 

@@ -21,7 +21,7 @@ class Uplink:
     A frame takes `least` and a drawn share of `jitter`; `stalled_until` and `refused_until` are instants.
     """
 
-    __slots__ = ("draw", "jitter", "least", "refused_until", "stalled_until")
+    __slots__ = ("_refused", "draw", "jitter", "least", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
         self.draw = rng.random
@@ -29,6 +29,7 @@ class Uplink:
         self.jitter = jitter_ms
         self.stalled_until = 0
         self.refused_until = 0
+        self._refused: dict[str, int] = {}
 
     def latency(self) -> int:
         """One-way delay of the next frame, at least 1 ms."""
@@ -38,6 +39,13 @@ class Uplink:
         """Nothing gets through until then; nothing is lost either."""
         self.stalled_until = max(self.stalled_until, until)
 
-    def refuse(self, until: int) -> None:
-        """New connections are refused until then; living ones go on."""
-        self.refused_until = max(self.refused_until, until)
+    def refuse(self, until: int, backend: str = "") -> None:
+        """New connections are refused until then, all or only those to one back-end; living ones go on."""
+        if backend:
+            self._refused[backend] = max(self._refused.get(backend, 0), until)
+        else:
+            self.refused_until = max(self.refused_until, until)
+
+    def refuses(self, backend: str, now: int) -> bool:
+        """Whether a connection to this back-end is refused now."""
+        return max(self.refused_until, self._refused.get(backend, 0)) > now

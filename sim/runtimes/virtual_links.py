@@ -92,7 +92,7 @@ class Links:
             self._forget(link)
             return
         back = link.arrival_down(world.now)
-        if link.uplink.refused_until > world.now or not world.backends.is_up(link.backend):
+        if link.uplink.refuses(link.backend, world.now) or not world.backends.is_up(link.backend):
             world.schedule(back, self._fail_open, (host, link, "refused"))
             return
         refusal = world.backends.accept(link, identity, subprotocols)

@@ -30,10 +30,15 @@ records = "single"
 """
 
 
-def test_three_neutral_profiles_walk_the_three_routes() -> None:
+def test_six_neutral_profiles_walk_six_routes_and_forget_different_things() -> None:
     profiles = [load_profile(name) for name in profile_names()]
-    assert [profile.name for profile in profiles] == ["ac-cloud", "ac-compact", "ac-duo"]
-    assert {profile.migration.route for profile in profiles} == {"vendor_cloud", "vendor_key", "network_profile"}
+    assert [profile.name for profile in profiles] == [
+        "ac-cloud", "ac-compact", "ac-duo", "ac-image", "ac-swift", "ac-yard",
+    ]  # fmt: skip
+    routes = {(profile.migration.route, profile.migration.applies) for profile in profiles}
+    assert len(routes) == 6
+    assert len({profile.memory.volatile for profile in profiles}) >= 4
+    assert all(profile.sources for profile in profiles)
     assert {profile.clock.letter for profile in profiles} == {"S", "R", "I"}
     assert all(profile.boot.vendor == "Neutral Works" for profile in profiles)
 
@@ -74,7 +79,9 @@ def test_a_profile_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
 def test_an_unknown_profile_is_one_sentence_with_what_is_allowed() -> None:
     with pytest.raises(BadInput) as caught:
         load_profile("ac-nothing")
-    assert str(caught.value) == "profile: no profile is called 'ac-nothing'; allowed: ac-cloud, ac-compact, ac-duo."
+    assert (
+        str(caught.value) == "profile: no profile is called 'ac-nothing'; allowed: " + ", ".join(profile_names()) + "."
+    )
 
 
 @pytest.mark.parametrize(

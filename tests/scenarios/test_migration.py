@@ -82,7 +82,7 @@ def test_a_station_that_was_stuck_after_the_switch_goes_on_when_it_is_seen(route
     assert world.tool.next_deadline() is None
 
 
-def test_a_stuck_station_is_looked_for_at_the_new_back_end_only_and_every_minute() -> None:
+def test_a_stuck_station_is_looked_for_at_both_back_ends_every_minute() -> None:
     """Nothing is sent to a station that may be anywhere: the tool looks, and does nothing else."""
     world = World("vendor_cloud")
     world.run(MINUTE)
@@ -90,7 +90,7 @@ def test_a_stuck_station_is_looked_for_at_the_new_back_end_only_and_every_minute
     world.run(2 * HOUR)
     world.told.clear()
     world.run(2 * HOUR + 10 * MINUTE)
-    assert world.told == [("new", "export")] * 10
+    assert world.told == [("new", "export"), ("legacy", "export")] * 10
     assert world.states[-1] == "STUCK"
 
 
@@ -104,17 +104,38 @@ def test_a_station_that_is_connected_without_a_boot_is_not_seen_yet() -> None:
     assert world.states[-1] == "STUCK"
 
 
-@pytest.mark.parametrize(
-    ("action", "answer"),
-    [("GetConfiguration", {"configurationKey": []}), ("ChangeConfiguration", {"status": "Rejected"})],
-)
-def test_a_station_that_is_stuck_before_the_switch_stays_where_it_is(action: str, answer: dict[str, Any]) -> None:
+def test_a_station_that_is_stuck_before_the_switch_stays_where_it_is() -> None:
     """Its charging goes on at the old back-end, and the tool never asks for it again."""
     world = World("vendor_key")
-    world.answers["legacy", action] = lambda: answer
+    world.answers["legacy", "GetConfiguration"] = lambda: {"configurationKey": []}
     world.run(HOUR)
     assert world.states[-1] == "STUCK"
     assert world.tool.next_deadline() is None
+
+
+def test_a_station_that_refuses_the_switch_is_operative_again_where_it_is() -> None:
+    """The drain must not outlive a switch that came to nothing (MF-14)."""
+    world = World("vendor_key")
+    world.answers["legacy", "ChangeConfiguration"] = lambda: {"status": "Rejected"}
+    world.run(HOUR)
+    assert world.states[-3:] == ["DRAINING", "ROLLBACK", "BACK_AT_OLD"]
+    assert ("legacy", "accept-station") in world.told
+    assert world.tool.next_deadline() is None
+
+
+def test_a_station_whose_verification_fails_twice_goes_back() -> None:
+    """The rule for rolling back: registers that do not go on are no ground to bill on."""
+    world = World("vendor_cloud")
+    shown = {"connected": True, "boots": 1, "registration": "accepted", "registers": {"1": 1}, "rows": []}
+    world.answers["new", "export"] = lambda: shown
+    world.run(MINUTE)
+    world.old_connected = False
+    world.run(80 * MINUTE)
+    world.answers["legacy", "export"] = lambda: {**shown, "boots": 2}
+    world.run(3 * HOUR)
+    assert world.states.count("STUCK") == 1
+    assert world.states[-3:] == ["PROVISIONED", "ROLLBACK", "BACK_AT_OLD"]
+    assert ("new", "close-station") in world.told
 
 
 def test_a_station_that_is_stuck_at_the_new_back_end_is_provisioned_once_more() -> None:

@@ -233,18 +233,9 @@ def test_vendor_data_is_from_an_unknown_vendor(bench: Any) -> None:
     assert bench("ac-duo").boot().call("DataTransfer", vendorId="org.example") == {"status": "UnknownVendorId"}
 
 
-def test_reservations_are_rejected(bench: Any) -> None:
-    b = bench("ac-duo").boot()
-    asked = {"connectorId": 1, "expiryDate": "2019-06-12T10:00:00Z", "idTag": "T", "reservationId": 1}
-    assert b.call("ReserveNow", **asked) == REJECTED
-    assert b.call("CancelReservation", reservationId=1) == REJECTED
-
-
 @pytest.mark.parametrize(
     ("action", "payload", "code"),
     [
-        ("GetCompositeSchedule", {"connectorId": 1, "duration": 60}, "NotSupported"),
-        ("ClearChargingProfile", {}, "NotSupported"),
         ("GetDiagnostics", {"location": "ftp://x/"}, "NotSupported"),
         ("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}, "NotSupported"),
         ("Dance", {}, "NotImplemented"),
@@ -260,19 +251,6 @@ def test_what_cannot_be_done_gets_the_right_error_code(bench: Any, action: str, 
     b = bench("ac-duo").boot()
     assert b.call(action, **payload) == code
     assert b.run(2 * MINUTE).closed == []
-
-
-def test_smart_charging_is_not_supported(bench: Any) -> None:
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}
-    profile = {
-        "chargingProfileId": 1,
-        "stackLevel": 0,
-        "chargingProfilePurpose": "TxDefaultProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": schedule,
-    }
-    b = bench("ac-duo").boot()
-    assert b.call("SetChargingProfile", connectorId=1, csChargingProfiles=profile) == "NotSupported"
 
 
 def test_every_action_of_the_specification_is_answered(bench: Any) -> None:

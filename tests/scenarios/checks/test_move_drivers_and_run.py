@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -69,10 +70,65 @@ def test_inv_26_accepts_a_rollback_that_ends_at_the_old_back_end(day: Any, at: A
         day.tables["truth_migration"].pop()
     for number, state in enumerate(("ROLLBACK", "BACK_AT_OLD")):
         day.add("truth_migration", at=at("10:40") + number, station="S1", site="alpha", state=state)
-    assert subjects(day.check("INV-26")) == ["S1"]  # still connected to the new one
+    assert set(subjects(day.check("INV-26"))) == {"S1"}  # still connected to the new one
     day.row("wire_links", link=2).update(closed_at=at("10:40"), last_frame_at=at("10:40"))
     day.add("wire_links", link=9, station="S1", backend="legacy", opened_at=at("10:41"), last_frame_at=at("23:00"))
     assert day.check("INV-26").verdict is Verdict.PASS
+
+
+def left_over(day: Any, at: int, kind: str = "left-over", **data: Any) -> None:
+    """Something was put into S1, or is gone from it; `giver` is the address of a back-end."""
+    row = {"what": "profile", "id": 9, "giver": "ws://legacy/ocpp", **data}
+    day.add("truth_events", at=at, station="S1", connector=1, kind=kind, data=json.dumps(row))
+
+
+@pytest.fixture
+def moved(day: Any) -> Any:
+    day.plan["move"].update(old_url="ws://legacy/ocpp", new_url="ws://new/ocpp")
+    return day
+
+
+@pytest.mark.parametrize("what", ["profile", "reservation", "list", "inoperative"])
+def test_inv_28_finds_what_the_old_back_end_left(moved: Any, at: At, what: str) -> None:
+    left_over(moved, at("08:00"), what=what)
+    result = moved.check("INV-28")
+    assert set(subjects(result)) == {"S1"}
+    assert f"a {what} (9) of the old back-end" in result.findings[0].sentence
+
+
+@pytest.mark.parametrize("id", [9, None])
+def test_inv_28_accepts_what_is_gone_in_time(moved: Any, at: At, id: int | None) -> None:
+    """Cleared by its id, or forgotten at a reboot with everything of its kind."""
+    left_over(moved, at("08:00"))
+    left_over(moved, at("10:20"), "left-over-gone", id=id)
+    assert moved.check("INV-28").verdict is Verdict.PASS
+
+
+def test_inv_28_wants_it_gone_before_the_station_is_provisioned(moved: Any, at: At) -> None:
+    left_over(moved, at("08:00"))
+    left_over(moved, at("20:00"), "left-over-gone")
+    assert moved.check("INV-28").verdict is Verdict.FAIL
+
+
+def test_inv_28_lets_the_new_back_end_put_its_own_things_there(moved: Any, at: At) -> None:
+    left_over(moved, at("10:20"), giver="ws://new/ocpp")
+    assert moved.check("INV-28").verdict is Verdict.PASS
+
+
+def test_inv_28_says_nothing_where_nothing_moved(moved: Any) -> None:
+    moved.tables["truth_migration"].clear()
+    assert moved.check("INV-28").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_inv_26_finds_a_connection_at_the_new_back_end_after_a_rollback(day: Any, at: At) -> None:
+    while day.tables["truth_migration"][-1]["state"] != "SEEN_AT_NEW":
+        day.tables["truth_migration"].pop()
+    for number, state in enumerate(("ROLLBACK", "BACK_AT_OLD")):
+        day.add("truth_migration", at=at("10:40") + number, station="S1", site="alpha", state=state)
+    day.row("wire_links", link=2).update(closed_at=at("10:40"), last_frame_at=at("10:40"))
+    day.add("wire_links", link=8, station="S1", backend="new", opened_at=at("11:00"), closed_at=at("11:01"))
+    day.add("wire_links", link=9, station="S1", backend="legacy", opened_at=at("11:10"), last_frame_at=at("23:00"))
+    assert "after its rollback" in " ".join(f.sentence for f in day.check("INV-26").findings)
 
 
 def test_drv_01_counts_refusals_of_those_who_may_charge_only(day: Any) -> None:

@@ -1,0 +1,68 @@
+"""What the waves of a scenario must mean: sites that exist and move once, each wave inside one working day.
+
+Pure. Each rule raises BadInput with the key path; none may repair anything.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from scenarios import working_days
+from scenarios.model import Scenario, Wave, duration_text, hhmm
+from sim.clock import DAY
+from sim.errors import BadInput
+
+LONGEST = 31 * DAY
+
+
+def judge(scenario: Scenario, file: str) -> None:
+    """Raise BadInput for the first rule that a wave breaks."""
+    moved: dict[str, int] = {}
+    for number, wave in enumerate(scenario.wave):
+        place = f"wave[{number}]"
+        _times(wave, file, place)
+        _within(scenario, wave, file, place)
+        if not wave.sites:
+            raise BadInput(file, f"{place}.sites", "nothing moves in it", "at least one site")
+        for site in wave.sites:
+            if site not in scenario.sites:
+                raise BadInput(file, f"{place}.sites", f"there is no site {site!r}", scenario.sites)
+            if scenario.sites[site].backend == "new":
+                problem = f"{site} is at the new back-end already"
+                raise BadInput(file, f"{place}.sites", problem, "a site at 'legacy' or 'move'")
+            if site in moved:
+                raise BadInput(file, f"{place}.sites", f"{site} moves in wave[{moved[site]}] too", "each site once")
+            moved[site] = number
+            _working_day(scenario, wave, site, file, place)
+    left = [name for name, site in scenario.sites.items() if site.backend == "move" and name not in moved]
+    if left:
+        raise BadInput(file, f"sites.{left[0]}.backend", "it is to move and no wave names it", "a site of a [[wave]]")
+
+
+def _times(wave: Wave, file: str, place: str) -> None:
+    if wave.deadline <= wave.start:
+        problem = f"{hhmm(wave.deadline)} is not after {hhmm(wave.start)}"
+        raise BadInput(file, f"{place}.deadline", problem, "a time of the same working day after its start")
+    for name, least in (("pace", 1), ("drain_timeout", 0), ("stuck_after", 1), ("probation", 0)):
+        length = getattr(wave, name)
+        if not least <= length <= LONGEST:
+            raise BadInput(file, f"{place}.{name}", f"{duration_text(length)} is no length for it", "1ms to 31d")
+
+
+def _within(scenario: Scenario, wave: Wave, file: str, place: str) -> None:
+    first = scenario.day.date
+    last = first + datetime.timedelta(days=max(0, (int(scenario.day.horizon) - 1) // DAY))
+    if not first <= wave.date <= last:
+        raise BadInput(file, f"{place}.date", f"{wave.date} is not in the run", f"{first} to {last}")
+
+
+def _working_day(scenario: Scenario, wave: Wave, site: str, file: str, place: str) -> None:
+    """Weekends and public holidays of the site's own country are no working days (cloudcharge: one working day)."""
+    country = scenario.owners[scenario.sites[site].owner].country
+    if not working_days.known(country):
+        problem = f"nothing is known of the holidays of {country!r}, where {site} is"
+        raise BadInput(file, f"{place}.date", problem, "an owner in a country by its ISO 3166 code, such as NO or DE")
+    why = working_days.why_not(wave.date, country)
+    if why:
+        problem = f"{wave.date} is {why} in {country}, where {site} is"
+        raise BadInput(file, f"{place}.date", problem, "a working day")
