@@ -127,7 +127,8 @@ class ReferenceCsms:
         """
         stage = self._stage
         if not stage.moved:
-            stage.release_all(release)
+            for effect in stage.taken():
+                release(effect)
             return
         stage.moved = False
         self._outbox.seen_time(now)

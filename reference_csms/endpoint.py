@@ -81,10 +81,13 @@ class Connection:
                 self._stations.plan_to_save(state, now)
                 self._stage.moved = True
             usual = glance(event.frame)
-            if usual is not None:
-                self._call(usual.id, usual.action, usual.request, now)
-            else:
+            if usual is None:
                 self._unusual(event.frame, now)
+            elif usual.action in QUIET and self._admit(usual.action, state.accepted):  # nearly all there is
+                reply = HANDLERS[usual.action](self._handlers, state, usual.request, usual.id, now)
+                self._stage.add(Send(self.link, ocppj.encode_result(usual.id, reply)))
+            else:
+                self._call(usual.id, usual.action, usual.request, now)
             return ()
         self._stage.moved = True
         if isinstance(event, Opened):
@@ -159,15 +162,13 @@ class Connection:
 
     def _call(self, id: str, action: str, request: Any, now: Instant) -> None:
         handler = HANDLERS.get(action)
-        if action not in QUIET:
-            self._stage.moved = True
+        self._stage.moved = True
         if handler is None:
             known = action in _ACTIONS
             self._refuse(id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
             return
         if not self._admit(action, self.state.accepted):
             self._refuse(id, "SecurityError", "the station is not accepted")
-            self._stage.moved = True
             self._ask_to_boot(now)
             return
         reply = handler(self._handlers, self.state, request, id, now)

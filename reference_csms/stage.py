@@ -18,9 +18,14 @@ class Stage:
         self.moved = True
         """Set by everything but readings and heartbeats, which write nothing down and wait for nothing."""
 
+    def taken(self) -> list[Effect]:
+        """Everything in order, to be released now. What is not taken is lost, as in a crash."""
+        effects = self._effects
+        self._effects = []
+        self.add = self._effects.append
+        return effects
+
     def release_all(self, release: Release) -> None:
-        """Let everything go in order. What `release` does not take is lost, as in a crash."""
-        effects = self._effects.copy()
-        self._effects.clear()
-        for effect in effects:
+        """Let everything go in order."""
+        for effect in self.taken():
             release(effect)

@@ -18,7 +18,6 @@ from fleet.technician import Technician
 from scenarios.app import App
 from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
-from scenarios.ear import Ear
 from scenarios.harvest import harvest
 from scenarios.migration import MigrationTool, MortalTool, MoveParts
 from scenarios.model import Scenario
@@ -85,8 +84,7 @@ def _play(
     truth = TruthRecorder()
     overheard = Overheard(truth)
     low, high = stage.scenario.network.latency_ms
-    ear = Ear(recorder)
-    world = VirtualWorld(stage.start, stage.seed, ear, overheard, (low, max(0, high - low)))
+    world = VirtualWorld(stage.start, stage.seed, recorder, overheard, (low, max(0, high - low)))
     residents = _populate(world, stage, target, move)
     Nemesis(world, stage.blows, truth.note)
     MoveNemesis(world, stage.strikes, overheard)
@@ -103,7 +101,7 @@ def _play(
         for note in resident.final_notes(world.now):
             truth.note(note.kind, note.fields)
     ours = [role for role in ROLES if target.is_ours(role)]
-    evidence = harvest(world, stage, recorder, ear.rows, truth, folder / "evidence.sqlite" if folder else None, ours)
+    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None, ours)
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.clock import SECOND
-from sim.machine import LinkId, Send
+from sim.machine import Send
 from sim.rng import derive
 from sim.wire import ocppj, schema
 from sim.wire.calls import NORMAL, CallQueue, Pending
@@ -94,7 +94,7 @@ class Calls:
     @property
     def idle(self) -> bool:
         """Whether nothing is outstanding and nothing waits."""
-        return self._queue.outstanding is None and not len(self._queue)
+        return self._queue.outstanding is None and not self._queue.waiting
 
     def ask(self, action: str, payload: msgspec.Struct, asker: Asker, priority: int = NORMAL) -> None:
         """Put a call in line; it goes out as soon as it may. Without a connection it fails at once."""
@@ -103,13 +103,18 @@ class Calls:
 
     def put(self, call: Pending) -> None:
         """As `ask`, with the frame ready; the id must come from `mint`."""
-        desk = self._desk
-        if desk.link is None:
+        desk, queue = self._desk, self._queue
+        link = desk.link
+        if link is None:
             call.tag.failed(call, LOST)
-        elif self._queue.start(call, desk.now):
-            self._send(call, desk.link)
+        elif queue.outstanding is None and not queue.waiting:  # nearly always: `offer` and `next` in one
+            now = desk.now
+            queue.outstanding = call
+            call.deadline = desk.timers.at[self._slot] = now + queue.timeout_ms
+            desk.last_call_at = now
+            desk.out.append(Send(link, call.frame))
         else:
-            self._queue.offer(call)
+            queue.offer(call)
             self._next()
 
     def _next(self) -> None:
@@ -117,13 +122,10 @@ class Calls:
         link = self._desk.link
         call = self._queue.next(self._desk.now) if link is not None else None
         if call is not None and link is not None:
-            self._send(call, link)
-
-    def _send(self, call: Pending, link: LinkId) -> None:
-        desk = self._desk
-        desk.timers.at[self._slot] = call.deadline or NEVER
-        desk.last_call_at = desk.now
-        desk.out.append(Send(link, call.frame))
+            desk = self._desk
+            desk.timers.at[self._slot] = call.deadline or NEVER
+            desk.last_call_at = desk.now
+            desk.out.append(Send(link, call.frame))
 
     def quick(self, frame: bytes) -> bool:
         """Take an answer in the plainest writing, which is what nearly all are; False if this frame is not one.
@@ -145,7 +147,7 @@ class Calls:
         self._queue.outstanding = None
         self._desk.timers.at[self._slot] = NEVER
         call.tag.answered(call, payload)
-        if len(self._queue):
+        if self._queue.waiting:
             self._next()
         return True
 

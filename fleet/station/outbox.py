@@ -117,7 +117,11 @@ class Outbox:
         if online and not self._queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
             self._next += 1
             self._queue.append(message)
-            self._send(message)
+            self._under_way = True
+            id = self._calls.mint()
+            known = self.ids.get(transaction, NO_ID) if transaction else None
+            frame = self._sampled(id, sample, known)
+            self._calls.put(Pending(id, "MeterValues", frame, TRANSACTION, self))
         else:
             self._put(message, save=not online)
 
@@ -170,10 +174,7 @@ class Outbox:
             return
         if not desk.accepted or desk.link is None:
             return
-        self._send(self._queue[0])
-
-    def _send(self, message: Message) -> None:
-        """Put the first message of the queue on its way."""
+        message = self._queue[0]
         self._under_way = True
         id = self._calls.mint()
         self._calls.put(Pending(id, message.action, self._frame(id, message), TRANSACTION, self))
@@ -186,11 +187,15 @@ class Outbox:
             if known is not None:
                 body = body.replace(_PLACE, b"%d" % known, 1)
             return ocppj.encode_call(id, message.action, body)
-        kept = self._patterns.get(body.connector)  # the same again and again while a transaction runs
-        if kept is None or kept[0] is not body.template or kept[1] != known:
-            kept = (body.template, known, body.template.bound(body.connector, known))
-            self._patterns[body.connector] = kept
-        return kept[2] % (id.encode(), *body.texts)
+        return self._sampled(id, body, known)
+
+    def _sampled(self, id: str, sample: Sample, known: int | None) -> bytes:
+        """The frame of a sample: by the same pattern again and again while a transaction runs."""
+        kept = self._patterns.get(sample.connector)
+        if kept is None or kept[0] is not sample.template or kept[1] != known:
+            kept = (sample.template, known, sample.template.bound(sample.connector, known))
+            self._patterns[sample.connector] = kept
+        return kept[2] % (id.encode(), *sample.texts)
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """Confirmed: the message is done, and the next one may go."""

@@ -138,8 +138,8 @@ def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues
             value, unit = sample.value, sample.unit
             plain = unit != "kWh" and len(value) < _MAX_DIGITS and value.isdecimal()
             wh = int(value) if plain else _watt_hours(value, unit)
-            if wh is not None:
-                _register(state, request.connector_id, wh)
+            if wh is not None and wh >= state.registers.get(request.connector_id, 0):  # as `_register`
+                state.registers[request.connector_id] = wh
             break
     return _EMPTY
 

@@ -6,7 +6,7 @@ import json
 
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import answer
-from scenarios.ear import time_problem
+from sim.evidence.oddities import time_problem
 from sim.evidence.reader import Evidence, line
 from sim.evidence.views import Oddity, WireCall, WireCount
 from sim.wire.schema import judge as judge_payload

@@ -79,7 +79,6 @@ def write_evidence(
     wire: WireRecorder,
     books: Mapping[str, Books],
     quotes: Mapping[str, Sequence[Row] | Unverifiable] | None = None,
-    oddities: Sequence[Row] | None = None,
     plan: Mapping[str, Any] | None = None,
     repeats: Iterable[tuple[str, str]] = (),
     ended_at: int | None = None,
@@ -88,7 +87,6 @@ def write_evidence(
     """Finish the wire file, put all three planes into a new file (in memory without a path), and open it.
 
     `books` by back-end; `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
-    `oddities` what somebody heard at the wire, None if nobody listened;
     `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The digest
     of the run is in the evidence. Raises BadInput if the file is there already.
     """
@@ -97,14 +95,11 @@ def write_evidence(
     tables: dict[str, Sequence[Cells]] = {**truth.rows(), **harvested.tables}
     missing = list(harvested.unverifiable)
     if wire.policy == "off":
-        missing += [("", table, "the wire was not recorded") for table in WIRE]
+        missing += [("", table, "the wire was not recorded") for table in (*WIRE, *HEARD)]
     else:
         tables.update(wire.rows())
-    if wire.policy == "off" or oddities is None:
-        missing += [("", table, "nobody listened at the wire") for table in HEARD]
-    else:
         for table, columns in HEARD.items():
-            tables[table] = [tuple(scalar(row[column]) for column in columns) for row in oddities]
+            tables[table] = [tuple(scalar(row[column]) for column in columns) for row in wire.oddities]
     for table, columns in QUOTES.items():
         shown = (quotes or {}).get(table, Unverifiable("no back-end was asked"))
         cells = shown if isinstance(shown, Unverifiable) else _cells(columns, shown)

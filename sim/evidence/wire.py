@@ -16,10 +16,12 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from sim.backend import Row
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
+from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
-from sim.evidence.wire_calls import CallLog, Direction, Where, text
+from sim.evidence.wire_calls import COUNTED_ONLY, CallLog, Direction, Where, text
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
@@ -27,7 +29,7 @@ POLICIES: tuple[str, ...] = ("whole", "index", "off")
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
-_ESCAPE = ord("\\")
+_ESCAPE, _QUOTE = ord("\\"), ord('"')
 _CALL, _RESULT = b'[2,"', b'[3,"'
 _Entry = tuple[int, int, int | None, str, str, int, str, bytes]
 """What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
@@ -85,6 +87,7 @@ class WireRecorder:
         self._waiting: list[_Entry] = []
         self._links: dict[int, _Link] = {}
         self._calls = CallLog(version)
+        self._oddities = Oddities(version)
         self._number = 0
         self._unreadable = 0
         self._file: IO[bytes] | None = None
@@ -150,6 +153,12 @@ class WireRecorder:
         self._spill()
         return self._unreadable + self._calls.answers_to_nothing
 
+    @property
+    def oddities(self) -> list[Row]:
+        """What was odd about the frames of back-ends: rows of `wire_oddities`."""
+        self._spill()
+        return self._oddities.rows
+
     def rows(self) -> dict[str, list[tuple[Scalar, ...]]]:
         """All rows of the wire tables, columns in the order of the schema."""
         self._spill()
@@ -196,10 +205,13 @@ class WireRecorder:
                 calls, answers = state.down, state.up
             head = frame[:4]
             if head == _CALL:
-                parts = frame.split(b'"', 4)
-                if len(parts) == 5 and parts[2] == b"," and parts[4][:1] == b"," and _ESCAPE not in parts[1]:
+                end = frame.find(b'","', 4)
+                begin = end + 3  # of the action
+                stop = frame.find(b'"', begin)
+                id = frame[4:end]
+                if end > 0 and frame[stop : stop + 2] == b'",' and _ESCAPE not in id and _QUOTE not in id:
                     at = (station, backend, link, way, sent_at, delivered_at)
-                    self._calls.call(calls, parts[1], parts[3], parts[4][1:-1], at)
+                    self._calls.call(calls, id, frame[begin:stop], frame[stop + 2 : -1], at)
                     continue
             elif head == _RESULT:
                 end = frame.find(b'"', 4)
@@ -207,7 +219,9 @@ class WireRecorder:
                 if frame[end + 1 : end + 2] == b"," and _ESCAPE not in id:
                     answer = frame[end + 2 : -1]
                     answer = _NOTHING if answer == _NOTHING else answer  # one object for most answers
-                    self._calls.answer(answers, id, "result", answer, sent_at, delivered_at)
+                    action = self._calls.answer(answers, id, "result", answer, sent_at, delivered_at)
+                    if way == "down" and (action is None or action == COUNTED_ONLY):
+                        self._oddities.answered(id, action, answer, (station, backend, link, sent_at, frame))
                     continue
             self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
@@ -224,14 +238,22 @@ class WireRecorder:
         except (msgspec.MsgspecError, RecursionError):
             parts = []
         again = msgspec.json.encode
+        station, backend, link, way, sent_at, delivered_at = at
+        sent = (station, backend, link, sent_at, frame)
+        heard = way == "down" and not self._oddities.unreadable(sent)
         match parts:
             case [2, str() as id, str() as action, payload]:
                 self._calls.call(calls, id.encode(), action.encode(), again(payload), at)
             case [3, str() as id, payload]:
-                self._calls.answer(answers, id.encode(), "result", again(payload), at[4], at[5])
+                raw = again(payload)
+                answered = self._calls.answer(answers, id.encode(), "result", raw, sent_at, delivered_at)
+                if heard:
+                    self._oddities.answered(id.encode(), answered, raw, sent)
             case [4, str() as id, code, *rest]:
                 error = {"code": code, "description": rest[0] if rest else "", "details": rest[1] if rest[1:] else {}}
-                self._calls.answer(answers, id.encode(), "error", again(error), at[4], at[5])
+                answered = self._calls.answer(answers, id.encode(), "error", again(error), sent_at, delivered_at)
+                if heard:
+                    self._oddities.answered(id.encode(), answered, None, sent)
             case _:
                 self._unreadable += 1
 

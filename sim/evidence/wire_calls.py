@@ -18,7 +18,9 @@ from sim.wire.schema import judge
 Where = tuple[str, str, int, str, int, int | None]
 """Station, back-end, link, way, sent and delivered of a frame."""
 
-_COUNTED_ONLY = b"Heartbeat"
+COUNTED_ONLY = "Heartbeat"
+"""The action of which no row is kept."""
+_COUNTED_ONLY = COUNTED_ONLY.encode()
 _PACKED = "MeterValues"
 _NOTHING = b"{}"
 _KEPT = b'"transactionId":'
@@ -86,7 +88,8 @@ class CallLog:
             counts = calls.counts[action] = [0, 0, 0]
         counts[0] += 1
         if action == _COUNTED_ONLY:
-            calls.pending[id] = counts
+            if at[-1] is not None:
+                calls.pending[id] = counts
             return
         name = self._names.get(action)
         if name is None:
@@ -98,21 +101,24 @@ class CallLog:
 
     def answer(
         self, calls: Direction, id: bytes, kind: str, answer: bytes, sent_at: int, delivered_at: int | None
-    ) -> None:
-        """The answer to the call of this id was delivered, or lost."""
+    ) -> str | None:
+        """The answer to the call of this id was delivered, or lost.
+
+        Returns the action, None if nobody waited for it, or if the call had never arrived.
+        """
         row = calls.pending.pop(id, None)
         which = 1 if kind == "result" else 2
         if row is None:
             self.answers_to_nothing += 1
-            return
+            return None
         if type(row) is list:
             row[which] += 1
-            return
+            return COUNTED_ONLY
         assert isinstance(row, CallRow)
         row.counts[which] += 1
         if row.action == _PACKED:
             if answer == _NOTHING and delivered_at is not None and self._packed.add(row, sent_at, delivered_at):
-                return
+                return row.action
             self._whole[row.call_no] = row
             if which == 1:
                 row.payload = _id_only(row.payload)
@@ -121,6 +127,7 @@ class CallLog:
         row.answer = answer
         row.answered_at = sent_at
         row.answer_delivered_at = delivered_at
+        return None if row.at[-1] is None else row.action
 
     def rows(self, directions: Iterable[Direction]) -> list[tuple[Scalar, ...]]:
         """All rows of `wire_calls`; `directions` are those of all links, whose calls may still wait."""

@@ -261,11 +261,13 @@ class VirtualWorld:
     def _settle_deadlines(self) -> None:
         """The slot is over: arm what its last events left to be armed."""
         unsettled, self._unsettled = self._unsettled, []
+        schedule, wakes = self.schedule, self._wakes
         for host in unsettled:
             host.unsettled = False
             deadline = host.deadline
             if deadline is not None and (host.armed is None or deadline < host.armed):
-                self._arm(host, deadline)
+                host.armed = deadline
+                schedule(deadline, wakes, (host, deadline))
 
     def _perform(self, host: Host, effect: Effect) -> None:
         kind = type(effect)

@@ -43,29 +43,18 @@ class CallQueue:
     def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
         self.timeout_ms = timeout_ms
         self.outstanding: Pending | None = None
-        self._waiting = 0
-        self._lines: tuple[deque[Pending], ...] = (deque(), deque(), deque())
-
-    def __len__(self) -> int:
+        self.waiting = 0
         """Calls in line, the outstanding one not counted."""
-        return self._waiting
+        self._lines: tuple[deque[Pending], ...] = (deque(), deque(), deque())
 
     @property
     def deadline(self) -> int | None:
         """When the outstanding call has waited long enough, None if there is none."""
         return None if self.outstanding is None else self.outstanding.deadline
 
-    def start(self, call: Pending, now: int) -> bool:
-        """As `offer` and `next` in one, if nothing is outstanding and nothing waits; False, and nothing done, otherwise."""
-        if self.outstanding is not None or self._waiting:
-            return False
-        call.deadline = now + self.timeout_ms
-        self.outstanding = call
-        return True
-
     def offer(self, call: Pending, first: bool = False) -> None:
         """Put a call in line; `first` puts it before those of its own priority (a repeated transaction message)."""
-        self._waiting += 1
+        self.waiting += 1
         line = self._lines[call.priority]
         if first:
             line.appendleft(call)
@@ -74,9 +63,9 @@ class CallQueue:
 
     def next(self, now: int) -> Pending | None:
         """The call to send now, its deadline set; None while one is outstanding or nothing waits."""
-        if self.outstanding is not None or not self._waiting:
+        if self.outstanding is not None or not self.waiting:
             return None
-        self._waiting -= 1
+        self.waiting -= 1
         for line in self._lines:
             if line:
                 call = line.popleft()
@@ -105,7 +94,7 @@ class CallQueue:
         """Empty the queue: the outstanding call first, then the others in the order they would have been sent."""
         dropped = [] if self.outstanding is None else [self.outstanding]
         self.outstanding = None
-        self._waiting = 0
+        self.waiting = 0
         for line in self._lines:
             dropped.extend(line)
             line.clear()

@@ -26,18 +26,22 @@ class Glanced(Protocol):
 
 
 _Decode = Callable[[bytes], Glanced]
+
+
+def _unknown(frame: bytes) -> Glanced:
+    """Stands for the decoder of an action that was not asked for yet."""
+    raise AssertionError("never called")
+
+
 _decoders: dict[bytes, _Decode | None] = {}
 
 
 def glance(frame: bytes) -> Glanced | None:
     """The CALL of OCPP 1.6 in this frame, None if there is anything unusual about it."""
-    parts = frame.split(b'"', 4)
-    if len(parts) < 5:
-        return None
-    action = parts[3]
-    try:
-        decode = _decoders[action]
-    except KeyError:
+    begin = frame.find(b'"', frame.find(b'"', 4) + 1) + 1  # of the action: behind the third quotation mark
+    action = frame[begin : frame.find(b'"', begin)]
+    decode = _decoders.get(action, _unknown)
+    if decode is _unknown:
         decode = _decoder(action)
     if decode is None:
         return None

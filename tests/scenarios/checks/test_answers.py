@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from scenarios.ear import Ear
 from sim.clock import iso, parse_iso
 from sim.evidence.canonical import canonical
 from sim.evidence.verdict import CheckResult, Verdict
@@ -93,19 +92,18 @@ def test_what_was_heard_at_the_wire_is_a_finding_of_one_check(day: Any, action: 
 
 
 class Line:
-    """An Ear in front of a recorder, and one link."""
+    """A recorder, and one link."""
 
     def __init__(self) -> None:
         self.recorder = WireRecorder(policy="index")
-        self.ear = Ear(self.recorder)
-        self.ear.link_opened(NOON, "S1", "new", 1)
+        self.recorder.link_opened(NOON, "S1", "new", 1)
 
     def up(self, frame: bytes, delivered: bool = True) -> None:
-        self.ear.frame(NOON, NOON if delivered else None, "S1", "new", 1, "up", frame)
+        self.recorder.frame(NOON, NOON if delivered else None, "S1", "new", 1, "up", frame)
 
     def down(self, frame: bytes) -> list[tuple[str, str]]:
-        self.ear.frame(NOON, NOON + 9, "S1", "new", 1, "down", frame)
-        return [(row["action"], row["problem"]) for row in self.ear.rows]
+        self.recorder.frame(NOON, NOON + 9, "S1", "new", 1, "down", frame)
+        return [(row["action"], row["problem"]) for row in self.recorder.oddities]
 
 
 def beat(told: str) -> bytes:
@@ -159,13 +157,3 @@ def test_a_second_answer_and_one_to_a_call_that_never_arrived_are_heard() -> Non
     assert line.down(good) == []
     assert [problem for _, problem in line.down(good)] == ["an answer to 'a', which nobody waits for"]
     assert len(line.down(good.replace(b'"a"', b'"b"'))) == 2
-
-
-def test_the_record_is_the_same_whoever_listens() -> None:
-    """The Ear changes no frame and no digest."""
-    line, alone = Line(), WireRecorder(policy="index")
-    alone.link_opened(NOON, "S1", "new", 1)
-    for way, frame in (("up", b'[2,"h","Heartbeat",{}]'), ("down", beat(iso(NOON))), ("down", b"odd")):
-        line.ear.frame(NOON, NOON, "S1", "new", 1, way, frame)
-        alone.frame(NOON, NOON, "S1", "new", 1, way, frame)
-    assert line.recorder.digest == alone.digest
