@@ -87,7 +87,8 @@ class Line:
             for notice in partner.notices:
                 self.deliveries.add(notice, now)
             self._effects += [*partner.tells, *self.deliveries.tells]
-            partner.notices, partner.tells, self.deliveries.tells = [], [], []
+            for outbox in (partner.notices, partner.tells, self.deliveries.tells):
+                outbox.clear()
             deadline = self.next_deadline()
             if deadline is None or deadline > now:
                 return
