@@ -92,7 +92,8 @@ def write_evidence(
 ) -> Evidence:
     """Finish the wire file, put all three planes into a new file (in memory without a path), and open it.
 
-    `books` by back-end; `partners` the merged statements of all partners by table; `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
+    `books` by back-end; `partners` the merged statements of all partners by table;
+    `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
     `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The digest
     of the run is in the evidence. Raises BadInput if the file is there already.
     """

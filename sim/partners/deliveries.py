@@ -28,7 +28,9 @@ LATENCY = (200, 3 * SECOND)
 
 
 class Delivery(Struct):
-    """One event, one receiver, one copy (-1: replayed); `started` is when it was sent for the first time or replayed. `attempts` are pairs of the instant and whether it was taken."""
+    """One event, one receiver, one copy (-1: replayed); `started` is when it was sent first or replayed.
+
+    `attempts` are pairs of the instant and whether it was taken."""
 
     notice: Notice
     created: Instant

@@ -20,7 +20,7 @@ REQUEST_FAULTS = (
 """slow: the answer takes `extra` ms more. outage: the connection is refused. timeout-*: nothing comes back, and what was
 asked never arrived (before) or was done (after). 500-*: the partner breaks down before or after doing it. 429: too many."""
 WEBHOOK_FAULTS = ("webhook-delay", "webhook-duplicate", "webhook-reorder", "webhook-lost", "webhook-wrong-secret")
-"""delay: `extra` ms later. duplicate: `copies` more deliveries within `extra` ms. reorder: a drawn delay of up to `extra` ms.
+"""delay: `extra` later. duplicate: `copies` more deliveries within `extra` ms. reorder: a drawn delay of up to `extra` ms.
 lost: not delivered until somebody replays it. wrong-secret: signed with another secret while the window lasts."""
 
 

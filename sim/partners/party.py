@@ -30,10 +30,10 @@ class Agenda:
     """What is to be done later, in the order of (instant, when it was put down)."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
         self._count = 0
 
-    def add(self, at: int, do: Callable[..., None], *args: Any) -> None:
+    def add(self, at: int, do: Callable[..., object], *args: Any) -> None:
         """Call `do(*args, now)` at that instant."""
         self._count += 1
         heappush(self._heap, (at, self._count, do, args))

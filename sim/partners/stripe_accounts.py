@@ -13,7 +13,7 @@ from typing import Any
 from sim.backend import Row
 from sim.clock import MINUTE, Instant
 from sim.partners.iban import iban_problem
-from sim.partners.party import Agenda, Ids, dict_of, text_of
+from sim.partners.party import Agenda, Ids, dict_of, text_of, whole_of
 from sim.partners.stripe_account import (
     AUTHORITY,
     COMPANY,
@@ -32,6 +32,8 @@ from sim.partners.stripe_account import (
 from sim.partners.stripe_api import Call, Object, invalid, listing, missing, refused, seconds, snapshot
 from sim.partners.stripe_events import Events
 
+Names = list[str]
+Objects = list[Object]
 VERIFY = 2 * MINUTE
 
 
@@ -66,8 +68,8 @@ class Accounts:
             metadata=dict_of(call.params, "metadata"),
             email=call.params.get("email"),
         )
-        self.all[account.id] = account
         self._take(account, call.params)
+        self.all[account.id] = account
         self.changed(account, "created", call.now)
         return self.show(account, call.now)
 
@@ -89,7 +91,7 @@ class Accounts:
     def create_person(self, call: Call) -> Object:
         """`persons.create` with `account`, names, `relationship[...]`."""
         account = self.find(call, "account")
-        person = {"id": self._ids.new("person", 14), "object": "person", "account": account.id}
+        person: Object = {"id": self._ids.new("person", 14), "object": "person", "account": account.id}
         person |= {"created": seconds(call.now), "relationship": {}}
         self._fill_person(account, person, call.params)
         account.persons[person["id"]] = person
@@ -111,7 +113,7 @@ class Accounts:
     def list_persons(self, call: Call) -> Object:
         """`persons.list` with `account`."""
         account = self.find(call, "account")
-        return listing(list(account.persons.values()), f"/v1/accounts/{account.id}/persons")
+        return listing([*account.persons.values()], f"/v1/accounts/{account.id}/persons")
 
     def list_capabilities(self, call: Call) -> Object:
         """`capabilities.list` with `account`."""
@@ -133,7 +135,7 @@ class Accounts:
 
     # -- state ------------------------------------------------------------------------------------------------------
 
-    def due(self, account: Account) -> list[str]:
+    def due(self, account: Account) -> Names:
         """What is not given yet."""
         due = [name for name in COMPANY if name not in account.given]
         someone = account.person("representative") or {}
@@ -156,10 +158,10 @@ class Accounts:
         elif account.pending and not account.verified:
             reason = "requirements.pending_verification"
         return {
-            "currently_due": list(due),
-            "eventually_due": list(due),
-            "past_due": list(past_due),
-            "pending_verification": list(account.pending),
+            "currently_due": [*due],
+            "eventually_due": [*due],
+            "past_due": [*past_due],
+            "pending_verification": [*account.pending],
             "errors": [dict(one) for one in account.errors],
             "alternatives": [],
             "current_deadline": seconds(min(deadlines)) if deadlines else None,
@@ -217,7 +219,7 @@ class Accounts:
             self._agenda.add(now + self._verify, self._verdict, account, account.round)
         self._record(account, cause, now)
 
-    def require(self, account: Account, fields: list[str], deadline: Instant | None, now: Instant) -> None:
+    def require(self, account: Account, fields: Names, deadline: Instant | None, now: Instant) -> None:
         """Stripe wants more, by a deadline. What was given under these names is asked for anew."""
         for name in fields:
             account.asked[name] = deadline
@@ -226,7 +228,7 @@ class Accounts:
             self._agenda.add(max(deadline, now), self._record, account, "deadline")
         self._record(account, "required", now)
 
-    def submit(self, account: Account, fields: Mapping[str, Any], now: Instant) -> list[str]:
+    def submit(self, account: Account, fields: Mapping[str, Any], now: Instant) -> Names:
         """What a person typed into the form, dotted names. Returns what is still due."""
         self._take_flat(account, dict(fields))
         self.changed(account, "submitted", now)
@@ -245,12 +247,15 @@ class Accounts:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _take(self, account: Account, params: Mapping[str, Any]) -> None:
-        flat = dict(flatten({key: value for key, value in params.items() if key in FILLED}))
-        self._take_flat(account, flat)
-        account.metadata |= dict_of(params, "metadata")
         schedule = dict_of(dict_of(dict_of(params, "settings"), "payouts"), "schedule")
         if schedule.get("interval", "daily") not in ("daily", "manual", "weekly"):
             raise invalid("Invalid payout interval.", "settings[payouts][schedule][interval]")
+        if "delay_days" in schedule:
+            schedule = {**schedule, "delay_days": whole_of(schedule, "delay_days")}
+        metadata = dict_of(params, "metadata")
+        flat = dict(flatten({key: value for key, value in params.items() if key in FILLED}))
+        self._take_flat(account, flat)
+        account.metadata |= metadata
         account.schedule |= schedule
 
     def _take_flat(self, account: Account, fields: dict[str, Any]) -> None:
@@ -305,7 +310,7 @@ class Accounts:
         account.verified = not account.errors
         self._record(account, "verified" if account.verified else "verification-failed", now)
 
-    def _judge(self, account: Account) -> list[Object]:
+    def _judge(self, account: Account) -> Objects:
         company = self._register.get(str(account.given["company.tax_id"]))
         if company is None:
             return []

@@ -1,4 +1,4 @@
-"""Card payments of the Stripe fake: customers, payment methods, payment intents, refunds, disputes.
+"""Card payments of the Stripe fake: payment intents, refunds, disputes.
 
 At every moment captured - refunded <= authorised, and nothing is taken for an account that is not enabled. A hold that
 nobody captures within seven days ends by itself.
@@ -14,29 +14,16 @@ from sim.clock import DAY, Instant
 from sim.machine import Answered, Outcome, Refused
 from sim.partners.party import Agenda, Ids, dict_of, flag_of, text_of, whole_of
 from sim.partners.stripe_accounts import Accounts
-from sim.partners.stripe_api import Call, Object, StripeError, invalid, listing, missing, refused, seconds, snapshot
+from sim.partners.stripe_api import Call, Object, StripeError, invalid, listing, refused, seconds, snapshot
 from sim.partners.stripe_events import Events
 from sim.partners.stripe_money import Money
+from sim.partners.stripe_wallet import CARDS, Wallet
 
 HOLD = 7 * DAY
-CARDS = {
-    "4242424242424242": "ok",
-    "4000000000000002": "generic_decline",
-    "4000000000009995": "insufficient_funds",
-    "4000000000000069": "expired_card",
-    "4000002500003155": "requires_action",
-}
-"""Test cards (docs.stripe.com/testing) and what they do."""
-SHARED = {
-    "pm_card_visa": "4242424242424242",
-    "pm_card_chargeDeclined": "4000000000000002",
-    "pm_card_chargeDeclinedInsufficientFunds": "4000000000009995",
-    "pm_card_authenticationRequired": "4000002500003155",
-}
 _DISPUTE_FEE = 2000
 
 
-class Payments:
+class Payments(Wallet):
     """All payments. `fees` is (basis points, fixed minor units) that Stripe keeps of a captured charge."""
 
     def __init__(
@@ -49,48 +36,18 @@ class Payments:
         note: Callable[..., Row],
         fees: tuple[int, int],
     ) -> None:
-        self._ids = ids
+        super().__init__(ids)
         self._agenda = agenda
         self._accounts = accounts
         self._money = money
         self._events = events
         self._note = note
         self._fees = fees
-        self._customers: dict[str, Object] = {}
-        self._cards: dict[str, tuple[str, Object]] = {}
         self._intents: dict[str, Object] = {}
         self._charges: dict[str, Object] = {}
         self._refunds: dict[str, Object] = {}
         self._disputes: dict[str, Object] = {}
         self._auths: dict[str, Row] = {}
-        self._owner: dict[str, str] = {}
-
-    # -- customers and cards ----------------------------------------------------------------------------------------
-
-    def create_customer(self, call: Call) -> Object:
-        """`customers.create`."""
-        kept = {name: call.params.get(name) for name in ("email", "name")}
-        return self._keep(
-            self._customers, "cus", "customer", call, 14, metadata=dict_of(call.params, "metadata"), **kept
-        )
-
-    def create_method(self, call: Call) -> Object:
-        """`payment_methods.create` with `type=card` and `card[number]`, one of the test cards."""
-        number = text_of(dict_of(call.params, "card"), "number")
-        if text_of(call.params, "type") != "card" or number not in CARDS:
-            raise invalid("Only the documented test cards can be used.", "card[number]", "incorrect_number")
-        card = {"brand": "visa", "last4": number[-4:]}
-        found = self._keep({}, "pm", "payment_method", call, 24, type="card", card=card, customer=None)
-        self._cards[found["id"]] = (number, found)
-        return found
-
-    def attach_method(self, call: Call) -> Object:
-        """`payment_methods.attach` with `id` and `customer`."""
-        number, method = self._method(text_of(call.params, "id"))
-        customer = self._find(self._customers, "customer", call, "customer")
-        method["customer"] = customer["id"]
-        self._cards[method["id"]] = (number, method)
-        return snapshot(method)
 
     # -- payment intents --------------------------------------------------------------------------------------------
 
@@ -105,6 +62,8 @@ class Payments:
             raise invalid("Invalid capture_method.", "capture_method")
         if fee > amount:
             raise invalid("The application fee cannot exceed the amount.", "application_fee_amount")
+        if "amount" in transfer_data and (fee or whole_of(transfer_data, "amount") > amount):
+            raise invalid("A transfer of at most the amount goes without an application fee.", "transfer_data[amount]")
         if fee and not transfer_data and not call.account:
             raise invalid("An application fee needs a connected account.", "application_fee_amount")
         if transfer_data:
@@ -382,27 +341,8 @@ class Payments:
         message = f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}."
         return refused(message, "payment_intent_unexpected_state", payment_intent=snapshot(intent))
 
-    def _keep(self, shelf: dict[str, Object], prefix: str, kind: str, call: Call, length: int, **fields: Any) -> Object:
-        found = {"id": self._ids.new(prefix, length), "object": kind, "created": seconds(call.now), "livemode": False}
-        shelf[found["id"]] = found | fields
-        self._owner[str(found["id"])] = call.account
-        return snapshot(shelf[found["id"]])
-
-    def _find(self, shelf: dict[str, Object], kind: str, call: Call, param: str = "id") -> Object:
-        name = text_of(call.params, param)
-        if name not in shelf or self._owner[name] != call.account:
-            raise missing(kind, name, param)
-        return shelf[name]
-
     def _intent(self, call: Call) -> Object:
         return self._find(self._intents, "payment_intent", call)
-
-    def _method(self, name: str) -> tuple[str, Object]:
-        if name in SHARED:
-            return SHARED[name], {"id": name, "object": "payment_method", "type": "card", "customer": None}
-        if name not in self._cards:
-            raise missing("PaymentMethod", name, "payment_method")
-        return self._cards[name]
 
     def _charge_of(self, call: Call) -> Object:
         if call.params.get("payment_intent") is None:
