@@ -115,6 +115,46 @@ QUOTES: dict[str, tuple[str, ...]] = {
     "quotes_rerated": ("backend", "of_backend", "cdr_id", "currency", "gross", "net", "vat"),
 }
 
+# what each partner keeps itself, and what came over its line. Instants are ms, money minor units
+PARTNERS: dict[str, tuple[str, ...]] = {
+    # one row per movement. kind: auth | capture | refund | void | transfer | reversal | fee | payout | dispute | payment |
+    # reminder | settlement. for_id: the row it belongs to (a capture to its auth). reference: what the caller called it.
+    # owner: whoever the account belongs to by the metadata of the caller. key: idempotency key of the call
+    "partner_payments": (
+        "partner", "kind", "id", "at", "account", "owner", "currency", "amount", "key", "reference", "state", "for_id",
+        "data",
+    ),
+    # balance transactions: the sum of net per (account, currency) is the balance. account "" is the platform itself
+    "partner_balance": (
+        "partner", "id", "at", "account", "currency", "amount", "fee", "net", "type", "source", "available_at",
+    ),
+    # one row per change of an account; lists are JSON
+    "partner_accounts": (
+        "partner", "at", "account", "owner", "charges_enabled", "payouts_enabled", "details_submitted",
+        "disabled_reason", "currently_due", "past_due", "pending_verification", "errors", "deadline", "cause",
+    ),
+    # state: sent | delivered | bounced. attachments: JSON [{name, sha256}]; meta: whatever the sender said about it
+    "partner_mails": (
+        "partner", "id", "at", "to", "subject", "text", "language", "kind", "message_id", "attachments", "meta",
+        "state", "delivered_at", "scanned_at", "read_at",
+    ),
+    # statement lines: amount is signed; code: that of an R-transaction, for_id: the entry that it returns
+    "partner_bank": (
+        "partner", "id", "at", "iban", "owner", "amount", "currency", "reference", "counterparty", "end_to_end",
+        "code", "for_id", "balance",
+    ),
+    # one row per request that reached the line; executed: 1 if the partner was asked to do it and got that far
+    "partner_requests": (
+        "partner", "at", "api", "key", "account", "params_hash", "executed", "status", "answered_at", "fault",
+    ),
+    # one row per event, receiver and copy; attempts: JSON [[at, taken], ...]; state: pending | taken | lost | given-up
+    "partner_webhooks": (
+        "partner", "event_id", "type", "at", "account", "to", "copy", "attempts", "taken_at", "state",
+    ),
+    # each fault of a line as it happened; subject: key or call id of the request, or the event
+    "partner_faults": ("partner", "at", "kind", "api", "subject", "extra"),
+}
+
 # what the scenario promised, for the oracle and the budgets: key TEXT, json TEXT. Keys: owners, sites, stations,
 # tariffs, tokens, meters (registered or not, time_billing), budgets, window, move, checks, probes, input (what the
 # session file held)
@@ -157,4 +197,4 @@ RUN: dict[str, tuple[str, ...]] = {"meta": ("key", "value"), "unverifiable": ("b
 def all_tables() -> dict[str, tuple[str, ...]]:
     """Every table of evidence.sqlite with its columns."""
     books = {name: ("backend", *columns) for name, columns in BOOKS.items()}
-    return {**TRUTH, **WIRE, **HEARD, **books, **QUOTES, **PLAN, **RUN}
+    return {**TRUTH, **WIRE, **HEARD, **books, **PARTNERS, **QUOTES, **PLAN, **RUN}
