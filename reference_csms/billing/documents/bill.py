@@ -51,7 +51,9 @@ def bill_document(
     bill: Row = msgspec.json.decode(data)
     sold_by = bill["seller"]
     if seller is None:
-        seller = Seller(address=Address(name=sold_by["name"], lines=_lines(sold_by["address"]), country=sold_by["country"]))
+        seller = Seller(
+            address=Address(name=sold_by["name"], lines=_lines(sold_by["address"]), country=sold_by["country"])
+        )
     elif seller.address.name != sold_by["name"]:
         raise ValueError(f"bill {bill['number']} is of {sold_by['name']}, not of {seller.address.name}")
     words = load_words(language, templates)

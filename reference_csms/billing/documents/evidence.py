@@ -35,7 +35,9 @@ def records_xml(data: DocumentData) -> bytes:
         for at, text in enumerate(texts):
             context = {0: "Begin", len(texts) - 1: "End"}.get(at) if len(texts) > 1 else None
             place = f' transactionId="{number}" context="Transaction.{context}"' if context else ""
-            key = f'<publicKey encoding="plain">{escape(charging.public_key)}</publicKey>' if charging.public_key else ""
+            key = (
+                f'<publicKey encoding="plain">{escape(charging.public_key)}</publicKey>' if charging.public_key else ""
+            )
             values.append(
                 f'<value{place}><signedData format="OCMF" encoding="plain">{escape(text)}</signedData>{key}</value>'
             )
@@ -46,10 +48,9 @@ def records_xml(data: DocumentData) -> bytes:
 
 def session_facts(charging: Charging, words: Words) -> list[str]:
     """A session in a few short texts, for a line of an invoice."""
-    begin, end = words.moment(charging.started), words.moment(charging.stopped)
     facts = [
         words.text("charging.place", station=charging.station, connector=str(charging.connector)),
-        words.text("charging.time", start=begin, stop=end),
+        words.stretch(charging.started, charging.stopped),
     ]
     if charging.register_start is not None and charging.register_stop is not None:
         start, stop = words.decimal(charging.register_start), words.decimal(charging.register_stop)

@@ -192,7 +192,6 @@ class DocumentData(Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
     source: str = ""
 
-
     def account(self) -> Account | None:
         """Where a transfer goes: the account of the payment, or that of the seller."""
         return (self.payment.account if self.payment else None) or self.seller.account

@@ -1,4 +1,4 @@
-"""What an upgrade notice says: to owners the day, the new payee and account, the terms and the way to sign up; to drivers less.
+"""What an upgrade notice says: to owners the day, the payee, the account, the terms and the way to sign up; to drivers less.
 
 An owner's notice names one account only, the one that is valid from the move on (M09, M13).
 """
@@ -18,7 +18,7 @@ def notice_view(data: DocumentData, words: Words) -> Row:
     greeting = words.text("notice.greeting", name=name) if name else words.text("notice.greeting_nobody")
     opening: list[str] = []
     if notice.replaces:
-        earlier = words.date(notice.replaces_move or notice.move)
+        earlier = words.long_date(notice.replaces_move or notice.move)
         opening.append(words.text("notice.replaces", number=notice.replaces, date=earlier))
     build = _owner if notice.audience == "owner" else _driver
     return {
@@ -31,7 +31,7 @@ def notice_view(data: DocumentData, words: Words) -> Row:
 
 def _owner(notice: Notice, opening: list[str], words: Words) -> Row:
     assert notice.account is not None and notice.onboarding_deadline is not None  # `checked`
-    deadline = words.date(notice.onboarding_deadline)
+    deadline = words.long_date(notice.onboarding_deadline)
     facts = [
         *_first_facts(notice, words),
         _fact("new_payee", notice.payee, words),
@@ -41,7 +41,7 @@ def _owner(notice: Notice, opening: list[str], words: Words) -> Row:
     return {
         "opening": [
             *opening,
-            words.text("notice.owner_intro", date=words.date(notice.move)),
+            words.text("notice.owner_intro", date=words.long_date(notice.move)),
             words.text("notice.owner_payee", payee=notice.payee, old_payee=notice.old_payee),
         ],
         "facts": facts,
@@ -60,7 +60,7 @@ def _driver(notice: Notice, opening: list[str], words: Words) -> Row:
     return {
         "opening": [
             *opening,
-            words.text("notice.driver_intro", date=words.date(notice.move)),
+            words.text("notice.driver_intro", date=words.long_date(notice.move)),
             words.text("notice.driver_payee", payee=notice.payee, old_payee=notice.old_payee),
         ],
         "facts": _first_facts(notice, words),
@@ -72,7 +72,7 @@ def _driver(notice: Notice, opening: list[str], words: Words) -> Row:
 
 
 def _first_facts(notice: Notice, words: Words) -> list[Row]:
-    return [_fact("move", words.date(notice.move), words), _fact("sites", ", ".join(notice.sites), words)]
+    return [_fact("move", words.long_date(notice.move), words), _fact("sites", ", ".join(notice.sites), words)]
 
 
 def _fact(key: str, value: str, words: Words) -> Row:

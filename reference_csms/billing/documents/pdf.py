@@ -94,7 +94,9 @@ def _own_files(templates: Path | None) -> dict[str, bytes]:
     for name, source in own.items():
         for number, line in enumerate(source.decode("utf-8", "replace").splitlines(), start=1):
             if re.search(r'"@\w', line):
-                raise BadInput(templates / name, f"line {number}", "asks for a package", "files of the same folder only")
+                raise BadInput(
+                    templates / name, f"line {number}", "asks for a package", "files of the same folder only"
+                )
     return own
 
 

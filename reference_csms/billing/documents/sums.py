@@ -52,9 +52,7 @@ def with_table(data: DocumentData, table: tuple[VatRow, ...]) -> DocumentData:
     )
 
 
-def cancellation(
-    invoice: DocumentData, number: str, issued: date, payment: Payment, reason: str = ""
-) -> DocumentData:
+def cancellation(invoice: DocumentData, number: str, issued: date, payment: Payment, reason: str = "") -> DocumentData:
     """The credit note that undoes a whole invoice or bill: every line and sum with the other sign (L07).
 
     Raises ValueError if the document is not one that can be cancelled.
@@ -63,9 +61,7 @@ def cancellation(
         raise ValueError(f"{invoice.kind} {invoice.number} is no invoice that could be cancelled")
     lines = tuple(replace(line, quantity=-line.quantity, amount=-line.amount) for line in invoice.lines)
     table = tuple(replace(row, net=-row.net, vat=-row.vat, gross=-row.gross) for row in invoice.vat)
-    references = replace(
-        invoice.references, cancels=invoice.number, cancels_issued=invoice.issued, reason=reason
-    )
+    references = replace(invoice.references, cancels=invoice.number, cancels_issued=invoice.issued, reason=reason)
     note = replace(
         invoice,
         kind="credit-note",

@@ -20,7 +20,7 @@ View = dict[str, Any]
 
 
 def view(data: DocumentData, words: Words) -> View:
-    """Everything that a template shows. Rows of facts are `{label, value}`; `code` and `link` are values of their own kind."""
+    """Everything that a template shows. Facts are `{label, value}`, or `code` or `link` instead of the value."""
     files = [name for name, _, _ in attached(data)]
     shown: View = {
         "kind": data.kind,
@@ -82,8 +82,8 @@ def _info(data: DocumentData, words: Words) -> Iterator[Row]:
     same_day = references.period_from is not None and references.period_from == references.period_to
     values = (
         ("number", data.number),
-        ("issued", words.date(data.issued)),
-        ("due", words.date(data.due) if data.due else ""),
+        ("issued", words.long_date(data.issued)),
+        ("due", words.long_date(data.due) if data.due else ""),
         ("cancels", references.cancels),
         ("supplied" if same_day else "period", period),
         ("customer_number", data.customer.number),
@@ -100,7 +100,7 @@ def _info(data: DocumentData, words: Words) -> Iterator[Row]:
 def _period(begin: date | None, end: date | None, words: Words) -> str:
     if begin is None or end is None or begin == end:
         only = begin or end
-        return words.date(only) if only else ""
+        return words.long_date(only) if only else ""
     return words.text("format.period", **{"from": words.short_date(begin), "to": words.short_date(end)})
 
 
@@ -123,7 +123,7 @@ def _intro(data: DocumentData, words: Words) -> Iterator[str]:
     elif data.kind == "invoice":
         yield words.text("intro.invoice")
     elif data.kind == "credit-note":
-        issued = words.date(references.cancels_issued) if references.cancels_issued else "?"
+        issued = words.long_date(references.cancels_issued) if references.cancels_issued else "?"
         yield words.text("intro.credit-note", number=references.cancels, issued=issued)
     if references.reason:
         yield words.text("intro.reason", reason=references.reason)
@@ -210,7 +210,7 @@ def _payment(data: DocumentData, words: Words) -> Row | None:
     amount = words.money(data.gross_total, data.currency)
     rows: list[Row] = []
     if payment.how == "transfer":
-        due = words.date(data.due) if data.due else ""
+        due = words.long_date(data.due) if data.due else ""
         key = "transfer" if due else "transfer_no_date"
         text = words.text(f"payment.{key}", amount=amount, due=due)
         account = data.account()
@@ -223,5 +223,7 @@ def _payment(data: DocumentData, words: Words) -> Row | None:
         key = "card" if payment.card_ending else "card_unknown"
         text = words.text(f"payment.{key}", ending=payment.card_ending)
     else:
-        text = words.text(f"payment.{payment.how}", **({"partner": payment.partner} if payment.how == "partner" else {}))
+        text = words.text(
+            f"payment.{payment.how}", **({"partner": payment.partner} if payment.how == "partner" else {})
+        )
     return {"heading": words.text("payment.heading"), "text": text, "rows": rows}

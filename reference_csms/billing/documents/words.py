@@ -58,7 +58,7 @@ class Words:
         shown = number.normalize() if number else Decimal(0)
         return self.text("format.percent", number=self.decimal(_fixed(shown, max(0, -_exponent(shown)))))
 
-    def date(self, day: date) -> str:
+    def long_date(self, day: date) -> str:
         """`3. april 2024`."""
         return self._date("format.date", day)
 
@@ -71,6 +71,13 @@ class Words:
         seconds = int((moment.utcoffset() or moment - moment).total_seconds())
         offset = f"{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
         return f"{self.short_date(moment.date())} {moment:%H:%M:%S} ({offset})"
+
+    def stretch(self, begin: datetime, end: datetime) -> str:
+        """From one moment to another; the day of the end only where it is another one."""
+        same = begin.date() == end.date() and begin.utcoffset() == end.utcoffset()
+        first = f"{self.short_date(begin.date())} {begin:%H:%M:%S}" if same else self.moment(begin)
+        last = f"{end:%H:%M:%S}" if same else self.moment(end)
+        return self.text("format.period", **{"from": first, "to": last})
 
     def _date(self, key: str, day: date) -> str:
         return self.text(

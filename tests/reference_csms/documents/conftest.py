@@ -42,7 +42,9 @@ SELLER = Seller(
     account=NEW,
 )
 CUSTOMER = Customer(
-    address=Address(name="Fjellhaugen Borettslag", lines=("c/o Kari Nordmann", "Fjellveien 12", "5019 Bergen"), country="NO"),
+    address=Address(
+        name="Fjellhaugen Borettslag", lines=("c/o Kari Nordmann", "Fjellveien 12", "5019 Bergen"), country="NO"
+    ),
     number="K-10023",
 )
 CURRENCY = {"nb": "NOK", "de": "EUR", "en": "EUR"}
@@ -140,7 +142,9 @@ def driver_month(language: str, sessions: int) -> DocumentData:
             subscription(language),
             number="FB-2024-000311",
             prices="gross",
-            customer=Customer(address=Address(name="Ola Nordmann", lines=("Bakken 3", "5019 Bergen"), country="NO"), number="D-7"),
+            customer=Customer(
+                address=Address(name="Ola Nordmann", lines=("Bakken 3", "5019 Bergen"), country="NO"), number="D-7"
+            ),
             lines=tuple(charging_line(at, language) for at in range(1, sessions + 1)),
             references=References(contract="D-7", period_from=date(2024, 4, 1), period_to=date(2024, 4, 30)),
             payment=Payment(how="partner", partner="Riverty"),
@@ -150,7 +154,11 @@ def driver_month(language: str, sessions: int) -> DocumentData:
 
 def one_session(language: str) -> DocumentData:
     return replace(
-        driver_month(language, 1), kind="bill", number="FB-new-000001", due=None, payment=Payment(how="card", card_ending="4242")
+        driver_month(language, 1),
+        kind="bill",
+        number="FB-new-000001",
+        due=None,
+        payment=Payment(how="card", card_ending="4242"),
     )
 
 
