@@ -16,11 +16,7 @@ from sim.backend import Books, Row, Unverifiable
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar, canonical, scalar
 from sim.evidence.reader import Evidence
-<<<<<<< HEAD
-from sim.evidence.schema import BOOKS, HEARD, QUOTES, WIRE, all_tables
-=======
-from sim.evidence.schema import BOOKS, PARTNERS, QUOTES, WIRE, all_tables
->>>>>>> partners
+from sim.evidence.schema import BOOKS, HEARD, PARTNERS, QUOTES, WIRE, all_tables
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.wire import WireRecorder
 
@@ -97,15 +93,10 @@ def write_evidence(
 ) -> Evidence:
     """Finish the wire file, put all three planes into a new file (in memory without a path), and open it.
 
-<<<<<<< HEAD
-    `books` by back-end; `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
-    `oddities` what somebody heard at the wire, None if nobody listened;
-=======
-    `books` by back-end; `partners` the merged statements of all partners by table;
-    `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
->>>>>>> partners
-    `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The digest
-    of the run is in the evidence. Raises BadInput if the file is there already.
+    `books` by back-end; `partners` the merged statements of all partners by table; `quotes` holds rows of `quotes_grid`
+    and `quotes_rerated`; `oddities` what somebody heard at the wire, None if nobody listened; `plan` one JSON-able value
+    per key; `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The
+    digest of the run is in the evidence. Raises BadInput if the file is there already.
     """
     harvested = HarvestedBooks(books)
     statements = _statements(partners)
