@@ -8,7 +8,7 @@ nothing (INV-04). Both steps can be repeated without harm, since the tool that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict, replace
@@ -48,8 +48,11 @@ _INSTANTS = ("started_at", "received_start_at", "stopped_at", "closed_at")
 class HandOver:
     """Export and import of open transactions, and of the stops of those closed lately."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(
+        self, store: Store, sessions: Sessions, left: Callable[[Session, Instant], None] | None = None
+    ) -> None:
         self._store = store
+        self._left = left
         self._sessions = sessions
 
     def export(self, station: str, now: Instant) -> list[Row]:
@@ -62,6 +65,8 @@ class HandOver:
             if session.transaction_state == records.OPEN:
                 given = replace(session, transaction_state=records.HANDED_OVER, state=records.HANDED_OVER)
                 self._store.update(SESSIONS, given)
+                if self._left is not None:
+                    self._left(given, now)
                 opened.append(self._row(session))
             elif session.transaction_state == records.HANDED_OVER:
                 opened.append(self._row(session))

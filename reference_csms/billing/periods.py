@@ -6,8 +6,9 @@ Pure functions over local days of a named zone; `until` is always exclusive. Not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -64,7 +65,7 @@ def split_period(start: date, until: date, cuts: Sequence[date]) -> list[Span]:
         edges.add(month)
         month = first_of_month(month, 1)
     days = sorted(edges)
-    return [Span(begin, end) for begin, end in zip(days, days[1:], strict=False)]
+    return [Span(begin, end) for begin, end in pairwise(days)]
 
 
 def pro_rata(monthly: int, span: Span) -> int:
@@ -72,8 +73,3 @@ def pro_rata(monthly: int, span: Span) -> int:
     first = first_of_month(span.start)
     whole = (first_of_month(span.start, 1) - first).days
     return int((Decimal(monthly) * span.days / whole).quantize(Decimal(1), ROUND_HALF_UP))
-
-
-def next_day(day: date) -> date:
-    """The day after."""
-    return day + timedelta(days=1)

@@ -23,7 +23,7 @@ from reference_csms.billing.run import PAUSE
 from reference_csms.billing.subscriptions import Subscriptions
 from reference_csms.billing.terms import Terms
 from reference_csms.parts import Parts
-from reference_csms.payments.claims import ClaimBook
+from reference_csms.payments.book import ClaimBook
 from reference_csms.records import BILLS, RATED, Bill
 from reference_csms.storage.port import Store
 from sim.clock import Instant, iso, parse_iso
@@ -180,9 +180,7 @@ class Runs:
         run_id = f"{rows.DRIVERS}/{owner}/{iso(until)}"
         if self._store.get(AGENDA, run_id) is None and self._store.get(RUNS, run_id) is None:
             at = midnight(local_day(until, seller.zone), seller.zone, self._hour)
-            self._store.insert(
-                AGENDA, Agenda(run_id=run_id, kind=rows.DRIVERS, scope=owner, until=iso(until), at=at)
-            )
+            self._store.insert(AGENDA, Agenda(run_id=run_id, kind=rows.DRIVERS, scope=owner, until=iso(until), at=at))
             self._stale = True
 
     def order(self, kind: str, scope: str, until: Instant, now: Instant) -> str:
@@ -240,9 +238,7 @@ class Runs:
             end = local_day(until, seller.zone if seller else "UTC").isoformat()
             mine = [one for one in self._store.rows(CONTRACTS) if one.seller == scope]
             todo = tuple(one.contract_id for one in mine if self._due(one) <= until)
-        run = Run(
-            run_id=run_id, kind=kind, scope=scope, until=end, todo=todo, done=0, state=rows.OPEN, started_at=now
-        )
+        run = Run(run_id=run_id, kind=kind, scope=scope, until=end, todo=todo, done=0, state=rows.OPEN, started_at=now)
         self._store.insert(RUNS, run)
         self._stale = True
 

@@ -24,7 +24,7 @@ from reference_csms.billing.rows import CONTRACTS, INVOICES, PREPAID, Contract, 
 from reference_csms.billing.terms import Terms
 from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
-from reference_csms.payments.claims import ClaimBook
+from reference_csms.payments.book import ClaimBook
 from reference_csms.provision import RowReader
 from reference_csms.storage.port import Store
 from sim.backend import Row
@@ -109,9 +109,9 @@ class Subscriptions:
         self._store.update(CONTRACTS, replace(contract, end=end))
         last = date.fromisoformat(end)
         for invoice in self._store.rows(INVOICES):
-            if invoice.contract_id == contract.contract_id and invoice.state == rows.ISSUED and invoice.period_until:
-                if invoice.kind == rows.SUBSCRIPTION and invoice.period_until > end:
-                    self._give_back(contract, invoice, last, now)
+            ours = invoice.contract_id == contract.contract_id and invoice.kind == rows.SUBSCRIPTION
+            if ours and invoice.state == rows.ISSUED and (invoice.period_until or "") > end:
+                self._give_back(contract, invoice, last, now)
         return self.export(contract.contract_id)
 
     def export(self, contract_id: str | None = None) -> list[Row]:
@@ -250,5 +250,3 @@ def _postings(
         Posting(f"revenue:{seller}", contract.currency, -earned),
         *vat_postings(seller, contract.currency, table),
     ]
-
-

@@ -177,7 +177,7 @@ class Movement(Struct, frozen=True, kw_only=True):
 
 
 class StatementLine(Struct, frozen=True, kw_only=True):
-    """A line of a bank statement as it was read. state: matched | unmatched | foreign (of somebody else's invoice)."""
+    """A line of a bank statement as it was read. state: matched | unmatched."""
 
     line_id: str
     iban: str
