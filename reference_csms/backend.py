@@ -21,8 +21,10 @@ from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
 from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
+from reference_csms.money import Money
 from reference_csms.numbers import Numbers
 from reference_csms.operations import Operations
+from reference_csms.options import money_options
 from reference_csms.parts import Parts
 from reference_csms.pricing.quote import Quotes
 from reference_csms.provision import Provisioner
@@ -34,7 +36,7 @@ from reference_csms.stations import Stations
 from reference_csms.storage.memory import MemoryStore
 from sim.backend import Books, Operation, Refusal, Release, Row, Setup
 from sim.clock import Instant
-from sim.machine import LinkId, Machine
+from sim.machine import LinkId, Machine, Outcome
 
 SUBPROTOCOL = "ocpp1.6"
 DEFAULT_HEARTBEAT_S = 300
@@ -43,10 +45,10 @@ DEFAULT_TRANSACTION_BASE = 1_000_000
 
 
 class ReferenceCsms:
-    """A back-end that implements `sim.backend.BackEnd`.
+    """A back-end that implements `sim.backend.Asking`.
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
-    `retry_interval` (seconds, told in BootNotification answers).
+    `retry_interval` (seconds, told in BootNotification answers), and `money` (see `options.MoneyOptions`).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -62,16 +64,31 @@ class ReferenceCsms:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
+        ledger = Ledger(store, parts.check_posting, parts.chain_hash)
         catalogue = Catalogue(store, parts.change_times)
+        money = self._money = self._money_part(setup, store, parts, numbers, ledger, catalogue)
+        closed = money.closed if money else None
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
         self._outbox = Outbox(store, numbers)
-        settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name)
+        settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name, closed)
         base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
-        sessions = Sessions(store, parts, access, catalogue, numbers, check, quarantine, settlement, setup.name, base)
-        ledger = Ledger(store, parts.check_posting, parts.chain_hash)
-        self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name)
+        sessions = Sessions(
+            store,
+            parts,
+            access,
+            catalogue,
+            numbers,
+            check,
+            quarantine,
+            settlement,
+            setup.name,
+            base,
+            money.started if money else None,
+        )
+        billed = money.billed if money else None
+        self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name, billed)
         self._stations = Stations(store)
         self._handlers = Handlers(
             self._stations,
@@ -81,13 +98,25 @@ class ReferenceCsms:
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
         self._configurator = Configurator(catalogue, self._stations)
-        hand_over = HandOver(store, sessions)
+        hand_over = HandOver(store, sessions, closed)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, self._configurator, parts, money
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
         self._wish = self._earliest()
+
+    def _money_part(
+        self, setup: Setup, store: MemoryStore, parts: Parts, numbers: Numbers, ledger: Ledger, catalogue: Catalogue
+    ) -> Money | None:
+        options = money_options(setup.options)
+        if options is None:
+            return None
+        money = Money(store, parts, numbers, ledger, catalogue, self._stage, options, setup.name)
+        if store.epoch == 1:
+            money.load(setup.provision)
+            store.commit()
+        return money
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""
@@ -125,13 +154,22 @@ class ReferenceCsms:
         stage.moved = False
         self._outbox.seen_time(now)
         self._parts.committer(self._store.commit, lambda: stage.release_all(release))
-        self._wish = self._earliest()
+        wish = self._earliest()
+        self._wish = wish if wish is None else max(wish, now)
+
+    def settled(self, call_id: str, outcome: Outcome, now: Instant) -> None:
+        """What became of a request to a partner."""
+        self._stage.moved = True
+        if self._money is not None:
+            self._money.heard(call_id, outcome, now)
 
     def tick(self, now: Instant) -> None:
         """Whatever is due: timeouts of calls, one bill, a batch of live state, a new day of prices."""
         self._stage.moved = True
         self._timeouts.expire(now)
         self._billing.step(now)
+        if self._money is not None:
+            self._money.step(now)
         self._stations.save(now)
         self._configurator.begin_day(now)
 
@@ -141,7 +179,8 @@ class ReferenceCsms:
 
     def _earliest(self) -> Instant | None:
         earliest = self._stations.next_save()
-        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day()):
+        money = self._money.next_due() if self._money is not None else None
+        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day(), money):
             if wish is not None and (earliest is None or wish < earliest):
                 earliest = wish
         return earliest

@@ -28,8 +28,8 @@ from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
 from fleet.station.restart import Restart
 from fleet.station.status import StatusTable
-from fleet.station.tokens import Tokens
 from fleet.station.timers import NEVER
+from fleet.station.tokens import Tokens
 from fleet.station.use import Use
 from sim.clock import SECOND, Instant
 from sim.machine import Closed, Command, Effect, Event, Opened, Received, Send, Tick

@@ -74,7 +74,7 @@ class Desk:
         self.add(claim, step, now)
 
     def add(self, claim: Claim, step: Step, now: Instant) -> str:
-        """Put one step of a claim into the outbox, with its key; returns the attempt's id. Refunds go back the way they came."""
+        """Put one step of a claim into the outbox, with its key; returns the attempt's id."""
         tried = [one for one in self._attempts(claim) if one.purpose == step.purpose and one.state != rows.WITHDRAWN]
         n = len(tried) + 1
         key = self._parts.idempotency_key(claim.claim_id, step.purpose, n)
