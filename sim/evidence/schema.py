@@ -105,6 +105,65 @@ BOOKS: dict[str, tuple[str, ...]] = {
         "quarantine_id", "session_id", "station", "transaction_id", "reason", "detail", "energy_wh", "evidence",
         "actor", "at", "state",
     ),
+    # what a seller sells to a customer: period month | quarter; items, vat and terms are JSON; days are ISO, exclusive
+    "books_contracts": (
+        "contract_id", "seller", "customer", "currency", "period", "items", "vat", "terms", "start_day", "end_day",
+        "billed_until",
+    ),
+    # every document of money: kind drivers | subscription | credit | cancellation, state issued | cancelled. circle:
+    # the number circle; basis: whether lines are gross or net; account: the IBAN to pay to, NULL where a partner takes
+    # the money; cancels: the document this one cancels or credits; rounding_difference: its VAT minus that of its
+    # bills; data: canonical JSON, its sha256 data_hash stands in the journal entry journal_seq
+    "books_invoices": (
+        "number", "circle", "kind", "seller", "customer", "contract_id", "period_start", "period_until", "currency",
+        "basis", "rounding", "net", "vat", "gross", "rounding_difference", "issued_at", "due_at", "account",
+        "reference", "terms", "language", "cancels", "cancelled_by", "state", "run_id", "claim_id", "journal_seq",
+        "data", "data_hash",
+    ),
+    # kind: session (names its bill) | item | credit (of prepaid days) | reversal; days are ISO, until exclusive
+    "books_invoice_lines": (
+        "number", "position", "kind", "text", "bill", "session_id", "start_day", "until_day", "quantity", "unit",
+        "vat_percent", "amount",
+    ),
+    # what became of a bill of a driver with terms: open (waits for its invoice) | invoiced | direct (paid directly)
+    "books_billables": ("number", "owner", "customer", "supplied_at", "state", "invoice"),
+    # days paid for under a contract that ended: exported (old seller) | open | done (credited by the new seller)
+    "books_prepaid": (
+        "prepaid_id", "contract_id", "seller", "customer", "currency", "net", "start_day", "until_day", "invoice",
+        "state", "credited_on",
+    ),
+    # billing runs: todo is JSON, done of them are committed; state open | done
+    "books_runs": ("run_id", "kind", "scope", "until", "todo", "done", "state", "started_at", "ended_at"),
+    # money owed: open amount = amount - credited - paid + refunded. kind session | drivers | subscription; route
+    # stripe | riverty | bank; account: the connected account; ledger: receivable | invoiced, the account that is owed;
+    # final: 0 while a hold waits for the end of its session; held: authorised, neither captured nor released. state:
+    # waiting-account | due | held | open | paid | released | cancelled | disputed
+    "books_claims": (
+        "claim_id", "kind", "ledger", "seller", "customer", "document", "session_id", "currency", "amount", "route",
+        "account", "reference", "final", "hold_amount", "held", "paid", "refunded", "credited", "state", "reason",
+        "created_at", "settled_at",
+    ),
+    # every attempt to move money, written before it was sent. purpose hold | capture | charge | release | refund; state
+    # due | asked | unknown | done | declined | failed | lapsed (looked for and not there) | withdrawn (never sent);
+    # asked_at: first sent, tries: how often
+    "books_payments": (
+        "attempt_id", "claim_id", "purpose", "partner", "api", "key", "amount", "currency", "account", "state",
+        "created_at", "asked_at", "settled_at", "tries", "partner_id", "reason",
+    ),
+    # what is believed of each connected account, from `at` on
+    "books_accounts": (
+        "note", "account", "owner", "charges_enabled", "payouts_enabled", "disabled_reason", "at", "source",
+    ),
+    # events taken; times: how often each came; effect: what it did the first time
+    "books_webhooks": (
+        "event_id", "partner", "type", "account", "object_id", "created_at", "received_at", "times", "effect",
+    ),
+    # payouts and disputes of the partner, as far as they are booked
+    "books_movements": ("movement_id", "kind", "claim_id", "account", "currency", "amount", "state", "at"),
+    # lines of bank statements; state matched | unmatched
+    "books_statement_lines": (
+        "line_id", "iban", "booked_at", "currency", "amount", "reference", "state", "claim_id", "read_at",
+    ),
     # the answer these books would give at harvest time: decision Accepted | Blocked | Expired | Invalid
     "books_access": ("token", "site", "grp", "decision"),
 }
