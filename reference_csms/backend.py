@@ -23,8 +23,10 @@ from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
 from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
+from reference_csms.money import Money
 from reference_csms.numbers import Numbers
 from reference_csms.operations import Operations
+from reference_csms.options import money_options
 from reference_csms.parts import Parts
 from reference_csms.pricing.quote import Quotes
 from reference_csms.provision import Provisioner
@@ -34,9 +36,10 @@ from reference_csms.settlement import Settlement
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations
 from reference_csms.storage.open import open_store
+from reference_csms.storage.port import Store
 from sim.backend import Books, Operation, Refusal, Release, Row, Setup
 from sim.clock import Instant
-from sim.machine import LinkId, Machine
+from sim.machine import LinkId, Machine, Outcome
 
 SUBPROTOCOL = "ocpp1.6"
 DEFAULT_HEARTBEAT_S = 300
@@ -45,10 +48,11 @@ DEFAULT_TRANSACTION_BASE = 1_000_000
 
 
 class ReferenceCsms:
-    """A back-end that implements `sim.backend.BackEnd`.
+    """A back-end that implements `sim.backend.Asking`.
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
-    `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`).
+    `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`) and `money` (see
+    `options.MoneyOptions`).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -64,16 +68,31 @@ class ReferenceCsms:
             provisioner.load(setup.provision)
             store.commit()
         numbers = Numbers(store)
+        ledger = Ledger(store, parts.check_posting, parts.chain_hash)
         catalogue = Catalogue(store, parts.change_times, parts.tariff_version)
+        money = self._money = self._money_part(setup, store, parts, numbers, ledger, catalogue)
+        closed = money.closed if money else None
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
         self._outbox = Outbox(store, numbers)
-        settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name)
+        settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name, closed)
         base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
-        sessions = Sessions(store, parts, access, catalogue, numbers, check, quarantine, settlement, setup.name, base)
-        ledger = Ledger(store, parts.check_posting, parts.chain_hash)
-        self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name)
+        sessions = Sessions(
+            store,
+            parts,
+            access,
+            catalogue,
+            numbers,
+            check,
+            quarantine,
+            settlement,
+            setup.name,
+            base,
+            money.started if money else None,
+        )
+        billed = money.billed if money else None
+        self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name, billed)
         self._stations = Stations(store)
         installed = Installed(store)
         self._handlers = Handlers(
@@ -88,13 +107,25 @@ class ReferenceCsms:
         )
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
         corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
-        hand_over = HandOver(store, sessions)
+        hand_over = HandOver(store, sessions, closed)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, installed, parts
+            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, installed, parts, money
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
         self._wish = self._earliest()
+
+    def _money_part(
+        self, setup: Setup, store: Store, parts: Parts, numbers: Numbers, ledger: Ledger, catalogue: Catalogue
+    ) -> Money | None:
+        options = money_options(setup.options)
+        if options is None:
+            return None
+        money = Money(store, parts, numbers, ledger, catalogue, self._stage, options, setup.name)
+        if store.epoch == 1:
+            money.load(setup.provision)
+            store.commit()
+        return money
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""
@@ -133,13 +164,22 @@ class ReferenceCsms:
         stage.moved = False
         self._outbox.seen_time(now)
         self._parts.committer(self._store.commit, lambda: stage.release_all(release))
-        self._wish = self._earliest()
+        wish = self._earliest()
+        self._wish = wish if wish is None else max(wish, now)
+
+    def settled(self, call_id: str, outcome: Outcome, now: Instant) -> None:
+        """What became of a request to a partner."""
+        self._stage.moved = True
+        if self._money is not None:
+            self._money.heard(call_id, outcome, now)
 
     def tick(self, now: Instant) -> None:
         """Whatever is due: timeouts of calls, one bill, a batch of live state, a new day of prices."""
         self._stage.moved = True
         self._timeouts.expire(now)
         self._billing.step(now)
+        if self._money is not None:
+            self._money.step(now)
         self._stations.save(now)
         self._configurator.begin_day(now)
 
@@ -149,7 +189,8 @@ class ReferenceCsms:
 
     def _earliest(self) -> Instant | None:
         earliest = self._stations.next_save()
-        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day()):
+        money = self._money.next_due() if self._money is not None else None
+        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day(), money):
             if wish is not None and (earliest is None or wish < earliest):
                 earliest = wish
         return earliest

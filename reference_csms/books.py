@@ -13,6 +13,7 @@ from msgspec import Struct
 from reference_csms import records
 from reference_csms.authorization import Access
 from reference_csms.billing.ledger import journal_row
+from reference_csms.money_books import money_books
 from reference_csms.pricing.rating import Cdr
 from reference_csms.records import (
     BILLS,
@@ -61,6 +62,7 @@ class Bookkeeper:
             "books_bills": [_columns("books_bills", bill) for bill in store.rows(BILLS)],
             "books_journal": [journal_row(entry) for entry in store.rows(JOURNAL)],
             "books_quarantine": [_quarantined(row) for row in store.rows(QUARANTINE)],
+            **money_books(store),
             "books_access": self._accesses(now),
         }
 

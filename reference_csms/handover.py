@@ -9,7 +9,7 @@ harm, since the tool that asks for them may lose an answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict, replace
@@ -50,8 +50,11 @@ _INSTANTS = ("started_at", "received_start_at", "closed_at")
 class HandOver:
     """Export and import of open transactions, and of the stops of those closed lately."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(
+        self, store: Store, sessions: Sessions, left: Callable[[Session, Instant], None] | None = None
+    ) -> None:
         self._store = store
+        self._left = left
         self._sessions = sessions
 
     def export(self, station: str, now: Instant) -> list[Row]:
@@ -66,6 +69,8 @@ class HandOver:
             if session.transaction_state == records.OPEN:
                 given = replace(session, transaction_state=records.HANDED_OVER, state=records.HANDED_OVER)
                 self._store.update(SESSIONS, given)
+                if self._left is not None:
+                    self._left(given, now)
                 opened.append(self._row(session))
             elif session.transaction_state == records.HANDED_OVER:
                 opened.append(self._row(session))

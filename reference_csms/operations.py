@@ -15,6 +15,8 @@ from reference_csms.calls import Asked, BadPayload, encode_payload
 from reference_csms.corrections import Corrections, NotPossible
 from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
+from reference_csms.money import WHATS as MONEY_WHATS
+from reference_csms.money import Money
 from reference_csms.parts import Parts
 from reference_csms.provision import Provisioner
 from reference_csms.sessions import Sessions
@@ -28,6 +30,7 @@ from sim.machine import Answered, Outcome, Refused, Settle
 Args = Mapping[str, Any]
 _OPEN_TRANSACTIONS = "open-transactions"
 _LEFT_OVERS = "left-overs"
+_PREPAID = "prepaid"
 
 
 class _No(Exception):
@@ -52,6 +55,7 @@ class Operations:
         corrections: Corrections,
         installed: Installed,
         parts: Parts,
+        money: Money | None = None,
     ) -> None:
         self._stage = stage
         self._stations = stations
@@ -62,6 +66,7 @@ class Operations:
         self._corrections = corrections
         self._installed = installed
         self._parts = parts
+        self._money = money
         self._kinds: dict[str, Callable[[Args, str, Instant], Outcome | None]] = {
             "call": self._call,
             "app-start": self._app_start,
@@ -79,9 +84,12 @@ class Operations:
         """Begin an operation; it is settled at once, or by the station's answer."""
         kind = self._kinds.get(operation.kind)
         try:
-            if kind is None:
+            if kind is not None:
+                outcome = kind(operation.args, call_id, now)
+            elif self._money is not None and operation.kind in self._money.kinds:
+                outcome = self._money.operate(operation.kind, operation.args, now)
+            else:
                 raise _No("unknown-operation", operation.kind)
-            outcome = kind(operation.args, call_id, now)
         except _No as refused:
             outcome = refused.outcome
         except NotPossible as err:
@@ -166,6 +174,8 @@ class Operations:
         what, rows = str(args["what"]), list(args["rows"])
         if what == _OPEN_TRANSACTIONS:
             return Answered({"imported": self._hand_over.take(rows)})
+        if self._money is not None and what in MONEY_WHATS:
+            return Answered({"imported": self._money.take(what, rows, now)})
         count = self._provisioner.take(what, rows)
         if what == "stations":
             for row in rows:
@@ -173,7 +183,10 @@ class Operations:
         return Answered({"imported": count})
 
     def _export(self, args: Args, call_id: str, now: Instant) -> Outcome:
-        what, state = str(args["what"]), self._state(args)
+        what = str(args["what"])
+        if self._money is not None and what == _PREPAID:
+            return Answered({"rows": self._money.prepaid(args)})
+        state = self._state(args)
         if what == _OPEN_TRANSACTIONS:
             return Answered({"rows": self._hand_over.export(state.station, now)})
         if what == _LEFT_OVERS:

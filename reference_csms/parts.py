@@ -10,8 +10,9 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, stations
-from reference_csms.billing import ledger
+from reference_csms.billing import amounts, ledger, periods
 from reference_csms.metering import check
+from reference_csms.payments import claims, signatures
 from reference_csms.pricing import rating
 from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
 from reference_csms.pricing.tariffs import (
@@ -63,6 +64,28 @@ PARTS: dict[str, str] = {
     "post": "(seller, customer, rated CDR) -> postings of a bill",
     "check_posting": "(postings) -> None, or raises Unbalanced",
     "chain_hash": "(seq, at, kind, ref, postings, previous hash) -> hash of a journal entry",
+    "vat_rounding": "(total, percent, gross or net) -> VAT of the sum of an invoice at one rate",
+    "vat_for": "(dated percents, instant of supply) -> percent in force",
+    "payee_for": "(dated accounts, instant of the document) -> IBAN in force",
+    "terms_for": "(dated terms, instant of the document) -> version in force",
+    "next_number": "(circle, last number, times the store was opened) -> next number of the circle",
+    "split_period": "(first day, end, days of change) -> spans that cross neither a month nor a change",
+    "pro_rata": "(net price of a month, span) -> net price of the span",
+    "may_invoice": "(invoiced before) -> whether a bill or period may go onto an invoice",
+    "resume_at": "(invoices committed) -> where a run goes on that was cut off",
+    "may_charge": "(account or None) -> whether anything may be debited on its behalf",
+    "next_step": "(claim, outstanding) -> Step: what is to be asked next, or None",
+    "outstanding": "(claim) -> what may still be collected, minor units",
+    "hold_amount": "(currency, amounts of the options) -> what is authorised when a guest begins",
+    "idempotency_key": "(claim id, purpose, n) -> key of the n-th attempt",
+    "after_unknown": "(age, last status, life of a key) -> retry, look or anew",
+    "credit_route": "(claim, route of drivers here) -> partner a refund goes through",
+    "catch_up_order": "(waiting claims) -> claims in the order in which they are taken",
+    "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
+    "may_collect": "(claim) -> whether the catch-up may take it",
+    "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
+    "take_webhook": "(seen before) -> whether an event has an effect",
+    "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
     "committer": "(commit, release) -> None: in which order a group is committed and its replies released",
 }
 
@@ -128,4 +151,26 @@ class Parts(Struct, frozen=True, kw_only=True):
     post: ledger.PostBill = ledger.post_bill
     check_posting: ledger.CheckPosting = ledger.balanced
     chain_hash: ledger.ChainHash = ledger.chain_hash
+    vat_rounding: amounts.VatRounding = amounts.vat_rounding
+    vat_for: amounts.PayeeFor = amounts.in_force
+    payee_for: amounts.PayeeFor = amounts.in_force
+    terms_for: amounts.PayeeFor = amounts.in_force
+    next_number: amounts.NextNumber = amounts.next_number
+    split_period: periods.SplitPeriod = periods.split_period
+    pro_rata: periods.ProRata = periods.pro_rata
+    may_invoice: amounts.MayInvoice = amounts.may_invoice
+    resume_at: amounts.ResumeAt = amounts.resume_at
+    may_charge: claims.MayCharge = claims.may_charge
+    next_step: claims.NextStep = claims.next_step
+    outstanding: claims.Outstanding = claims.outstanding
+    hold_amount: claims.HoldAmount = claims.hold_amount
+    idempotency_key: claims.IdempotencyKey = claims.idempotency_key
+    after_unknown: claims.AfterUnknown = claims.after_unknown
+    credit_route: claims.CreditRoute = claims.credit_route
+    catch_up_order: claims.CatchUpOrder = claims.oldest_first
+    catch_up_room: claims.CatchUpRoom = claims.catch_up_room
+    may_collect: claims.MayCollect = claims.may_collect
+    verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
+    take_webhook: signatures.TakeWebhook = signatures.take_webhook
+    moves_on: signatures.MovesOn = signatures.moves_on
     committer: Committer = commit_then_release

@@ -69,7 +69,7 @@ class Provisioner:
     def _take(self, what: str, rows: Sequence[Row], first: bool) -> None:
         transform = self._transforms.get(what, as_given)
         rows = transform(rows)
-        readers = [_Reader(what, n, row) for n, row in enumerate(rows)]
+        readers = [RowReader(what, n, row) for n, row in enumerate(rows)]
         if what == "stations":
             for station in [self._station(reader, first) for reader in readers]:
                 put(self._store, STATIONS, station)
@@ -79,7 +79,7 @@ class Provisioner:
             if row is not None:
                 put(self._store, table, row)
 
-    def _station(self, row: _Reader, first: bool) -> Station:
+    def _station(self, row: RowReader, first: bool) -> Station:
         """At the first start the row's own word counts; what is imported later is meant for this back-end."""
         policy = row.one_of("registration", _POLICIES, "accepted")
         if first and row.maybe("backend") not in (None, self._backend):
@@ -102,21 +102,21 @@ class Provisioner:
         return replace(fresh, boots=known.boots, first_seen=known.first_seen, boot=known.boot)
 
 
-class _Reader:
-    """One row, and where it stands."""
+class RowReader:
+    """One row, and where it stands. Each method raises BadInput with place and what is allowed."""
 
     def __init__(self, what: str, n: int, row: Row) -> None:
         self.what = what
         self.n = n
         self.row = row
 
-    def _wrong(self, name: str, problem: str, allowed: object) -> BadInput:
+    def wrong(self, name: str, problem: str, allowed: object) -> BadInput:
         return BadInput("provision", f"{self.what}[{self.n}].{name}", problem, str(allowed))
 
     def text(self, name: str) -> str:
         value = self.row.get(name)
         if value is None or value == "":
-            raise self._wrong(name, "is missing", "a text")
+            raise self.wrong(name, "is missing", "a text")
         return str(value)
 
     def maybe(self, *names: str) -> str | None:
@@ -129,7 +129,7 @@ class _Reader:
     def whole(self, name: str) -> int:
         value = self.row.get(name)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong(name, f"{value!r} is no whole number", "1, 2, ...")
+            raise self.wrong(name, f"{value!r} is no whole number", "1, 2, ...")
         return value
 
     def maybe_whole(self, name: str) -> int | None:
@@ -140,24 +140,24 @@ class _Reader:
         try:
             return None if value is None else parse_iso(value) if isinstance(value, str) else Instant(int(value))
         except ValueError:
-            raise self._wrong(name, f"{value!r} is no instant", "milliseconds or an RFC 3339 text") from None
+            raise self.wrong(name, f"{value!r} is no instant", "milliseconds or an RFC 3339 text") from None
 
     def zone(self, name: str) -> str:
         value = self.text(name)
         try:
             zone(value)
         except ValueError as err:
-            raise self._wrong(name, str(err), "an IANA time zone") from None
+            raise self.wrong(name, str(err), "an IANA time zone") from None
         return value
 
     def one_of(self, name: str, allowed: Mapping[str, str], default: str) -> str:
         value = str(self.row.get(name) or default).lower()
         if value not in allowed:
-            raise self._wrong(name, f"{value!r} is unknown", ", ".join(allowed))
+            raise self.wrong(name, f"{value!r} is unknown", ", ".join(allowed))
         return allowed[value]
 
 
-def _owner(row: _Reader) -> Owner:
+def _owner(row: RowReader) -> Owner:
     return Owner(
         owner=row.text("owner"),
         name=row.maybe("name") or row.text("owner"),
@@ -169,7 +169,7 @@ def _owner(row: _Reader) -> Owner:
     )
 
 
-def _site(row: _Reader) -> Site:
+def _site(row: RowReader) -> Site:
     return Site(
         site=row.text("site"),
         name=row.maybe("name") or row.text("site"),
@@ -178,11 +178,11 @@ def _site(row: _Reader) -> Site:
     )
 
 
-def _tariff(row: _Reader) -> Tariff:
+def _tariff(row: RowReader) -> Tariff:
     return tariff_from_row(row.row, "tariffs")
 
 
-def _token(row: _Reader) -> Token:
+def _token(row: RowReader) -> Token:
     sites = row.row.get("sites")
     return Token(
         key=row.text("token").upper(),
@@ -197,7 +197,7 @@ def _token(row: _Reader) -> Token:
     )
 
 
-def _meter(row: _Reader) -> Meter | None:
+def _meter(row: RowReader) -> Meter | None:
     if row.row.get("registered") in (False, 0):
         return None
     valid_from = row.instant("valid_from") or Instant(0)
@@ -214,7 +214,7 @@ def _meter(row: _Reader) -> Meter | None:
     )
 
 
-_READ: dict[str, tuple[Table[Any], Callable[[_Reader], Struct | None]]] = {
+_READ: dict[str, tuple[Table[Any], Callable[[RowReader], Struct | None]]] = {
     "owners": (OWNERS, _owner),
     "sites": (SITES, _site),
     "tariffs": (TARIFFS, _tariff),

@@ -10,6 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from reference_csms.billing.ledger import JOURNAL
+from reference_csms.billing.rows import BILLING_TABLES
+from reference_csms.payments.rows import PAYMENT_TABLES
 from reference_csms.pricing.rating import Cdr, RatedCdr
 from reference_csms.pricing.tariffs import Tariff
 from reference_csms.storage.port import Table
@@ -358,4 +360,6 @@ ALL_TABLES = (
     QUARANTINE,
     CORRECTIONS,
     JOURNAL,
+    *BILLING_TABLES,
+    *PAYMENT_TABLES,
 )

@@ -7,6 +7,8 @@ The same start or stop delivered n times is one row with equal answers (INV-04),
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from reference_csms.authorization import Access
@@ -37,6 +39,7 @@ class Sessions:
         settlement: Settlement,
         backend: str,
         transaction_base: int,
+        started: Callable[[Session], None] | None = None,
     ) -> None:
         self._store = store
         self._parts = parts
@@ -48,6 +51,7 @@ class Sessions:
         self._settlement = settlement
         self._backend = backend
         self._base = transaction_base
+        self._started = started
         self._view = SessionView(store)
 
     def start(self, start: Start) -> Answer:
@@ -79,6 +83,8 @@ class Sessions:
             start_key=start.key,
         )
         self._store.insert(SESSIONS, session)
+        if self._started is not None:
+            self._started(session)
         return session
 
     def next_id(self) -> str:

@@ -6,6 +6,7 @@ comes later, in units of work of its own. A session that may not be billed is he
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -46,6 +47,7 @@ class Settlement:
         numbers: Numbers,
         outbox: Outbox,
         backend: str,
+        closed: Callable[[Session, Instant], None] | None = None,
     ) -> None:
         self._store = store
         self._parts = parts
@@ -55,6 +57,7 @@ class Settlement:
         self._numbers = numbers
         self._outbox = outbox
         self._backend = backend
+        self._closed = closed
         self._policy = RatingPolicy(local_minute=parts.local_time)
 
     def close(self, session: Session, stop: Stop, answer: Answer) -> Session:
@@ -82,6 +85,8 @@ class Settlement:
             because = held or reason or NOT_BILLABLE
             self._quarantine.hold(because, detail, stop, judgement, settled, settled.energy_wh, answer)
         self._store.update(SESSIONS, settled)
+        if self._closed is not None:
+            self._closed(settled, stop.received_at)
         return settled
 
     def bill(self, session: Session, judgement: Judgement, now: Instant) -> Session | None:

@@ -49,7 +49,7 @@ def _bench_day(stations: int, hours: int, **named: Any) -> Any:
 
 
 def _bill_page(bill: dict[str, Any]) -> str:
-    from reference_csms.billing.documents import bill_html
+    from reference_csms.billing.documents.html import bill_html
 
     return bill_html(bill)
 

@@ -29,7 +29,8 @@ class Operation(Struct, frozen=True):
 
     `kind` is "call" (CSMS-initiated OCPP action: station, action, payload), "app-start" / "app-stop" (mobile, station,
     connector), "import" / "export" (what, rows), "accept-station", "hold-station", "close-station", "webhook" (partner,
-    payload, signature).
+    payload, signature), and for the money "end-contract" (contract, end), "run-billing" (kind, owner or seller, until),
+    "refund" (claim, amount), "cancel-invoice" (number).
     """
 
     kind: str

@@ -29,6 +29,7 @@ DOORS = {
     "matplotlib": ("reports/plots.py",),
     "jinja2": ("sim/pages.py",),
     "markupsafe": ("sim/pages.py",),
+    "typst": ("reference_csms/billing/documents/pdf.py",),
     "zstandard": ("sim/evidence/wire.py",),
     "holidays": ("scenarios/working_days.py",),
     "typer": ("scenarios/cli.py",),
@@ -38,7 +39,7 @@ DOORS = {
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-LAZY = {"matplotlib"}
+LAZY = {"matplotlib", "typst"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",
@@ -160,7 +161,7 @@ def test_pins_hold_no_address_and_cover_every_dependency() -> None:
 
 
 def test_heavy_packages_are_imported_late() -> None:
-    """matplotlib is imported inside functions only."""
+    """matplotlib and typst are imported inside functions only."""
     for path in CODE:
         for node in _top_level(_tree(path)):
             if isinstance(node, ast.Import | ast.ImportFrom):

@@ -21,7 +21,28 @@ from sim.clock import Instant
 GENESIS = "0" * 64
 BILL = "bill"
 CORRECTION = "correction"
-KINDS = (BILL, CORRECTION)
+INVOICE = "invoice"
+CANCELLATION = "cancellation"
+CREDIT = "credit"
+PREPAID = "prepaid"
+PAYMENT = "payment"
+REFUND = "refund"
+PAYOUT = "payout"
+DISPUTE = "dispute"
+RECEIPT = "receipt"
+KINDS = (
+    BILL,
+    CORRECTION,
+    INVOICE,
+    CANCELLATION,
+    CREDIT,
+    PREPAID,
+    PAYMENT,
+    REFUND,
+    PAYOUT,
+    DISPUTE,
+    RECEIPT,
+)
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 

@@ -7,6 +7,7 @@ row are one unit. Numbers are gap-free per seller and back-end, since a number b
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from reference_csms.billing import data
 from reference_csms.billing.ledger import BILL, Ledger, PostBill
 from reference_csms.catalogue import Catalogue
 from reference_csms.numbers import Numbers
-from reference_csms.records import BILLS, CDRS, DUES, METERS, RATED, RECORDS, SESSIONS, Bill, Due
+from reference_csms.records import BILLS, CDRS, DUES, METERS, RATED, RECORDS, SESSIONS, Bill, Due, Session
 from reference_csms.storage.port import Store
 from sim.clock import SECOND, Instant
 
@@ -79,8 +80,10 @@ class BillingRun:
         catalogue: Catalogue,
         post: PostBill,
         backend: str,
+        billed: Callable[[Bill, Session, Instant], None] | None = None,
     ) -> None:
         self._store = store
+        self._billed = billed
         self._outbox = outbox
         self._ledger = ledger
         self._numbers = numbers
@@ -134,3 +137,5 @@ class BillingRun:
         )
         self._store.insert(BILLS, bill)
         self._store.update(SESSIONS, replace(session, state=records.BILLED))
+        if self._billed is not None:
+            self._billed(bill, session, now)

@@ -80,7 +80,7 @@ class Evidence:
 
     @property
     def digest(self) -> str:
-        """The digest of the run: wire, truth and books. Empty for evidence that was made by hand."""
+        """The digest of the run: wire, truth, books and partners. Empty for evidence that was made by hand."""
         return self.meta("digest") or ""
 
     def add_repeats(self, repeats: Iterable[tuple[str, str]]) -> None:

@@ -105,6 +105,65 @@ BOOKS: dict[str, tuple[str, ...]] = {
         "quarantine_id", "session_id", "station", "transaction_id", "reason", "detail", "energy_wh", "evidence",
         "actor", "at", "state",
     ),
+    # what a seller sells to a customer: period month | quarter; items, vat and terms are JSON; days are ISO, exclusive
+    "books_contracts": (
+        "contract_id", "seller", "customer", "currency", "period", "items", "vat", "terms", "start_day", "end_day",
+        "billed_until",
+    ),
+    # every document of money: kind drivers | subscription | credit | cancellation, state issued | cancelled. circle:
+    # the number circle; basis: whether lines are gross or net; account: the IBAN to pay to, NULL where a partner takes
+    # the money; cancels: the document this one cancels or credits; rounding_difference: its VAT minus that of its
+    # bills; data: canonical JSON, its sha256 data_hash stands in the journal entry journal_seq
+    "books_invoices": (
+        "number", "circle", "kind", "seller", "customer", "contract_id", "period_start", "period_until", "currency",
+        "basis", "rounding", "net", "vat", "gross", "rounding_difference", "issued_at", "due_at", "account",
+        "reference", "terms", "language", "cancels", "cancelled_by", "state", "run_id", "claim_id", "journal_seq",
+        "data", "data_hash",
+    ),
+    # kind: session (names its bill) | item | credit (of prepaid days) | reversal; days are ISO, until exclusive
+    "books_invoice_lines": (
+        "number", "position", "kind", "text", "bill", "session_id", "start_day", "until_day", "quantity", "unit",
+        "vat_percent", "amount",
+    ),
+    # what became of a bill of a driver with terms: open (waits for its invoice) | invoiced | direct (paid directly)
+    "books_billables": ("number", "owner", "customer", "supplied_at", "state", "invoice"),
+    # days paid for under a contract that ended: exported (old seller) | open | done (credited by the new seller)
+    "books_prepaid": (
+        "prepaid_id", "contract_id", "seller", "customer", "currency", "net", "start_day", "until_day", "invoice",
+        "state", "credited_on",
+    ),
+    # billing runs: todo is JSON, done of them are committed; state open | done
+    "books_runs": ("run_id", "kind", "scope", "until", "todo", "done", "state", "started_at", "ended_at"),
+    # money owed: open amount = amount - credited - paid + refunded. kind session | drivers | subscription; route
+    # stripe | riverty | bank; account: the connected account; ledger: receivable | invoiced, the account that is owed;
+    # final: 0 while a hold waits for the end of its session; held: authorised, neither captured nor released. state:
+    # waiting-account | due | held | open | paid | released | cancelled | disputed
+    "books_claims": (
+        "claim_id", "kind", "ledger", "seller", "customer", "document", "session_id", "currency", "amount", "route",
+        "account", "reference", "final", "hold_amount", "held", "paid", "refunded", "credited", "state", "reason",
+        "created_at", "settled_at",
+    ),
+    # every attempt to move money, written before it was sent. purpose hold | capture | charge | release | refund; state
+    # due | asked | unknown | done | declined | failed | lapsed (looked for and not there) | withdrawn (never sent);
+    # asked_at: first sent, tries: how often
+    "books_payments": (
+        "attempt_id", "claim_id", "purpose", "partner", "api", "key", "amount", "currency", "account", "state",
+        "created_at", "asked_at", "settled_at", "tries", "partner_id", "reason",
+    ),
+    # what is believed of each connected account, from `at` on
+    "books_accounts": (
+        "note", "account", "owner", "charges_enabled", "payouts_enabled", "disabled_reason", "at", "source",
+    ),
+    # events taken; times: how often each came; effect: what it did the first time
+    "books_webhooks": (
+        "event_id", "partner", "type", "account", "object_id", "created_at", "received_at", "times", "effect",
+    ),
+    # payouts and disputes of the partner, as far as they are booked
+    "books_movements": ("movement_id", "kind", "claim_id", "account", "currency", "amount", "state", "at"),
+    # lines of bank statements; state matched | unmatched
+    "books_statement_lines": (
+        "line_id", "iban", "booked_at", "currency", "amount", "reference", "state", "claim_id", "read_at",
+    ),
     # the answer these books would give at harvest time: decision Accepted | Blocked | Expired | Invalid
     "books_access": ("token", "site", "grp", "decision"),
 }
@@ -113,6 +172,46 @@ BOOKS: dict[str, tuple[str, ...]] = {
 QUOTES: dict[str, tuple[str, ...]] = {
     "quotes_grid": ("backend", "site", "grp", "at", "component", "price", "currency", "vat_percent"),
     "quotes_rerated": ("backend", "of_backend", "cdr_id", "currency", "gross", "net", "vat"),
+}
+
+# what each partner keeps itself, and what came over its line. Instants are ms, money minor units
+PARTNERS: dict[str, tuple[str, ...]] = {
+    # one row per movement. kind: auth | capture | refund | void | transfer | reversal | fee | payout | dispute | payment |
+    # reminder | settlement. for_id: the row it belongs to (a capture to its auth). reference: what the caller called it.
+    # owner: whoever the account belongs to by the metadata of the caller. key: idempotency key of the call
+    "partner_payments": (
+        "partner", "kind", "id", "at", "account", "owner", "currency", "amount", "key", "reference", "state", "for_id",
+        "data",
+    ),
+    # balance transactions: the sum of net per (account, currency) is the balance. account "" is the platform itself
+    "partner_balance": (
+        "partner", "id", "at", "account", "currency", "amount", "fee", "net", "type", "source", "available_at",
+    ),
+    # one row per change of an account; lists are JSON
+    "partner_accounts": (
+        "partner", "at", "account", "owner", "charges_enabled", "payouts_enabled", "details_submitted",
+        "disabled_reason", "currently_due", "past_due", "pending_verification", "errors", "deadline", "cause",
+    ),
+    # state: sent | delivered | bounced. attachments: JSON [{name, sha256}]; meta: whatever the sender said about it
+    "partner_mails": (
+        "partner", "id", "at", "to", "subject", "text", "language", "kind", "message_id", "attachments", "meta",
+        "state", "delivered_at", "scanned_at", "read_at",
+    ),
+    # statement lines: amount is signed; code: that of an R-transaction, for_id: the entry that it returns
+    "partner_bank": (
+        "partner", "id", "at", "iban", "owner", "amount", "currency", "reference", "counterparty", "end_to_end",
+        "code", "for_id", "balance",
+    ),
+    # one row per request that reached the line; executed: 1 if the partner was asked to do it and got that far
+    "partner_requests": (
+        "partner", "at", "api", "key", "account", "params_hash", "executed", "status", "answered_at", "fault",
+    ),
+    # one row per event, receiver and copy; attempts: JSON [[at, taken], ...]; state: pending | taken | lost | given-up
+    "partner_webhooks": (
+        "partner", "event_id", "type", "at", "account", "to", "copy", "attempts", "taken_at", "state",
+    ),
+    # each fault of a line as it happened; subject: key or call id of the request, or the event
+    "partner_faults": ("partner", "at", "kind", "api", "subject", "extra"),
 }
 
 # what the scenario promised, for the oracle and the budgets: key TEXT, json TEXT. Keys: owners, sites, stations,
@@ -157,4 +256,4 @@ RUN: dict[str, tuple[str, ...]] = {"meta": ("key", "value"), "unverifiable": ("b
 def all_tables() -> dict[str, tuple[str, ...]]:
     """Every table of evidence.sqlite with its columns."""
     books = {name: ("backend", *columns) for name, columns in BOOKS.items()}
-    return {**TRUTH, **WIRE, **HEARD, **books, **QUOTES, **PLAN, **RUN}
+    return {**TRUTH, **WIRE, **HEARD, **books, **PARTNERS, **QUOTES, **PLAN, **RUN}

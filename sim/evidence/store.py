@@ -16,7 +16,7 @@ from sim.backend import Books, Row, Unverifiable
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar, canonical, scalar
 from sim.evidence.reader import Evidence
-from sim.evidence.schema import BOOKS, HEARD, QUOTES, WIRE, all_tables
+from sim.evidence.schema import BOOKS, HEARD, PARTNERS, QUOTES, WIRE, all_tables
 from sim.evidence.truth import TruthRecorder
 from sim.evidence.wire import WireRecorder
 
@@ -67,9 +67,14 @@ class HarvestedBooks:
         return whole.hexdigest()
 
 
-def run_digest(truth: TruthRecorder, wire: WireRecorder, books: Mapping[str, Books]) -> str:
-    """The digest of a run: wire, truth and books. Reports, quotes and timings stay out of it."""
-    return _join_digests(wire.digest, truth.digest, HarvestedBooks(books).digest)
+def run_digest(
+    truth: TruthRecorder,
+    wire: WireRecorder,
+    books: Mapping[str, Books],
+    partners: Mapping[str, Sequence[Row]] | None = None,
+) -> str:
+    """The digest of a run: wire, truth, books and the statements of its partners. Reports, quotes and timings stay out."""
+    return _join_digests(wire.digest, truth.digest, HarvestedBooks(books).digest, *_digest_of(_statements(partners)))
 
 
 def write_evidence(
@@ -78,6 +83,7 @@ def write_evidence(
     truth: TruthRecorder,
     wire: WireRecorder,
     books: Mapping[str, Books],
+    partners: Mapping[str, Sequence[Row]] | None = None,
     quotes: Mapping[str, Sequence[Row] | Unverifiable] | None = None,
     plan: Mapping[str, Any] | None = None,
     repeats: Iterable[tuple[str, str]] = (),
@@ -86,13 +92,15 @@ def write_evidence(
 ) -> Evidence:
     """Finish the wire file, put all three planes into a new file (in memory without a path), and open it.
 
-    `books` by back-end; `quotes` holds rows of `quotes_grid` and `quotes_rerated`; `plan` one JSON-able value per key;
-    `repeats` pairs of (PYTHONHASHSEED, digest) of other processes; `ended_at` is the instant of the harvest. The digest
-    of the run is in the evidence. Raises BadInput if the file is there already.
+    `books` by back-end; `partners` the merged statements of all partners by table; `quotes` holds rows of `quotes_grid`
+    and `quotes_rerated`; `plan` one JSON-able value per key; `repeats` pairs of (PYTHONHASHSEED, digest) of other
+    processes; `ended_at` is the instant of the harvest. The digest of the run is in the evidence. Raises BadInput if the
+    file is there already.
     """
     harvested = HarvestedBooks(books)
-    digest = _join_digests(wire.close(), truth.digest, harvested.digest)
-    tables: dict[str, Sequence[Cells]] = {**truth.rows(), **harvested.tables}
+    statements = _statements(partners)
+    digest = _join_digests(wire.close(), truth.digest, harvested.digest, *_digest_of(statements))
+    tables: dict[str, Sequence[Cells]] = {**truth.rows(), **harvested.tables, **statements}
     missing = list(harvested.unverifiable)
     if wire.policy == "off":
         missing += [("", table, "the wire was not recorded") for table in (*WIRE, *HEARD)]
@@ -169,6 +177,30 @@ def _cells(columns: tuple[str, ...], rows: Sequence[Row]) -> list[Cells] | Unver
         except TypeError as err:
             return Unverifiable(str(err))
     return cells
+
+
+def _statements(partners: Mapping[str, Sequence[Row]] | None) -> dict[str, list[Cells]]:
+    """What the partners showed. They are ours, so a row that does not fit the schema is our own mistake and raises."""
+    tables: dict[str, list[Cells]] = {}
+    for table, rows in (partners or {}).items():
+        if table not in PARTNERS:
+            raise ValueError(f"partners have no table {table}")
+        cells = _cells(PARTNERS[table], rows)
+        if isinstance(cells, Unverifiable):
+            raise ValueError(f"{table}: {cells.reason}")
+        tables[table] = cells
+    return tables
+
+
+def _digest_of(statements: Mapping[str, Sequence[Cells]]) -> list[str]:
+    """One more part of the digest, for a run that has partners."""
+    if not statements:
+        return []
+    whole = hashlib.sha256()
+    for table in sorted(statements):
+        for row in statements[table]:
+            whole.update(f"{table}{canonical(row)}\n".encode())
+    return [whole.hexdigest()]
 
 
 def _join_digests(*digests: str) -> str:

@@ -266,12 +266,13 @@ class BackEnds:
         if deadline is not None and (process.armed is None or deadline < process.armed):
             self._arm(process)
 
-    def _arm(self, process: _Process) -> None:
+    def _arm(self, process: _Process, earliest: int = 0) -> None:
+        """Wake the back-end when it wants. One that has just started may want what came due while it was down."""
         assert process.object is not None
         deadline = process.object.next_deadline()
         if deadline is not None and (process.armed is None or deadline < process.armed):
             process.armed = deadline
-            self._world.schedule(deadline, self._tick, (process, process.object, deadline))
+            self._world.schedule(max(deadline, earliest), self._tick, (process, process.object, deadline))
 
     def _tick(self, process: _Process, lived: BackEnd, armed: int) -> None:
         if process.object is not lived or process.armed != armed:
@@ -354,7 +355,7 @@ class BackEnds:
         self._make(process)
         process.flush_armed = False
         try:
-            self._arm(process)
+            self._arm(process, self._world.now)
         except _NOT_THEIRS:
             raise
         except BaseException as err:

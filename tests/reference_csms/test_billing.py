@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reference_csms.billing.documents import bill_html
+from reference_csms.billing.documents.html import bill_html
 from reference_csms.billing.ledger import entry_from_row, problems
 from sim.backend import Setup
 from sim.clock import HOUR, MINUTE, SECOND, parse_iso

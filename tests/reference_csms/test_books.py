@@ -13,6 +13,12 @@ from sim.clock import HOUR, MINUTE, parse_iso
 from sim.evidence.schema import BOOKS
 from sim.wire import ocmf
 
+MONEY = {f"books_{name}" for name in (
+    "contracts", "invoices", "invoice_lines", "billables", "prepaid", "runs", "claims", "payments", "accounts",
+    "webhooks", "movements", "statement_lines",
+)}  # fmt: skip
+"""Empty where a back-end handles no money; see tests/reference_csms/money."""
+
 
 def busy(bench: Any) -> Any:
     """A day with a bit of everything."""
@@ -29,7 +35,8 @@ def test_every_table_has_exactly_the_columns_of_the_contract(bench: Any) -> None
     books = busy(bench).csms.books(bench.now)
     assert tuple(books) == tuple(BOOKS)
     for name, columns in BOOKS.items():
-        assert books[name], name
+        if name not in MONEY:
+            assert books[name], name
         for row in books[name]:
             assert tuple(row) == columns, name
 

@@ -17,7 +17,7 @@ from reference_csms.pricing.tariffs import minor_digits
 from sim.backend import Row
 from sim.pages import render
 
-_TEMPLATE = Path(__file__).parent / "templates" / "bill.html"
+_TEMPLATE = Path(__file__).parents[1] / "templates" / "bill.html"
 
 _COMPONENTS = {
     "energy": "Energy",
