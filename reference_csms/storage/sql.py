@@ -248,7 +248,7 @@ def _type(row: type[Struct], name: str) -> sa.types.TypeEngine[Any]:
     attribute = getattr(row, name)
     hints = get_type_hints(attribute.fget)["return"] if isinstance(attribute, property) else get_type_hints(row)[name]
     kinds = {getattr(kind, "__supertype__", kind) for kind in get_args(hints) or (hints,)} - {type(None)}
-    if kinds == {int}:
+    if kinds and kinds <= {int, bool}:
         return sa.BigInteger()
     if kinds == {str}:
         return sa.Text()  # SQLite compares UTF-8 bytes, which is the order of code points

@@ -337,7 +337,6 @@ class VirtualWorld:
 def _few_collections() -> Iterator[None]:
     """Nearly nothing in a world is ever garbage in a circle, so the collector looks seldom, and never at what was built."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     try:
