@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from scenarios.migration.asking import GONE, Ask, Asking, Inform, Wish
+from scenarios.migration.asking import GONE, Ask, Asking, Wish
 from sim.clock import iso
 from sim.machine import Answered, Command
 
@@ -33,7 +33,9 @@ def visit(move: Asking, url: str) -> Sending:
 
 
 def _vendor_cloud(move: Asking, through: str, url: str, back: bool) -> Sending:
-    yield Inform(f"rig:{move.station.station}", Command("set-url", {"url": url, "reboot": False}))
+    outcome = yield Ask(f"rig:{move.station.station}", Command("set-url", {"url": url, "reboot": False}))
+    if not isinstance(outcome, Answered):  # a cloud that has not confirmed is asked again, also by the next tool
+        return None
     return f"vendor cloud pointed the station at the {'old' if back else 'new'} back-end"
 
 
