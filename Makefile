@@ -35,7 +35,7 @@ verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py
-	$(BIN)/python tests/verify_runs.py
+	$(BIN)/python -P tests/verify_runs.py
 
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow -q

@@ -42,6 +42,13 @@ def test_it_fails_and_names_the_check_that_examined_nothing(verify: Any, capsys:
     assert capsys.readouterr().err == "first-day: T02 examined nothing\n"
 
 
+def test_it_fails_where_there_is_nothing_to_verify(verify: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the script has a `scenarios` of its own: without `-P` it would find no scenario, and hold all for well."""
+    monkeypatch.setattr(verify.catalogue, "scenarios", dict)
+    assert verify.main() == 1
+    assert "python -P tests/verify_runs.py" in (SCRIPT.parents[1] / "Makefile").read_text("utf-8")
+
+
 def test_a_run_with_a_check_that_examined_nothing_is_no_pass_for_a_user_either() -> None:
     """The same rule in a run: NOT_APPLICABLE beside PASS is told apart, and zero items never become a PASS."""
     from scenarios.checks import run_checks
