@@ -43,7 +43,7 @@ def test_it_fails_and_names_the_check_that_examined_nothing(verify: Any, capsys:
 
 
 def test_it_fails_where_there_is_nothing_to_verify(verify: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of the script has a `scenarios` of its own: without `-P` it would find no scenario, and hold all for well."""
+    """The script lies beside a folder `scenarios`: without `-P` it would find no scenario and call that well."""
     monkeypatch.setattr(verify.catalogue, "scenarios", dict)
     assert verify.main() == 1
     assert "python -P tests/verify_runs.py" in (SCRIPT.parents[1] / "Makefile").read_text("utf-8")
