@@ -20,7 +20,18 @@ from reference_csms.parts import Parts
 from reference_csms.payments import riverty, rows, stripe
 from reference_csms.payments.book import ClaimBook
 from reference_csms.payments.claims import ANEW, LOOK, Step, is_debit
-from reference_csms.payments.rows import ATTEMPTS, CAPTURE, CHARGE, CLAIMS, HOLD, REFUND, STRIPE, Attempt, Claim
+from reference_csms.payments.rows import (
+    ATTEMPTS,
+    CAPTURE,
+    CHARGE,
+    CLAIMS,
+    HOLD,
+    REFUND,
+    RIVERTY,
+    STRIPE,
+    Attempt,
+    Claim,
+)
 from reference_csms.payments.stripe import Result
 from reference_csms.stage import Stage
 from reference_csms.storage.port import Store
@@ -55,7 +66,8 @@ class Desk:
         self._stage = stage
         self._options = options
         self._backend = backend
-        self._queue = [(one.due_at, one.attempt_id) for one in store.find(ATTEMPTS, "pending", True)]
+        pending = [one for partner in (STRIPE, RIVERTY) for one in store.find(ATTEMPTS, "outbox", partner)]
+        self._queue = [(one.due_at, one.attempt_id) for one in pending]
         heapify(self._queue)
         self._not_before = Instant(0)
 

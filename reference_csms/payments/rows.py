@@ -121,6 +121,11 @@ class Attempt(Struct, frozen=True, kw_only=True):
         """Whether this may still move money."""
         return self.state in PENDING_STATES
 
+    @property
+    def outbox(self) -> str | None:
+        """The partner, while this is pending: what the desk looks for when it starts."""
+        return self.partner if self.pending else None
+
 
 class Account(Struct, frozen=True, kw_only=True):
     """A connected account of an owner, as we believe it to be. Only a reading changes it, see `payments.gate`."""
@@ -199,7 +204,7 @@ class BankAccount(Struct, frozen=True, kw_only=True):
 
 
 CLAIMS = Table("claims", Claim, "claim_id", ("session_id", "document", "waiting_for", "reference"))
-ATTEMPTS = Table("attempts", Attempt, "attempt_id", ("claim_id", "pending"))
+ATTEMPTS = Table("attempts", Attempt, "attempt_id", ("claim_id", "outbox"))
 ACCOUNTS = Table("accounts", Account, "account", ("owner",))
 ACCOUNT_NOTES = Table("account_notes", AccountNote, "note", append_only=True)
 WEBHOOKS = Table("webhooks", WebhookSeen, "event_id")
