@@ -284,7 +284,7 @@ def _faults(scenario: Scenario, file: str) -> None:
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
-        if fault.on:
+        if fault.on and fault.kind == "backend.crash":
             _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]

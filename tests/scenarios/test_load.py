@@ -295,3 +295,12 @@ def test_tariff_rows_are_plain_text_for_back_ends() -> None:
     assert row["energy"][1] == {"from": "22:00", "to": "06:00", "price": "3.79"}
     assert all(type(row[name]) is str for name in ("vat_percent", "start_fee", "idle_per_minute"))
     assert row["idle_grace_s"] * 1000 == 2 * HOUR
+
+
+def test_a_fault_of_the_move_names_a_state_and_one_of_a_back_end_an_action() -> None:
+    data = copy.deepcopy(FIRST_DAY)
+    data["fault"] = [{"kind": "tool.crash", "at": "10:00", "lasts": "3m", "on": "SWITCH_SENT"}]
+    assert make_scenario(data, "my-day.toml").fault[0].on == "SWITCH_SENT"
+    data["fault"][0]["on"] = "StopTransaction"
+    with pytest.raises(BadInput, match="fault.0..on: 'StopTransaction' is no state of a move"):
+        make_scenario(data, "my-day.toml")
