@@ -102,7 +102,7 @@ class DriverInvoices:
         return DraftLine(
             kind="session",
             text=f"{session['place']}, {session['station']}, {session['started']['local']}",
-            vat_percent=format(rated.rated.vat_percent, "f"),
+            vat_percent=str(rated.rated.vat_percent),
             amount=bill.gross,
             start=session["started"]["local"][:10],
             until=session["stopped"]["local"][:10],
