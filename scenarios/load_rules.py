@@ -282,12 +282,12 @@ def _faults(scenario: Scenario, file: str) -> None:
             moves = scenario.move is not None or bool(scenario.wave)
             _need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
             _need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
+        elif fault.on:
+            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
         _date(fault, scenario, file, place)
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
-        if fault.on:
-            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]
     _need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
