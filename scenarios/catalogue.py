@@ -45,6 +45,10 @@ FAULT_KEYS: Mapping[str, FaultKeys] = {
 }
 
 
+ALIASES: Mapping[str, str] = {"migration-day": "upgrade-day"}
+"""Other names of packaged scenarios."""
+
+
 def _library() -> Traversable:
     return resources.files("scenarios") / "library"
 
@@ -56,16 +60,21 @@ def _toml_files(folder: Traversable) -> list[Traversable]:
 
 def scenarios() -> dict[str, str]:
     """Names of the packaged scenarios with their titles."""
-    found: dict[str, str] = {}
-    for entry in _toml_files(_library()):
-        data = tomllib.loads(entry.read_text("utf-8"))
-        found[entry.name.removesuffix(".toml")] = str(data.get("title", ""))
-    return found
+    found = {name: tomllib.loads(entry.read_text("utf-8")) for name, entry in _scenario_files().items()}
+    return {name: str(data.get("title", "")) for name, data in found.items()}
 
 
 def scenario_file(name: str) -> Traversable:
-    """The TOML file of a packaged scenario."""
-    return _library() / f"{name}.toml"
+    """The TOML file of a packaged scenario, by one of its names. Raises KeyError for a name that there is not."""
+    return _scenario_files()[ALIASES.get(name, name)]
+
+
+def _scenario_files() -> dict[str, Traversable]:
+    """The packaged scenarios by name: those of the library itself, then those of each folder in it."""
+    library = _library()
+    folders = sorted((entry for entry in library.iterdir() if entry.is_dir()), key=lambda entry: entry.name)
+    files = [file for folder in (library, *folders) for file in _toml_files(folder)]
+    return {file.name.removesuffix(".toml"): file for file in files}
 
 
 def session_files() -> tuple[str, ...]:

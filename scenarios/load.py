@@ -44,6 +44,7 @@ def load_scenario(name: str) -> Scenario:
     if name.endswith(".toml") or "/" in name or "\\" in name:
         return make_scenario(_parse(_read(Path(name)), name), name)
     known = catalogue.scenarios()
+    name = catalogue.ALIASES.get(name, name)
     if name not in known:
         raise BadInput(
             "command line", "SCENARIO", unknown("scenario", name, known), [*known, "or the path of a .toml file"]

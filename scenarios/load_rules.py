@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from scenarios import catalogue, load_waves, nemesis_move
@@ -281,14 +282,24 @@ def _faults(scenario: Scenario, file: str) -> None:
             moves = scenario.move is not None or bool(scenario.wave)
             _need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
             _need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
+        elif fault.on:
+            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
+        _date(fault, scenario, file, place)
         _window(fault, file, place)
         _heals(fault, scenario, file, place)
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
-        if fault.on and fault.kind == "backend.crash":
-            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]
     _need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
+
+
+def _date(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
+    first = scenario.day.date
+    last = first + timedelta(days=max(0, (int(scenario.day.horizon) - 1) // DAY))
+    if fault.date is not None:
+        fits = first <= fault.date <= last
+        _need(fits, file, f"{place}.date", f"{fault.date} is not in the run", f"{first} to {last}")
+        _need(fault.at is not None, file, f"{place}.at", "a day alone says no time", "a time, or from and to")
 
 
 def _window(fault: Fault, file: str, place: str) -> None:
@@ -313,7 +324,7 @@ def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
         )
         return
     zones = {str(day.zone): None} | {str(owner.zone): None for owner in scenario.owners.values()}
-    latest = max(local_instant(day.date, fault.at.to, zone) for zone in zones)
+    latest = max(local_instant(fault.date or day.date, fault.at.to, zone) for zone in zones)
     end = min(local_instant(day.date, 0, zone) for zone in zones) + day.horizon
     problem = f"{lasts} from {hhmm(fault.at.to)} on reaches beyond the horizon of the day"
     allowed = f"at most {duration_text(max(0, end - latest))} for this fault"

@@ -247,11 +247,15 @@ class Window(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class Fault(_Part, frozen=True, kw_only=True):
-    """One thing that goes wrong on purpose. The seed draws who and when, within what is said here."""
+    """One thing that goes wrong on purpose. The seed draws who and when, within what is said here.
+
+    `date` is the local day of `at`; without it, the first day of the run.
+    """
 
     kind: str
     id: str = ""
     where: Where = Where()
+    date: datetime.date | None = None
     at: Window | None = None
     lasts: Duration | None = None
     moment: Moment | None = None

@@ -172,10 +172,8 @@ def _how_many(fault: Fault, available: int) -> int:
 def _window(scenario: Scenario, fault: Fault, zone: str) -> tuple[int, int]:
     if fault.at is None:
         return scenario.day.start, scenario.day.settles_at
-    return (
-        local_instant(scenario.day.date, fault.at.from_, zone),
-        local_instant(scenario.day.date, fault.at.to, zone),
-    )
+    date = fault.date or scenario.day.date
+    return local_instant(date, fault.at.from_, zone), local_instant(date, fault.at.to, zone)
 
 
 def _moment(scenario: Scenario, fault: Fault, zone: str, rng: Random) -> Instant:
