@@ -10,20 +10,19 @@ import json
 
 from scenarios.checks.registry import Judge, check
 from sim.clock import HOUR
-from sim.evidence.reader import Evidence, line
-from sim.evidence.views import (
+from sim.evidence.money_views import (
     BookAccount,
     BookClaim,
-    BookEntry,
     BookMovement,
     BookPayment,
-    BookSession,
     BookWebhook,
     PartnerAccount,
     PartnerBankLine,
     PartnerPayment,
     PartnerRequest,
 )
+from sim.evidence.reader import Evidence, line
+from sim.evidence.views import BookEntry, BookSession
 
 DELAY = 24 * HOUR
 """How long books may lag behind a partner, and a hold may outlive its session, ms."""
