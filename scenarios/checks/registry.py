@@ -26,6 +26,7 @@ THEMES = (
     "quotes",
     "ledger",
     "bills",
+    "payments",
     "migration",
     "drivers",
     "determinism",
