@@ -278,7 +278,7 @@ def mutants(
 
     \b
     chargerig list mutants
-    chargerig mutants double-billing
+    chargerig mutants repeated-stop-billed-twice
     """
     with _guarded(as_json):
         known = catalogue.mutants()
