@@ -331,7 +331,12 @@ def test_a_target_that_prints_does_not_spoil_the_json(tmp_path: Path) -> None:
 def test_a_signal_ends_a_run_with_a_sentence_and_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     command = _command("run", "first-day", "--target", "slow:factory", "--out", "here")
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=_environment()) as process:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job has it ignored, and hands that on
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=_environment())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stderr is not None
         for line in process.stderr:
             if "half way" in line:
