@@ -34,6 +34,10 @@ TRUTH: dict[str, tuple[str, ...]] = {
     # what became of each station's move. outcome: verified | rolled-back | stuck | split | unfinished | not-begun; the
     # others count how often it was in that state
     "truth_outcomes": ("station", "site", "outcome", "stuck", "split", "rollback"),
+    # what operator and owners did: kind invited | link-minted | link-opened | form-sent | form-left | vouched |
+    # bank-mended | preflight | set-up-mended | notice | notice-void | driver-notice | rescheduled | contract-ended |
+    # contract-begun | prepaid-moved | invoice-paid ...; data: JSON
+    "truth_upgrade": ("at", "actor", "owner", "wave", "kind", "data"),
 }
 
 WIRE: dict[str, tuple[str, ...]] = {
@@ -244,6 +248,11 @@ PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
     "budgets": ("refused_starts", "interrupted_charges", "connector_minutes_lost"),
     "move": ("site", "stations", "old", "new"),
     "window": ("start", "end"),
+    # the business half of the move, see scenarios.upgrade.plan; null where there is none
+    "upgrade": (
+        "deadline", "invited_at", "notice_days", "least_days", "most_days", "old_seller", "new_seller", "portal",
+        "sellers", "owners", "waves", "drivers",
+    ),
 }
 
 # meta: digest, hash_seed, schema, ended_at. unverifiable: books that a back-end does not keep or show, or that cannot

@@ -17,7 +17,7 @@ _COLUMNS = {table.removeprefix(_PREFIX): columns for table, columns in TRUTH.ite
 
 
 class TruthRecorder:
-    """Takes notes of the kinds `visits`, `sessions`, `meters`, `events`, `faults` and `migration`."""
+    """Takes notes of the kinds that have a table in `TRUTH`."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[Scalar, ...]]] = {kind: [] for kind in _COLUMNS}
