@@ -25,7 +25,7 @@ class FaultKeys(Struct, frozen=True):
 FAULT_KEYS: Mapping[str, FaultKeys] = {
     "link.stall": FaultKeys(needs=("at", "lasts")),
     "link.reset": FaultKeys(needs=("at",)),
-    "backend.crash": FaultKeys(needs=("at", "lasts", "moment"), may=("on",)),
+    "backend.crash": FaultKeys(needs=("at", "lasts", "moment"), may=("on", "groups")),
     "meter.tamper": FaultKeys(needs=("at",)),
     "meter.key-unregistered": FaultKeys(),
     "station.stray-stop": FaultKeys(needs=("at",), may=("lasts",)),

@@ -33,8 +33,9 @@ def harvest(
     truth: TruthRecorder,
     path: Path | None,
     ours: Collection[str] = (),
+    partners: Mapping[str, Sequence[Row]] | None = None,
 ) -> Evidence:
-    """All three planes in one evidence store, in memory if there is no path.
+    """All planes in one evidence store, in memory if there is no path; `partners` are the statements of all partners.
 
     A back-end that is down when the day ends is started once more from its disk, so that its books can be read. What a
     back-end raises or shows amiss becomes `Unverifiable`, except for those in `ours`: there it is our mistake and raises.
@@ -49,6 +50,7 @@ def harvest(
         truth=truth,
         wire=wire,
         books=books,
+        partners=partners,
         quotes=quotes,
         plan=stage.plan,
         ended_at=now,

@@ -123,8 +123,9 @@ def _with_shorthands(data: Mapping[str, Any]) -> dict[str, Any]:
     full = dict(data)
     if isinstance(full.get("claims"), list):
         full["claims"] = [{"says": claim} if isinstance(claim, str) else claim for claim in full["claims"]]
-    if isinstance(full.get("fault"), list):
-        full["fault"] = [_with_window(fault) for fault in full["fault"]]
+    for faults in ("fault", "partner_fault"):
+        if isinstance(full.get(faults), list):
+            full[faults] = [_with_window(fault) for fault in full[faults]]
     return full
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from scenarios import catalogue, load_waves, nemesis_move
+from scenarios import catalogue, load_upgrade, load_waves, nemesis_move
 from scenarios.migration.states import LEGAL
 from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
@@ -49,6 +49,7 @@ def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
     for rule in (_names, _day, _currencies, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
         rule(scenario, file)
+    load_upgrade.judge(scenario, file)
 
 
 def _need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
@@ -270,7 +271,7 @@ def _faults(scenario: Scenario, file: str) -> None:
         place = f"fault[{number}]"
         _known(fault.kind, catalogue.FAULT_KEYS, file, f"{place}.kind", "kind of fault")
         kind = catalogue.FAULT_KEYS[fault.kind]
-        given = [key for key in ("at", "lasts", "moment", "on") if getattr(fault, key)]
+        given = [key for key in ("at", "lasts", "moment", "on", "groups") if getattr(fault, key)]
         for key in kind.needs:
             _need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
         for key in given:
@@ -295,7 +296,7 @@ def _faults(scenario: Scenario, file: str) -> None:
 
 def _date(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
     first = scenario.day.date
-    last = first + timedelta(days=max(0, (int(scenario.day.horizon) - 1) // DAY))
+    last = first + timedelta(days=max(0, (_latest(fault, scenario) - 1) // DAY))
     if fault.date is not None:
         fits = first <= fault.date <= last
         _need(fits, file, f"{place}.date", f"{fault.date} is not in the run", f"{first} to {last}")
@@ -312,6 +313,14 @@ def _window(fault: Fault, file: str, place: str) -> None:
         _need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
 
 
+def _latest(fault: Fault, scenario: Scenario) -> int:
+    """How long after midnight of the first day a fault must be over, ms: a back-end may die in a billing run later on."""
+    day = scenario.day
+    return (
+        int(day.horizon + day.settle - DAY) if fault.kind == "backend.crash" and day.settle > DAY else int(day.horizon)
+    )
+
+
 def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
     """Whoever is hit, and wherever they live: it is over before the horizon, so that everything can come to rest."""
     if fault.lasts is None:
@@ -325,7 +334,7 @@ def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
         return
     zones = {str(day.zone): None} | {str(owner.zone): None for owner in scenario.owners.values()}
     latest = max(local_instant(fault.date or day.date, fault.at.to, zone) for zone in zones)
-    end = min(local_instant(day.date, 0, zone) for zone in zones) + day.horizon
+    end = min(local_instant(day.date, 0, zone) for zone in zones) + _latest(fault, scenario)
     problem = f"{lasts} from {hhmm(fault.at.to)} on reaches beyond the horizon of the day"
     allowed = f"at most {duration_text(max(0, end - latest))} for this fault"
     _need(latest + fault.lasts <= end, file, f"{place}.lasts", problem, allowed)

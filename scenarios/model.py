@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from scenarios.model_types import DecimalText as DecimalText
+from scenarios.model_types import Duration as Duration
+from scenarios.model_types import LocalTime as LocalTime
+from scenarios.model_types import Part
+from scenarios.model_types import Window as Window
+from scenarios.model_types import ZoneName as ZoneName
+from scenarios.model_upgrade import Company, Onboarding, PartnerFault, Reschedule, Seller, Upgrade
 from sim import clock
 from sim.clock import DAY, HOUR, MINUTE, Instant
 
@@ -23,39 +29,14 @@ LARGEST = "largest-of-legacy"
 ALWAYS = Instant(-(2**53))
 
 
-class Duration(int):
-    """Whole milliseconds, written `90s`, `5m`, `1h30m`, `2d` or `250ms`."""
-
-
-class LocalTime(int):
-    """Milliseconds after local midnight, written `HH:MM` or `HH:MM:SS`; `24:00` is not a time of the day."""
-
-
-class DecimalText(str):
-    """A decimal number kept as its text, so that no binary rounding ever touches money: `"0.49"`."""
-
-    @property
-    def value(self) -> Decimal:
-        """The exact number."""
-        return Decimal(self)
-
-
-class ZoneName(str):
-    """An IANA time zone that this machine knows, for instance `Europe/Oslo`."""
-
-
-class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all tables of a scenario: frozen, and no key that we do not know."""
-
-
-class Claim(_Part, frozen=True, kw_only=True):
+class Claim(Part, frozen=True, kw_only=True):
     """One sentence that the run is to prove, and the checks that prove it."""
 
     says: str
     checks: tuple[str, ...] = ()
 
 
-class Day(_Part, frozen=True, kw_only=True):
+class Day(Part, frozen=True, kw_only=True):
     """The virtual day, or `days` of them. `zone` is the one of times that belong to no site (faults of back-ends, midnight).
 
     The run goes from local midnight of `date` for `horizon`, by the end of which every EV has left, and then for
@@ -84,7 +65,7 @@ class Day(_Part, frozen=True, kw_only=True):
         return Instant(self.start + self.horizon + self.settle)
 
 
-class Sessions(_Part, frozen=True, kw_only=True):
+class Sessions(Part, frozen=True, kw_only=True):
     """The real sessions that are replayed.
 
     `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in
@@ -97,8 +78,8 @@ class Sessions(_Part, frozen=True, kw_only=True):
     columns: dict[str, str] = {}
 
 
-class Owner(_Part, frozen=True, kw_only=True):
-    """Who sells the charging at some sites. `tariff` is for sites that name none."""
+class Owner(Part, frozen=True, kw_only=True):
+    """Who sells the charging at some sites. `tariff` is for sites that name none; the rest is for an [upgrade]."""
 
     name: str
     country: str
@@ -106,9 +87,11 @@ class Owner(_Part, frozen=True, kw_only=True):
     vat_percent: DecimalText
     zone: ZoneName
     tariff: str
+    company: Company | None = None
+    onboarding: Onboarding | None = None
 
 
-class EnergyBand(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
+class EnergyBand(Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A price per kWh for a part of the local day; the end is exclusive and the band may wrap midnight."""
 
     from_: LocalTime
@@ -116,7 +99,7 @@ class EnergyBand(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
     price: DecimalText
 
 
-class Tariff(_Part, frozen=True, kw_only=True):
+class Tariff(Part, frozen=True, kw_only=True):
     """One version of what is charged. Prices are gross for all consumers; discounts are percent on energy only.
 
     `valid_from`: the instant from which this version is in force; without it, from the beginning.
@@ -150,7 +133,7 @@ class Tariff(_Part, frozen=True, kw_only=True):
         return {**row, "valid_from": max(0, self.begins), "energy": bands, "group_discounts": discounts}
 
 
-class Site(_Part, frozen=True, kw_only=True):
+class Site(Part, frozen=True, kw_only=True):
     """A site: who owns it, where it is at the start of the day, and what it charges."""
 
     owner: str
@@ -159,7 +142,7 @@ class Site(_Part, frozen=True, kw_only=True):
     profile: str = ""
 
 
-class Fleet(_Part, frozen=True, kw_only=True):
+class Fleet(Part, frozen=True, kw_only=True):
     """What stands at the sites. `profiles` are shares by vendor profile for sites that name none.
 
     `power_w` is the power of a connector of which the file does not tell more, `connectors` the least number that a
@@ -176,13 +159,13 @@ class Fleet(_Part, frozen=True, kw_only=True):
     rest_after: Duration | None = None
 
 
-class App(_Part, frozen=True, kw_only=True):
+class App(Part, frozen=True, kw_only=True):
     """The share of visits that start from the app (RemoteStart by mobile number) instead of a card."""
 
     share: float
 
 
-class Move(_Part, frozen=True, kw_only=True):
+class Move(Part, frozen=True, kw_only=True):
     """The move of one site. `start` and `deadline` are local times of the site.
 
     A station's turn comes `pace` after the one before; it waits at most `drain_timeout` for running transactions and
@@ -200,15 +183,17 @@ class Move(_Part, frozen=True, kw_only=True):
     technician: bool = False
 
 
-class Wave(_Part, frozen=True, kw_only=True):
+class Wave(Part, frozen=True, kw_only=True):
     """The move of some sites on one working day; times are local to each site.
 
     A moved station stays at the new back-end for `probation` before it is closed at the old one; what is not verified by
     the `deadline` is sent back. `technician`: whether somebody may be sent to stations that cannot be reached.
+    `rescheduled` tells of another day that was announced before.
     """
 
     sites: tuple[str, ...]
     date: datetime.date
+    rescheduled: Reschedule | None = None
     start: LocalTime
     deadline: LocalTime
     pace: Duration
@@ -218,13 +203,13 @@ class Wave(_Part, frozen=True, kw_only=True):
     technician: bool = False
 
 
-class Network(_Part, frozen=True, kw_only=True):
+class Network(Part, frozen=True, kw_only=True):
     """Latencies in ms: each frame takes a draw from between the two."""
 
     latency_ms: tuple[int, int]
 
 
-class Where(_Part, frozen=True, kw_only=True):
+class Where(Part, frozen=True, kw_only=True):
     """Who may be hit. `count` or `share` of the stations that fit all the others; default: one of them.
 
     `backend` asks for one that is there at the start of the day, `moving` for one of the site that moves, `busy` for
@@ -239,17 +224,11 @@ class Where(_Part, frozen=True, kw_only=True):
     busy: bool = True
 
 
-class Window(_Part, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Local times between which the seed draws the moment; both equal: exactly then."""
-
-    from_: LocalTime
-    to: LocalTime
-
-
-class Fault(_Part, frozen=True, kw_only=True):
+class Fault(Part, frozen=True, kw_only=True):
     """One thing that goes wrong on purpose. The seed draws who and when, within what is said here.
 
-    `date` is the local day of `at`; without it, the first day of the run.
+    `date` is the local day of `at`; without it, the first day of the run. `groups`: a back-end works off so many groups
+    (of frames, or of a billing run) after `at` before it dies.
     """
 
     kind: str
@@ -260,9 +239,10 @@ class Fault(_Part, frozen=True, kw_only=True):
     lasts: Duration | None = None
     moment: Moment | None = None
     on: str = ""
+    groups: int = 0
 
 
-class Budgets(_Part, frozen=True, kw_only=True):
+class Budgets(Part, frozen=True, kw_only=True):
     """What drivers may suffer at most on this day."""
 
     refused_starts: int
@@ -270,13 +250,13 @@ class Budgets(_Part, frozen=True, kw_only=True):
     connector_minutes_lost: int
 
 
-class Checks(_Part, frozen=True, kw_only=True):
+class Checks(Part, frozen=True, kw_only=True):
     """The checks that must all pass."""
 
     all_of: tuple[str, ...]
 
 
-class Scenario(_Part, frozen=True, kw_only=True):
+class Scenario(Part, frozen=True, kw_only=True):
     """The whole day."""
 
     name: str
@@ -297,6 +277,9 @@ class Scenario(_Part, frozen=True, kw_only=True):
     wave: tuple[Wave, ...] = ()
     network: Network
     fault: tuple[Fault, ...] = ()
+    sellers: dict[str, Seller] = {}
+    upgrade: Upgrade | None = None
+    partner_fault: tuple[PartnerFault, ...] = ()
     budgets: Budgets
     checks: Checks
 
@@ -340,7 +323,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
         moves = {site: wave for wave in self.wave for site in wave.sites if site in stations}
         site = self.moving_site(stations)
         if self.move is not None and site is not None:
-            names = [name for name in Wave.__struct_fields__ if name not in ("sites", "date")]
+            names = [name for name in Wave.__struct_fields__ if name not in ("sites", "date", "rescheduled")]
             same = {name: getattr(self.move, name) for name in names}
             moves[site] = Wave(sites=(site,), date=self.day.date, **same)
         return moves

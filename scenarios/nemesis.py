@@ -23,7 +23,8 @@ from sim.clock import HOUR, MINUTE, SECOND, Instant, iso, parse_iso
 from sim.evidence.canonical import canonical
 from sim.machine import Command
 from sim.rng import stream
-from sim.runtimes.virtual import Crash, VirtualWorld
+from sim.runtimes.virtual import VirtualWorld
+from sim.runtimes.virtual_crash import Crash
 from sim.wire import ocppj
 
 FAULTS: dict[str, str] = {
@@ -89,7 +90,7 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
         rng = stream(seed, "fault", fault_id)
         if fault.kind == "backend.crash":
             at = _moment(scenario, fault, scenario.day.zone, rng)
-            data = {"moment": fault.moment or "before-replies", "on": fault.on}
+            data = {"moment": fault.moment or "before-replies", "on": fault.on, "groups": fault.groups}
             blows.append(Blow(fault_id, fault.kind, fault.where.backend or "new", at, _after(at, fault), data))
             continue
         if fault.kind == "tool.crash":
@@ -349,5 +350,6 @@ class Nemesis:
             self._record(blow, at, until, blow.data)
 
         lasts = max(SECOND, blow.until - blow.at)
-        crash = Crash(blow.at, str(blow.data["moment"]), str(blow.data["on"]), lasts, happened)
+        data = blow.data
+        crash = Crash(blow.at, str(data["moment"]), str(data["on"]), lasts, happened, int(data["groups"]))
         self._world.backends.arm_crash(blow.target, crash)

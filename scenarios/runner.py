@@ -27,6 +27,8 @@ from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
+from scenarios.upgrade.casting import money_options, provision_of
+from scenarios.upgrade.partners import make_partners
 from sim.backend import Factory, Setup, Unverifiable
 from sim.clock import Instant
 from sim.errors import BackEndRaised, BadInput, TargetFailed
@@ -35,6 +37,7 @@ from sim.evidence.truth import TruthRecorder
 from sim.evidence.verdict import CheckResult
 from sim.evidence.wire import Policy, WireRecorder
 from sim.machine import Command
+from sim.partners.party import merge
 from sim.runtimes.virtual import VirtualWorld
 
 TRANSACTION_BASE = {"legacy": 1_000, "new": 500_000_000}
@@ -85,7 +88,10 @@ def _play(
     overheard = Overheard(truth)
     low, high = stage.scenario.network.latency_ms
     world = VirtualWorld(stage.start, stage.seed, recorder, overheard, (low, max(0, high - low)))
+    partners = {} if stage.upgrade is None else make_partners(stage.scenario, stage.seed, stage.upgrade)
     residents = _populate(world, stage, target, move)
+    for name, partner in partners.items():
+        world.add(name, partner)
     Nemesis(world, stage.blows, truth.note)
     MoveNemesis(world, stage.strikes, overheard)
 
@@ -101,14 +107,19 @@ def _play(
         for note in resident.final_notes(world.now):
             truth.note(note.kind, note.fields)
     ours = [role for role in ROLES if target.is_ours(role)]
-    evidence = harvest(world, stage, recorder, truth, folder / "evidence.sqlite" if folder else None, ours)
+    statements = merge(partner.statement(world.now) for partner in partners.values()) if partners else None
+    path = folder / "evidence.sqlite" if folder else None
+    evidence = harvest(world, stage, recorder, truth, path, ours, statements)
     return Played(stage=stage, evidence=evidence, frames=world.links.frames)
 
 
 def _populate(world: VirtualWorld, stage: Stage, target: Target, move: MoveParts) -> list[Rig | EvDriver | MortalTool]:
     for name in ROLES:
         options = {**target.options, "transaction_base": TRANSACTION_BASE[name]}
-        setup = Setup(name=name, seed=stage.seed, provision=stage.provision, options=options)
+        if stage.upgrade is not None:
+            options["money"] = money_options(name, stage.scenario, stage.seed)
+        provision = provision_of(name, stage.provision, stage.upgrade)
+        setup = Setup(name=name, seed=stage.seed, provision=provision, options=options)
         try:
             world.add_backend(target.factory(name), setup)
         except BackEndRaised as err:

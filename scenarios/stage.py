@@ -23,6 +23,8 @@ from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
 from scenarios.nemesis_move import WRONG_URL, Strike
 from scenarios.targets import ROLES
+from scenarios.upgrade.casting import cast_upgrade, driver_terms
+from scenarios.upgrade.plan import UpgradePlan
 from scenarios.workloads import Workload, load_day
 from sim.backend import Row
 from sim.clock import MINUTE, SECOND, Instant, zone
@@ -48,6 +50,7 @@ class Stage(Struct, frozen=True):
     technician_hours: tuple[tuple[Instant, Instant], ...]
     provision: dict[str, list[Row]]
     plan: dict[str, Any]
+    upgrade: UpgradePlan | None = None
 
 
 def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
@@ -81,7 +84,13 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
     probes = _probes(next(iter(waves), None) or next(iter(sites)))
-    provision = _provision(scenario, sites, plans, blows, _tokens(people), probes)
+    token_rows = _tokens(people)
+    upgrade = cast_upgrade(scenario, seed, sites, waves, plans, people.visits, token_rows)
+    provision = _provision(scenario, sites, plans, blows, token_rows, probes)
+    if upgrade is not None:
+        provision["sellers"] = [*upgrade.sellers]
+        provision["contracts"] = _first_contracts(upgrade)
+        provision["driver-terms"] = driver_terms(scenario, seed, token_rows)
     return Stage(
         scenario=scenario,
         seed=seed,
@@ -97,8 +106,15 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         strikes=tuple(_strikes(blows, plans)),
         technician_hours=tuple(sorted(_hours(scenario, sites[site], wave) for site, wave in waves.items())),
         provision=provision,
-        plan=_plan(scenario, workload, plans, provision, waves, probes),
+        plan=_plan(scenario, workload, plans, provision, waves, probes, upgrade),
+        upgrade=upgrade,
     )
+
+
+def _first_contracts(upgrade: UpgradePlan) -> list[Row]:
+    """The contracts in force when the run begins: an owner whose site moves has the old one still."""
+    rows = (owner.contract_old or owner.contract_new for owner in upgrade.owners)
+    return [row for row in rows if row is not None]
 
 
 def _idle_billable(scenario: Scenario, site: Site, plan: StationPlan) -> bool:
@@ -293,6 +309,7 @@ def _plan(
     provision: Mapping[str, list[Row]],
     waves: Mapping[str, Wave],
     probes: list[Row],
+    upgrade: UpgradePlan | None,
 ) -> dict[str, Any]:
     move: dict[str, Any] | None = None
     if waves:
@@ -320,6 +337,7 @@ def _plan(
         "budgets": asdict(scenario.budgets),
         "window": {"start": workload.day_start, "end": workload.horizon},
         "move": move,
+        "upgrade": None if upgrade is None else upgrade.row(),
         "checks": list(scenario.checks.all_of),
         "input": workload.input_report,
         "scenario": {"name": scenario.name, "title": scenario.title},

@@ -31,13 +31,13 @@ from sim.machine import (
     Unknown,
 )
 from sim.network.link import Link
+from sim.runtimes.virtual_crash import Crash
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
 
 _TICK = Tick()
 _DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
-MOMENTS = ("before-commit", "before-replies", "after-first-reply")
 
 
 class _Died(Exception):
@@ -46,26 +46,6 @@ class _Died(Exception):
 
 _NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)
 """What passes through: told already, or the user's hand."""
-
-
-class Crash:
-    """How a back-end dies: in the first group after `at` that handles `action` (any group if empty), and for how long.
-
-    moment: `before-commit` (staged work is gone), `before-replies` (committed, no reply got out), `after-first-reply`.
-    `happened(died_at, back_at)` is called when it does. A crash that comes due while the back-end is down already waits
-    until it is back; one that never meets its moment does not happen.
-    """
-
-    __slots__ = ("action", "at", "down_for", "happened", "moment")
-
-    def __init__(self, at: int, moment: str, action: str, down_for: int, happened: Callable[[int, int], None]) -> None:
-        if moment not in MOMENTS:
-            raise ValueError(f"unknown crash moment {moment!r}")
-        self.at = at
-        self.moment = moment
-        self.action = f'"{action}"'.encode() if action else b""
-        self.down_for = down_for
-        self.happened = happened
 
 
 class _Connection:
@@ -253,9 +233,12 @@ class BackEnds:
         if process.object is not lived:
             return
         process.flush_armed = False
-        if process.doomed is not None:
-            self._die(process, process.doomed)
-            return
+        doomed = process.doomed
+        if doomed is not None:
+            if doomed.groups <= 0:
+                self._die(process, doomed)
+                return
+            doomed.groups -= 1
         try:
             lived.flush(self._world.now, process.release)
             deadline = lived.next_deadline()
