@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -28,9 +28,11 @@ from reference_csms.options import MoneyOptions
 from reference_csms.parts import Parts
 from reference_csms.payments.bank import Bank
 from reference_csms.payments.book import ClaimBook
+from reference_csms.payments.customers import Customers
 from reference_csms.payments.desk import Desk
 from reference_csms.payments.gate import Gate
 from reference_csms.payments.rows import CLAIMS, Claim
+from reference_csms.payments.settlements import Settlements
 from reference_csms.payments.webhooks import Webhooks
 from reference_csms.records import Bill, Session
 from reference_csms.stage import Stage
@@ -42,6 +44,14 @@ from sim.machine import Answered, Outcome, Refused
 
 Args = Mapping[str, Any]
 WHATS = ("sellers", "contracts", "driver-terms", "accounts", "prepaid")
+
+
+class _Room(Protocol):
+    """What has something to do at times."""
+
+    def next_due(self) -> Instant | None: ...
+
+    def step(self, now: Instant) -> None: ...
 
 
 class Money:
@@ -64,15 +74,28 @@ class Money:
         self._catalogue = catalogue
         self._terms = Terms(store, backend)
         self._book = ClaimBook(store, numbers, backend, options.route)
-        self._desk = Desk(store, parts, numbers, ledger, self._book, stage, options, backend)
+        self._customers = Customers(store, self._book, stage, options, backend)
+        self._desk = Desk(store, parts, numbers, ledger, self._book, self._customers, stage, options, backend)
+        self._customers.known = self._desk.plan
         self._book.opened = self._desk.plan
         self._book.method_of = self._method
+        self._book.contact_of = self._contact
         invoicing = Invoicing(store, numbers, ledger, parts, backend, options.number_code)
         self._subscriptions = Subscriptions(store, parts, self._terms, invoicing, self._book, ledger, numbers, backend)
         self._drivers = DriverInvoices(store, parts, self._terms, invoicing, self._book)
         self._runs = Runs(store, parts, self._terms, self._drivers, self._subscriptions, options.run_hour)
         self._gate = Gate(store, parts, numbers, self._desk, stage, options, backend)
+        self._desk.barred = self._gate.read_soon
         self._bank = Bank(store, ledger, stage, options, backend)
+        self._settlements = Settlements(store, parts, ledger, stage, options, backend)
+        self._rooms: tuple[_Room, ...] = (
+            self._runs,
+            self._customers,
+            self._desk,
+            self._gate,
+            self._bank,
+            self._settlements,
+        )
         self._webhooks = Webhooks(store, parts, ledger, self._desk, self._gate, options.webhook_secrets)
         self._credits = Credits(store, self._terms, invoicing, self._drivers, self._runs, self._desk)
         self._wish: Instant | None = None
@@ -152,12 +175,16 @@ class Money:
         terms = self._terms.driver(customer)
         return terms.method if terms else None
 
+    def _contact(self, customer: str) -> tuple[str, str]:
+        terms = self._terms.driver(customer)
+        return (terms.name or customer, terms.email) if terms else (customer, "")
+
     # -- time and partners --------------------------------------------------------------------------------------------
 
     def next_due(self) -> Instant | None:
         """The earliest of what is due; it may lie in the past after a restart."""
         if self._stale:
-            wishes = (self._runs.next_due(), self._desk.next_due(), self._gate.next_due(), self._bank.next_due())
+            wishes = [room.next_due() for room in self._rooms]
             self._wish = min((wish for wish in wishes if wish is not None), default=None)
             self._stale = False
         return self._wish
@@ -166,20 +193,25 @@ class Money:
         """One step of each room that has something due, as part of the running unit of work."""
         if self._wish is None or self._wish > now:
             return
-        for room in (self._runs, self._desk, self._gate, self._bank):
+        for room in self._rooms:
             room.step(now)
         self._stale = True
 
     def heard(self, call_id: str, outcome: Outcome, now: Instant) -> None:
         """What became of a request to a partner."""
         self._stale = True
-        _, _, room, name, kind, _ = call_id.split(":")
+        _, _, room, about = call_id.split(":", 3)
+        name, kind, _ = about.rsplit(":", 2)
         if room == "pay":
             self._desk.heard(name, kind, outcome, now)
         elif room == "account":
             self._gate.heard(name, outcome, now)
+        elif room == "customer":
+            self._customers.heard(name, outcome, now)
+        elif room == "settlement":
+            self._settlements.heard(outcome, now)
         else:
-            self._bank.heard(name, outcome, now)
+            self._bank.heard(name, kind, outcome, now)
 
     # -- operators ----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ class MoneyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `route` is how drivers' claims are paid here: stripe or riverty. `partners` names the Machines that are asked.
     `number_code` tells the numbers of this back-end from those of the other one. `catch_up_per_day` is the most that is
-    charged for one account on one day from claims that had waited; a single larger claim goes alone.
+    charged for one account on one day from claims that had waited; a single larger claim goes alone. `bank_zone` is that of
+    the days of bank statements.
     """
 
     route: str = "stripe"
@@ -32,6 +33,8 @@ class MoneyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     webhook_secrets: dict[str, str] = {}
     bank_accounts: tuple[str, ...] = ()
     bank_poll_s: int = 86_400
+    bank_zone: str = "Europe/Oslo"
+    settlement_poll_s: int = 86_400
     run_hour: int = 3
 
 

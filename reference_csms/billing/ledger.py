@@ -30,6 +30,7 @@ REFUND = "refund"
 PAYOUT = "payout"
 DISPUTE = "dispute"
 RECEIPT = "receipt"
+FEE = "fee"
 KINDS = (
     BILL,
     CORRECTION,
@@ -42,6 +43,7 @@ KINDS = (
     PAYOUT,
     DISPUTE,
     RECEIPT,
+    FEE,
 )
 
 _encode = msgspec.json.Encoder(order="sorted").encode

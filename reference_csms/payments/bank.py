@@ -1,10 +1,14 @@
-"""Bank statements: incoming payments matched to claims by their reference, each line once (M09).
+"""Bank statements: incoming payments matched to claims by their reference, each entry once (M09).
 
-A payment may come to an old account long after the move; a back-end reads every account it is told of and takes the
-lines with references of its own. Others are kept as unmatched rows and booked nowhere: they may be somebody else's.
+A statement is that of one day of the bank; a day is read until it is over, and once more then. A payment may come to an
+old account long after the move; a back-end reads every account it is told of and takes the entries with references of its
+own. Others are kept as unmatched rows and booked nowhere: they may be somebody else's. An entry that takes a payment back
+(an R-transaction of SEPA) opens its claim again.
 """
 
 from __future__ import annotations
+
+from datetime import date, timedelta
 
 from msgspec.structs import replace
 
@@ -15,6 +19,7 @@ from reference_csms.payments.rows import (
     BANK,
     BANK_ACCOUNTS,
     CLAIMS,
+    MOVEMENTS,
     STATEMENT_LINES,
     BankAccount,
     Claim,
@@ -23,7 +28,7 @@ from reference_csms.payments.rows import (
 from reference_csms.stage import Stage
 from reference_csms.storage.port import Store, put
 from sim.backend import Row
-from sim.clock import SECOND, Instant, parse_iso
+from sim.clock import SECOND, Instant, to_datetime, zone
 from sim.machine import Answered, Outcome, Tell
 from sim.partners.port import Request
 
@@ -37,6 +42,7 @@ class Bank:
         self._stage = stage
         self._options = options
         self._backend = backend
+        self._zone = zone(options.bank_zone)
         self._reads = 0
 
     def next_due(self) -> Instant | None:
@@ -45,50 +51,56 @@ class Bank:
         return min(wishes, default=None)
 
     def step(self, now: Instant) -> None:
-        """Ask for one statement, as part of the running unit of work."""
+        """Ask for the statement of one day, as part of the running unit of work."""
         for iban in self._options.bank_accounts:
             account = self._account(iban)
             if account.next_read_at <= now:
                 self._reads += 1
+                today = self._day(now)
+                day = account.cursor or today
                 later = Instant(now + self._options.bank_poll_s * SECOND)
-                put(self._store, BANK_ACCOUNTS, replace(account, next_read_at=later))
-                call_id = f"{self._backend}:{self._store.epoch}:bank:{iban}:read:{self._reads}"
-                request = Request(api="statements.read", params={"iban": iban, "after": account.cursor})
+                put(self._store, BANK_ACCOUNTS, replace(account, cursor=day, next_read_at=later))
+                how = f"{'all' if day < today else 'part'}={day}"
+                call_id = f"{self._backend}:{self._store.epoch}:bank:{iban}:{how}:{self._reads}"
+                request = Request(api="statements.retrieve", params={"iban": iban, "date": day})
                 self._stage.add(Tell(self._options.partners[BANK], request.command(), call_id))
                 return
 
-    def heard(self, iban: str, outcome: Outcome, now: Instant) -> None:
-        """A statement: lines that were read before are passed over. Without an answer it is read again soon."""
+    def heard(self, iban: str, how: str, outcome: Outcome, now: Instant) -> None:
+        """A statement: entries that were read before are passed over. Without an answer it is read again soon."""
         account = self._account(iban)
+        soon = Instant(now + self._options.retry_s * SECOND)
         if not isinstance(outcome, Answered) or not outcome.payload.ok:
-            soon = Instant(now + self._options.retry_s * SECOND)
             put(self._store, BANK_ACCOUNTS, replace(account, next_read_at=min(account.next_read_at, soon)))
             return
-        cursor = account.cursor
-        for line in outcome.payload.body.get("lines", ()):
-            cursor = str(line["id"])
-            self._line(iban, line, now)
-        put(self._store, BANK_ACCOUNTS, replace(account, cursor=cursor))
+        body = outcome.payload.body
+        for entry in body["entries"]:
+            self._entry(iban, str(body["currency"]).upper(), entry, now)
+        whole, _, day = how.partition("=")
+        if whole == "all" and account.cursor == day:  # that day is over and read: go on with the next one
+            following = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+            put(self._store, BANK_ACCOUNTS, replace(account, cursor=following, next_read_at=now))
 
-    def _line(self, iban: str, line: Row, now: Instant) -> None:
-        line_id = f"{iban}/{line['id']}"
+    def _day(self, now: Instant) -> str:
+        return to_datetime(now, self._zone).date().isoformat()
+
+    def _entry(self, iban: str, currency: str, entry: Row, now: Instant) -> None:
+        line_id = f"{iban}/{entry['entry_reference']}"
         if self._store.get(STATEMENT_LINES, line_id) is not None:
             return
-        amount, currency, reference = (
-            int(line["amount"]),
-            str(line["currency"]).upper(),
-            str(line.get("reference") or ""),
-        )
-        claim = self._match(reference, currency)
-        booked = line.get("booked_at", line.get("at"))
+        debit, returned = entry["credit_debit_indicator"] == "DBIT", entry.get("return_reason")
+        amount = -int(entry["amount"]) if debit else int(entry["amount"])
+        reference = str(entry.get("remittance_information") or "")
+        claim = self._match(reference, currency) if not debit or returned else None
+        ours = claim is not None or self._store.get(MOVEMENTS, reference) is not None
         row = StatementLine(
             line_id=line_id,
             iban=iban,
-            booked_at=parse_iso(booked) if isinstance(booked, str) else booked,
+            booked_at=Instant(entry["booked_at"]),
             currency=currency,
             amount=amount,
             reference=reference,
-            state="matched" if claim else "unmatched",
+            state="matched" if ours else "unmatched",
             claim_id=claim.claim_id if claim else None,
             read_at=now,
         )
@@ -101,7 +113,10 @@ class Bank:
         )
         self._ledger.append(RECEIPT, f"{claim.document} {claim.claim_id} {line_id}", postings, now)
         paid = replace(claim, paid=claim.paid + amount, paid_id=line_id, settled_at=now)
-        self._store.update(CLAIMS, replace(paid, state=rows.PAID if paid.owed <= 0 else claim.state))
+        if debit:
+            self._store.update(CLAIMS, replace(paid, state=rows.OPEN, reason=f"returned: {returned}"))
+        else:
+            self._store.update(CLAIMS, replace(paid, state=rows.PAID if paid.owed <= 0 else claim.state))
 
     def _match(self, reference: str, currency: str) -> Claim | None:
         """The claim whose document the reference names, as a word of it."""

@@ -14,7 +14,7 @@ from sim.clock import Instant
 
 
 class ClaimBook:
-    """Opens claims in a store. `opened` hears of each, in the same unit of work."""
+    """Opens claims in a store. `opened` hears of each, in the same unit of work; `contact_of` knows name and e-mail."""
 
     def __init__(self, store: Store, numbers: Numbers, backend: str, drivers_route: str) -> None:
         self._store = store
@@ -23,6 +23,7 @@ class ClaimBook:
         self._route = drivers_route
         self.opened: Callable[[Claim, Instant], None] = lambda claim, now: None
         self.method_of: Callable[[str], str | None] = lambda customer: None
+        self.contact_of: Callable[[str], tuple[str, str]] = lambda customer: (customer, "")
 
     def of_invoice(
         self, kind: str, seller: str, customer: str, number: str, currency: str, gross: int, now: Instant

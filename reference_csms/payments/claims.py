@@ -16,9 +16,11 @@ from reference_csms.payments.rows import (
     CAPTURE,
     CHARGE,
     HOLD,
+    REFUND,
     RELEASE,
     STRIPE,
     Account,
+    Attempt,
     Claim,
 )
 from sim.clock import HOUR
@@ -78,11 +80,14 @@ def next_step(claim: Claim, left: Outstanding) -> Step | None:
     """What a claim needs next, None if nothing is to be asked.
 
     A hold is captured for what is owed and never for more than is held; the rest is released (P09). What a hold did not
-    cover is charged afterwards (stripe), or authorised again and captured (riverty).
+    cover is charged afterwards (stripe), or authorised again and captured (riverty). What was paid and is owed no more,
+    after a correction or a cancellation, goes back; what was refused once stays open until somebody looks at it.
     """
-    if claim.route == BANK or claim.state in (rows.CANCELLED, rows.DISPUTED):
+    if claim.route == BANK or claim.state == rows.DISPUTED:
         return None
     owed = left(claim) if claim.final else 0
+    if claim.state == rows.CANCELLED:
+        owed = 0
     if not claim.final:
         return Step(HOLD, claim.hold_amount) if claim.held == 0 and claim.reason is None else None
     if owed > 0 and claim.held > 0:
@@ -91,7 +96,22 @@ def next_step(claim: Claim, left: Outstanding) -> Step | None:
         return Step(RELEASE, claim.held)
     if owed > 0 and claim.state != rows.OPEN:
         return Step(CHARGE if claim.route == STRIPE else HOLD, owed)
+    if claim.owed < 0 and claim.state != rows.OPEN:
+        return Step(REFUND, -claim.owed)
     return None
+
+
+def refund_of(amount: int, paid: Sequence[Attempt]) -> tuple[int, str | None]:
+    """How much of a refund goes back on which payment: the last one of which anything is left. `paid`: all attempts."""
+    back: dict[str | None, int] = {}
+    for one in paid:
+        if one.purpose == REFUND and (one.pending or one.state == rows.DONE):
+            back[one.paid_id] = back.get(one.paid_id, 0) + one.amount
+    for one in reversed(paid):
+        left = one.moved - back.get(one.partner_id, 0)
+        if one.purpose in (CAPTURE, CHARGE) and one.state == rows.DONE and left > 0:
+            return min(amount, left), one.partner_id
+    return amount, None
 
 
 def credit_route(claim: Claim, drivers_route: str) -> str:

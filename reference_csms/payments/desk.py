@@ -7,6 +7,7 @@ the stage, thus after the commit; what a dead back-end had asked, its successor 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -19,7 +20,9 @@ from reference_csms.options import MoneyOptions
 from reference_csms.parts import Parts
 from reference_csms.payments import riverty, rows, stripe
 from reference_csms.payments.book import ClaimBook
-from reference_csms.payments.claims import ANEW, LOOK, Step, is_debit
+from reference_csms.payments.claims import ANEW, LOOK, Step, is_debit, refund_of
+from reference_csms.payments.customers import Customers
+from reference_csms.payments.pace import PAUSE, back_off
 from reference_csms.payments.rows import (
     ATTEMPTS,
     CAPTURE,
@@ -35,13 +38,9 @@ from reference_csms.payments.rows import (
 from reference_csms.payments.stripe import Result
 from reference_csms.stage import Stage
 from reference_csms.storage.port import Store
-from sim.clock import HOUR, MINUTE, SECOND, Instant
+from sim.clock import HOUR, SECOND, Instant
 from sim.machine import Answered, Outcome, Refused, Tell
 from sim.partners.port import Request, Response
-
-PAUSE = 20
-"""Time between two requests, ms: other things happen in between."""
-_LONGEST_WAIT = 30 * MINUTE
 
 
 class Desk:
@@ -54,6 +53,7 @@ class Desk:
         numbers: Numbers,
         ledger: Ledger,
         book: ClaimBook,
+        customers: Customers,
         stage: Stage,
         options: MoneyOptions,
         backend: str,
@@ -63,6 +63,8 @@ class Desk:
         self._numbers = numbers
         self._ledger = ledger
         self._book = book
+        self._customers = customers
+        self.barred: Callable[[str, Instant], object] = lambda account, at: None
         self._stage = stage
         self._options = options
         self._backend = backend
@@ -78,10 +80,13 @@ class Desk:
         if any(one.pending for one in self._attempts(claim)):
             return
         step = self._parts.next_step(claim, self._parts.outstanding)
-        if step is None:
-            return
+        if step is None or (claim.state == rows.WAITING and is_debit(step.purpose)):
+            return  # what waits for its account is taken by the catch-up
         if not self._gate_open(claim, step.purpose):
             self._wait(claim)
+            return
+        if claim.route == STRIPE and step.purpose in (HOLD, CHARGE) and not self._customers.id_of(claim.customer):
+            self._customers.want(claim, now)
             return
         self.add(claim, step, now)
 
@@ -91,13 +96,17 @@ class Desk:
         n = len(tried) + 1
         key = self._parts.idempotency_key(claim.claim_id, step.purpose, n)
         refund = step.purpose == REFUND
+        amount, paid_id = refund_of(step.amount, self._attempts(claim)) if refund else (step.amount, None)
+        step = Step(step.purpose, amount)
         partner = self._parts.credit_route(claim, self._options.route) if refund else claim.route
         account = self._book.account_of(claim) if partner == STRIPE else None
         account_id = account.account if account else None
         if partner == STRIPE:
-            api, params = stripe.APIS[step.purpose], stripe.params_of(claim, step, account_id, key)
+            customer = self._customers.id_of(claim.customer)
+            api, params = stripe.APIS[step.purpose], stripe.params_of(claim, step, account_id, key, customer, paid_id)
         else:
-            api, params = riverty.APIS[step.purpose], riverty.params_of(claim, step, n)
+            _, email = self._book.contact_of(claim.customer)
+            api, params = riverty.APIS[step.purpose], riverty.params_of(claim, step, n, email, paid_id)
         attempt = Attempt(
             attempt_id=f"{self._backend}-p-{self._numbers.next('attempt'):06d}",
             claim_id=claim.claim_id,
@@ -109,6 +118,7 @@ class Desk:
             amount=step.amount,
             currency=claim.currency,
             account=account_id,
+            paid_id=paid_id,
             created_at=now,
             due_at=now,
         )
@@ -169,7 +179,7 @@ class Desk:
         assert attempt.asked_at is not None
         age, life = now - attempt.asked_at, self._options.key_life_h * HOUR
         choice = self._parts.after_unknown(age, attempt.last_status, life)
-        if choice == LOOK:
+        if choice == LOOK or (choice != ANEW and attempt.partner == RIVERTY):  # Riverty keeps no keys
             self._look(attempt, now)
         elif choice == ANEW:
             self._finish(attempt, Result(rows.LAPSED, reason="given up"), now)
@@ -186,7 +196,7 @@ class Desk:
         self._ask(replace(attempt, looking=True), request, now)
 
     def _ask(self, attempt: Attempt, request: Request, now: Instant) -> None:
-        wait = self._options.payment_timeout_s * SECOND + self._back_off(attempt.tries)
+        wait = self._options.payment_timeout_s * SECOND + back_off(self._options, attempt.tries)
         state = rows.UNKNOWN if attempt.tries else rows.ASKED
         asked = replace(attempt, state=state, tries=attempt.tries + 1, due_at=Instant(now + wait))
         self._store.update(ATTEMPTS, asked)
@@ -194,9 +204,6 @@ class Desk:
         kind = "look" if asked.looking else "ask"
         call_id = f"{self._backend}:{self._store.epoch}:pay:{asked.attempt_id}:{kind}:{asked.tries}"
         self._stage.add(Tell(self._options.partners[attempt.partner], request.command(), call_id))
-
-    def _back_off(self, tries: int) -> int:
-        return min(self._options.retry_s * SECOND * (2 ** min(tries, 10) - 1), _LONGEST_WAIT)
 
     # -- hearing ----------------------------------------------------------------------------------------------------
 
@@ -233,9 +240,6 @@ class Desk:
         return bool(sent)
 
     def _looked(self, attempt: Attempt, response: Response, now: Instant) -> None:
-        if not response.ok and response.status != 404:
-            self._later(attempt, rows.UNKNOWN, f"look {response.status}", attempt.last_status, now)
-            return
         adapter: Any = stripe if attempt.partner == STRIPE else riverty
         result: Result | None = adapter.found(attempt, response)
         assert attempt.asked_at is not None
@@ -244,12 +248,21 @@ class Desk:
             return  # asked a moment ago: what is not there yet may still come
         if result is not None and result.state == rows.UNKNOWN:
             self._later(attempt, rows.UNKNOWN, result.reason, attempt.last_status, now)
-            return
-        self._finish(attempt, result or Result(rows.LAPSED, reason="nothing found"), now)
-        self._go_on(attempt, now)
+        elif result is None and not (attempt.partner == STRIPE and attempt.last_status == stripe.KEPT_ERROR):
+            self._again(attempt, now)
+        else:
+            self._finish(attempt, result or Result(rows.LAPSED, reason="nothing found"), now)
+            self._go_on(attempt, now)
+
+    def _again(self, attempt: Attempt, now: Instant) -> None:
+        """It was not done so far, yet it may still be on its way: only the same key may follow, if it may be asked."""
+        if self._gate_open(self._claim(attempt), attempt.purpose):
+            self._send(attempt, now)
+        else:
+            self._later(attempt, rows.UNKNOWN, "account not enabled", attempt.last_status, now)
 
     def _later(self, attempt: Attempt, state: str, reason: str | None, status: int | None, now: Instant) -> None:
-        due = Instant(now + self._options.retry_s * SECOND + self._back_off(attempt.tries - 1))
+        due = Instant(now + self._options.retry_s * SECOND + back_off(self._options, attempt.tries - 1))
         waiting = replace(attempt, state=state, reason=reason, last_status=status, due_at=due)
         self._store.update(ATTEMPTS, waiting)
         self._push(waiting)
@@ -260,6 +273,7 @@ class Desk:
             attempt,
             state=result.state,
             settled_at=now,
+            moved=result.amount,
             partner_id=result.partner_id or attempt.partner_id,
             reason=result.reason,
             looking=False,
@@ -269,11 +283,19 @@ class Desk:
         if result.state == rows.DONE:
             claim = self._done(claim, over, result, now)
         elif result.state in (rows.DECLINED, rows.FAILED):
-            lost = attempt.purpose in (CAPTURE, rows.RELEASE)  # the authorisation is gone: expired or voided
-            claim = replace(claim, reason=result.reason, held=0 if lost else claim.held)
-            if attempt.purpose in (CHARGE, HOLD) and claim.final:
-                claim = replace(claim, state=rows.OPEN)
+            claim = self._refused(claim, over, now)
         self._store.update(CLAIMS, claim)
+
+    def _refused(self, claim: Claim, attempt: Attempt, now: Instant) -> Claim:
+        """A known refusal. If the account cannot charge after all, the claim waits for it and is asked under a new key."""
+        claim = replace(claim, reason=attempt.reason)
+        if attempt.partner == STRIPE and attempt.reason in stripe.BARRED:
+            refused = [one for one in self._attempts(claim) if one.reason in stripe.BARRED]
+            self.barred(attempt.account or "", Instant(now + back_off(self._options, len(refused))))
+            return replace(claim, state=rows.WAITING, account=attempt.account) if claim.final else claim
+        if attempt.purpose in (CAPTURE, rows.RELEASE):  # the authorisation is gone: expired or voided
+            return replace(claim, held=0)
+        return replace(claim, state=rows.OPEN) if claim.final else claim
 
     def _done(self, claim: Claim, attempt: Attempt, result: Result, now: Instant) -> Claim:
         if attempt.purpose == HOLD:

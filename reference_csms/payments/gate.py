@@ -16,7 +16,8 @@ from reference_csms.numbers import Numbers
 from reference_csms.options import MoneyOptions
 from reference_csms.parts import Parts
 from reference_csms.payments import rows
-from reference_csms.payments.desk import PAUSE, Desk
+from reference_csms.payments.desk import Desk
+from reference_csms.payments.pace import PAUSE
 from reference_csms.payments.rows import ACCOUNT_NOTES, ACCOUNTS, CLAIMS, STRIPE, Account, AccountNote
 from reference_csms.provision import RowReader
 from reference_csms.stage import Stage
@@ -74,13 +75,13 @@ class Gate:
                 self._note(account, now, "import")
         return len(fresh)
 
-    def read_soon(self, account_id: str, now: Instant) -> bool:
-        """Something may have changed there: read it now. False for an account that is not known here."""
+    def read_soon(self, account_id: str, at: Instant) -> bool:
+        """Something may have changed there: read it by then. False for an account that is not known here."""
         account = self._store.get(ACCOUNTS, account_id)
         if account is None:
             return False
         self._reading.pop(account_id, None)
-        self._store.update(ACCOUNTS, replace(account, next_read_at=now))
+        self._store.update(ACCOUNTS, replace(account, next_read_at=min(account.next_read_at, at)))
         return True
 
     def next_due(self) -> Instant | None:

@@ -19,6 +19,7 @@ BANK = "bank"
 
 # states of a claim
 WAITING = "waiting-account"
+WAITING_CUSTOMER = "waiting-customer"
 DUE = "due"
 HELD = "held"
 OPEN = "open"
@@ -85,14 +86,17 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     @property
     def waiting_for(self) -> str | None:
-        """The account that this waits for: its id, or the seller if there is none yet."""
+        """The account that this waits for: its id, or the seller if there is none yet; or the customer."""
+        if self.state == WAITING_CUSTOMER:
+            return f"customer/{self.customer}"
         return (self.account or self.seller) if self.state == WAITING else None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
     """One attempt to move money: the row of the outbox, written before the call. Its key and parameters never change.
 
-    `tries` counts how often it was sent; `asked_at` is the first time, `due_at` when it wants attention next.
+    `tries` counts how often it was sent; `asked_at` is the first time, `due_at` when it wants attention next. `paid_id` is
+    the payment that a refund goes back on, `moved` what was moved in the end.
     """
 
     attempt_id: str
@@ -112,6 +116,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     asked_at: Instant | None = None
     settled_at: Instant | None = None
     partner_id: str | None = None
+    paid_id: str | None = None
+    moved: int = 0
     reason: str | None = None
     last_status: int | None = None
     looking: bool = False
@@ -125,6 +131,28 @@ class Attempt(Struct, frozen=True, kw_only=True):
     def outbox(self) -> str | None:
         """The partner, while this is pending: what the desk looks for when it starts."""
         return self.partner if self.pending else None
+
+
+class Customer(Struct, frozen=True, kw_only=True):
+    """A debtor at Stripe. `partner_id` is what Stripe calls it, None until its creation is confirmed.
+
+    `n` counts the keys: a new one only after a known refusal.
+    """
+
+    customer: str
+    key: str
+    n: int
+    params: dict[str, Any]
+    state: str
+    due_at: Instant
+    tries: int = 0
+    partner_id: str | None = None
+    reason: str | None = None
+
+    @property
+    def pending(self) -> int:
+        """1 while its creation is not over."""
+        return int(self.state in PENDING_STATES)
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -182,7 +210,7 @@ class Movement(Struct, frozen=True, kw_only=True):
 
 
 class StatementLine(Struct, frozen=True, kw_only=True):
-    """A line of a bank statement as it was read. state: matched | unmatched."""
+    """A line of a bank statement as it was read, debits negative. state: matched | unmatched."""
 
     line_id: str
     iban: str
@@ -196,7 +224,7 @@ class StatementLine(Struct, frozen=True, kw_only=True):
 
 
 class BankAccount(Struct, frozen=True, kw_only=True):
-    """How far a bank account has been read, and when it is read next."""
+    """How far a bank account has been read (`cursor`: the first day that may lack entries), and when it is read next."""
 
     iban: str
     cursor: str | None
@@ -205,16 +233,18 @@ class BankAccount(Struct, frozen=True, kw_only=True):
 
 CLAIMS = Table("claims", Claim, "claim_id", ("session_id", "document", "waiting_for", "reference"))
 ATTEMPTS = Table("attempts", Attempt, "attempt_id", ("claim_id", "outbox"))
+CUSTOMERS = Table("customers", Customer, "customer", ("pending",))
 ACCOUNTS = Table("accounts", Account, "account", ("owner",))
 ACCOUNT_NOTES = Table("account_notes", AccountNote, "note", append_only=True)
 WEBHOOKS = Table("webhooks", WebhookSeen, "event_id")
 MOVEMENTS = Table("movements", Movement, "movement_id")
-STATEMENT_LINES = Table("statement_lines", StatementLine, "line_id", ("state",))
+STATEMENT_LINES = Table("statement_lines", StatementLine, "line_id", ("state", "reference"))
 BANK_ACCOUNTS = Table("bank_accounts", BankAccount, "iban")
 
 PAYMENT_TABLES = (
     CLAIMS,
     ATTEMPTS,
+    CUSTOMERS,
     ACCOUNTS,
     ACCOUNT_NOTES,
     WEBHOOKS,

@@ -63,6 +63,7 @@ class _Invoice(Struct):
     row: Row
     amount: int
     due_at: Instant
+    refunds: list[dict[str, Any]] = field(default_factory=list)
     refunded: int = 0
     paid: int = 0
     reminders: int = 0
@@ -72,7 +73,9 @@ class Riverty(Party):
     """One merchant at Riverty. Settles to `iban` at the Machine `bank`, without an IBAN it keeps what it owes.
 
     APIs: `checkout.authorize` (order_number, amount, currency, email), `captures.create` (order_number, invoice_number,
-    amount), `refunds.create` (order_number, invoice_number, amount), `voids.create` (order_number), `orders.retrieve`.
+    amount), `refunds.create` (order_number, invoice_number, amount, credit_note_number), `voids.create` (order_number),
+    `orders.retrieve` (order_number) with its captures and refunds; and `settlements.list`, which stands for the settlement
+    reports: what was paid out in each, and the fees that were kept.
     Commands: `pay` (invoice_number, amount) by the customer, `change-bank` (iban) by the merchant.
     """
 
@@ -95,6 +98,10 @@ class Riverty(Party):
         self._invoices: dict[str, _Invoice] = {}
         self._rows: list[Row] = []
         self._balance: list[Row] = []
+        self._owed: dict[str, int] = {}
+        self._fees: dict[str, int] = {}
+        self._credit_notes: dict[str, str] = {}
+        self._settlements: list[tuple[Row, int]] = []
         self._settling = False
         self._routes: dict[str, Callable[[Mapping[str, Any], str | None, Instant], Response]] = {
             "checkout.authorize": self._authorize,
@@ -102,6 +109,7 @@ class Riverty(Party):
             "refunds.create": self._refund,
             "voids.create": self._void,
             "orders.retrieve": self._retrieve,
+            "settlements.list": self._list_settlements,
         }
 
     def execute(self, request: Request, now: Instant) -> Response:
@@ -188,15 +196,21 @@ class Riverty(Party):
         invoice = self._invoices.get(text_of(params, "invoice_number"))
         if invoice is None or invoice.order is not order:
             return fail(404, "invoice_not_found", f"Order {order.number} has no invoice {params['invoice_number']}.")
-        left = invoice.amount - invoice.refunded
+        left, note = invoice.amount - invoice.refunded, str(params.get("credit_note_number") or "")
+        if note in self._credit_notes:
+            return fail(409, "credit_note_number_used", f"Credit note {note} was given already.")
         if amount > left:
             return fail(400, "amount_exceeds_captured", f"Only {left} of invoice {invoice.number} is left to refund.")
         invoice.refunded += amount
         name = self.ids.new("refund")
+        note = note or name
+        self._credit_notes[note] = name
+        invoice.refunds.append({"refund_number": name, "credit_note_number": note, "amount": amount})
         self._note("refund", name, now, order.currency, amount, "done", invoice.number, key)
         self._post(-amount, 0, order.currency, "refund", name, now)
         self._close(invoice)
-        return Response(200, {"refund_number": name, "invoice_number": invoice.number, "amount": amount})
+        shown = {"refund_number": name, "credit_note_number": note, "invoice_number": invoice.number}
+        return Response(200, {**shown, "amount": amount})
 
     def _void(self, params: Mapping[str, Any], key: str | None, now: Instant) -> Response:
         order = self._order(params)
@@ -209,7 +223,30 @@ class Riverty(Party):
 
     def _retrieve(self, params: Mapping[str, Any], key: str | None, now: Instant) -> Response:
         order = self._order(params)
-        return _no_order(params) if order is None else Response(200, _shown(order))
+        if order is None:
+            return _no_order(params)
+        invoices = [self._invoices[number] for number in order.invoices]
+        captures = [
+            {"invoice_number": one.number, "amount": one.amount, "refunded": one.refunded, "due_at": one.due_at}
+            for one in invoices
+        ]
+        refunds = [{**refund, "invoice_number": one.number} for one in invoices for refund in one.refunds]
+        return Response(200, {**_shown(order), "captures": captures, "refunds": refunds})
+
+    def _list_settlements(self, params: Mapping[str, Any], key: str | None, now: Instant) -> Response:
+        settlements = [
+            {
+                "settlement_number": row["id"],
+                "created_at": row["at"],
+                "currency": row["currency"],
+                "amount": row["amount"],
+                "fee": fee,
+                "iban": row["data"]["iban"],
+                "status": row["state"],
+            }
+            for row, fee in self._settlements
+        ]
+        return Response(200, {"settlements": settlements})
 
     # -- what time brings -------------------------------------------------------------------------------------------
 
@@ -256,6 +293,7 @@ class Riverty(Party):
             if amount > 0:
                 name = self.ids.new("settlement", 16)
                 row = self._note("settlement", name, now, currency, amount, "in_transit", None, None, iban=self._iban)
+                self._settlements.append((row, self._fees.pop(currency, 0)))
                 self._post(-amount, 0, currency, "settlement", name, now)
                 self._send(row, self._iban, now)
 
@@ -276,10 +314,7 @@ class Riverty(Party):
 
     def owed(self) -> dict[str, int]:
         """What Riverty owes the merchant, by currency."""
-        sums: dict[str, int] = {}
-        for row in self._balance:
-            sums[row["currency"]] = sums.get(row["currency"], 0) + row["net"]
-        return sums
+        return dict(self._owed)
 
     def _post(self, amount: int, fee: int, currency: str, kind: str, source: str, now: Instant) -> None:
         entry = {"id": self.ids.new("entry", 16), "at": now, "account": self._merchant, "currency": currency}
@@ -292,6 +327,8 @@ class Riverty(Party):
             "available_at": now,
         }
         self._balance.append(entry)
+        self._owed[currency] = self._owed.get(currency, 0) + amount - fee
+        self._fees[currency] = self._fees.get(currency, 0) + fee
         if not self._settling:
             self._settling = True
             self.agenda.add(now + self._terms.settle_every, self._settle)

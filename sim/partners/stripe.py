@@ -89,6 +89,7 @@ class Stripe(Party):
             "payment_intents.cancel": pay.cancel,
             "payment_intents.retrieve": pay.retrieve,
             "payment_intents.list": pay.list,
+            "payment_intents.search": pay.search,
             "charges.retrieve": pay.retrieve_charge,
             "refunds.create": pay.refund,
             "refunds.retrieve": pay.retrieve_refund,

@@ -6,20 +6,22 @@ Instants inside Stripe's objects are whole seconds since 1970, as in its API; ev
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from sim.clock import DAY, Instant
-from sim.partners.party import Wrong, fingerprint
+from sim.partners.party import Wrong, dict_of, fingerprint, whole_of
 from sim.partners.port import Request, Response
 
 Object = dict[str, Any]
 KEY_LIFE = DAY
 """How long a key is kept: at least 24 h (docs.stripe.com/api/idempotent_requests). A retry later is a new charge."""
 LONGEST_KEY = 255
-_READS = ("retrieve", "list")
+_CLAUSE = re.compile(r"""metadata\[(['"])(?P<name>[^'"]+)\1\]\s*:\s*(['"])(?P<value>[^'"]*)\3""")
+_READS = ("retrieve", "list", "search")
 
 
 class Call(Struct, frozen=True):
@@ -84,6 +86,30 @@ def seconds(at: int) -> int:
 def listing(objects: list[Object], url: str) -> Object:
     """A list object, everything on one page."""
     return {"object": "list", "url": url, "has_more": False, "data": [snapshot(one) for one in objects]}
+
+
+def query_of(query: str) -> list[tuple[str, str]]:
+    """The names and values of a search query over metadata. Raises StripeError for a query that is none."""
+    found = [_CLAUSE.fullmatch(part.strip()) for part in re.split(r"\s+AND\s+", query)]
+    if not all(found):
+        raise invalid("We were unable to parse your search query: it takes metadata['name']:'value'.", "query")
+    return [(match["name"], match["value"]) for match in found if match]
+
+
+def page_of(objects: list[Object], params: Mapping[str, Any], url: str) -> Object:
+    """One page of a list, newest first: `created[gte]` in seconds, `limit` of 1 to 100, `starting_after` an id."""
+    limit = whole_of(params, "limit", 10)
+    if limit > 100:
+        raise invalid("Limit can range between 1 and 100.", "limit")
+    since = whole_of(dict_of(params, "created"), "gte", 0, 0)
+    found = [one for one in objects if one["created"] >= since]
+    after = params.get("starting_after")
+    if after is not None:
+        place = next((place for place, one in enumerate(found) if one["id"] == after), None)
+        if place is None:
+            raise missing("object", str(after), "starting_after")
+        found = found[place + 1 :]
+    return {**listing(found[:limit], url), "has_more": len(found) > limit}
 
 
 class _Kept(Struct, frozen=True):

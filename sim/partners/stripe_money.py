@@ -7,6 +7,7 @@ taken from them whatever they hold, and the platform is liable for its Express a
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 from sim.backend import Row
@@ -35,6 +36,8 @@ class Money:
         self._bank = bank
         self._iban = iban
         self.rows: list[Row] = []
+        self._ready: dict[str, dict[str, int]] = {}
+        self._pending: dict[str, list[tuple[int, int, str, int]]] = {}
         self.transfers: dict[str, Object] = {}
         self.payouts: dict[str, Object] = {}
         self._payout_rows: dict[str, Row] = {}
@@ -60,6 +63,10 @@ class Money:
                 "net": amount - fee, "type": kind, "source": source, "available_at": available,
             }
         )  # fmt: skip
+        if available > now:
+            heappush(self._pending.setdefault(account, []), (available, len(self.rows), currency, amount - fee))
+        else:
+            self._gain(account, currency, amount - fee)
         if not self._scheduled:
             self._scheduled = True
             self._party.agenda.add((now // DAY + 1) * DAY, self._pay_out_all)
@@ -71,12 +78,20 @@ class Money:
         return int(found.schedule["delay_days"]) * DAY if found is not None else 2 * DAY
 
     def held(self, account: str, now: Instant | None = None) -> dict[str, int]:
-        """Balance by currency, only what is available at `now` if that is given."""
-        sums: dict[str, int] = {}
-        for row in self.rows:
-            if row["account"] == account and (now is None or row["available_at"] <= now):
-                sums[row["currency"]] = sums.get(row["currency"], 0) + row["net"]
+        """Balance by currency, only what is available at `now` if that is given. Time never goes back here."""
+        pending = self._pending.get(account, [])
+        while now is not None and pending and pending[0][0] <= now:
+            _, _, currency, net = heappop(pending)
+            self._gain(account, currency, net)
+        sums = dict(self._ready.get(account, {}))
+        if now is None:
+            for _, _, currency, net in pending:
+                sums[currency] = sums.get(currency, 0) + net
         return sums
+
+    def _gain(self, account: str, currency: str, net: int) -> None:
+        ready = self._ready.setdefault(account, {})
+        ready[currency] = ready.get(currency, 0) + net
 
     def balance(self, call: Call) -> Object:
         """`balance.retrieve`."""

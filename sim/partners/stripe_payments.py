@@ -10,16 +10,29 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sim.backend import Row
-from sim.clock import DAY, Instant
+from sim.clock import DAY, MINUTE, Instant
 from sim.machine import Answered, Outcome, Refused
 from sim.partners.party import Agenda, Ids, dict_of, flag_of, text_of, whole_of
 from sim.partners.stripe_accounts import Accounts
-from sim.partners.stripe_api import Call, Object, StripeError, invalid, listing, refused, seconds, snapshot
+from sim.partners.stripe_api import (
+    Call,
+    Object,
+    StripeError,
+    invalid,
+    listing,
+    page_of,
+    query_of,
+    refused,
+    seconds,
+    snapshot,
+)
 from sim.partners.stripe_events import Events
 from sim.partners.stripe_money import Money
 from sim.partners.stripe_wallet import CARDS, Wallet
 
 HOLD = 7 * DAY
+SEARCH_LAG = MINUTE
+"""How far the search is behind; Stripe promises less than a minute in quiet times and up to an hour in an outage."""
 _DISPUTE_FEE = 2000
 
 
@@ -139,10 +152,30 @@ class Payments(Wallet):
         return snapshot(self._intent(call))
 
     def list(self, call: Call) -> Object:
-        """`payment_intents.list`, newest first, of one `customer` if that is given."""
+        """`payment_intents.list`, newest first, of one `customer` if that is given; pages as in `page_of`."""
         customer = call.params.get("customer")
         mine = [one for one in self._intents.values() if self._owner[one["id"]] == call.account]
-        return listing([one for one in mine[::-1] if customer in (None, one["customer"])], "/v1/payment_intents")
+        found = [one for one in mine[::-1] if customer in (None, one["customer"])]
+        return page_of(found, call.params, "/v1/payment_intents")
+
+    def search(self, call: Call) -> Object:
+        """`payment_intents.search`: `query` of one or more `metadata['name']:'value'` joined by AND, newest first.
+
+        It lags: what was created less than SEARCH_LAG ago is not found yet, so nothing found proves nothing
+        (docs.stripe.com/search, data freshness). For what must be known now there is `list`.
+        """
+        wanted = query_of(text_of(call.params, "query"))
+        limit = whole_of(call.params, "limit", 10)
+        indexed = seconds(call.now - SEARCH_LAG)
+        found = [
+            one
+            for one in reversed(self._intents.values())
+            if self._owner[one["id"]] == call.account
+            and one["created"] <= indexed
+            and all(one["metadata"].get(name) == value for name, value in wanted)
+        ]
+        page = listing(found[:limit], "/v1/payment_intents/search")
+        return {**page, "object": "search_result", "has_more": len(found) > limit, "next_page": None}
 
     def retrieve_charge(self, call: Call) -> Object:
         """`charges.retrieve`."""

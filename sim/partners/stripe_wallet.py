@@ -36,11 +36,16 @@ class Wallet:
         self._owner: dict[str, str] = {}
 
     def create_customer(self, call: Call) -> Object:
-        """`customers.create`."""
+        """`customers.create`; a `payment_method` is attached at once."""
         kept = {name: call.params.get(name) for name in ("email", "name")}
-        return self._keep(
+        given = call.params.get("payment_method")
+        method = None if given is None else self._method(str(given))[1]
+        made = self._keep(
             self._customers, "cus", "customer", call, 14, metadata=dict_of(call.params, "metadata"), **kept
         )
+        if method is not None:
+            method["customer"] = made["id"]
+        return made
 
     def create_method(self, call: Call) -> Object:
         """`payment_methods.create` with `type=card` and `card[number]`, one of the test cards."""

@@ -1,114 +1,75 @@
-"""A bench with partners: scripted Stripe, Riverty and bank that answer what a test wants, and remember what moved."""
+"""A bench with partners: the real fakes of Stripe, Riverty and the bank behind their lines, in the time of the bench."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+from collections import deque
 from typing import Any
 
 import pytest
 
-from sim.backend import Row, Setup
-from sim.clock import parse_iso
-from sim.machine import Answered, Outcome, Refused, Tell, Unknown
-from sim.partners.port import Response
+from sim.backend import Operation, Row, Setup
+from sim.clock import MINUTE, Instant, parse_iso
+from sim.machine import Command, Settle, Settled, Tell, Tick
+from sim.partners.bank import Bank, BankAccount
+from sim.partners.faults import Fault
+from sim.partners.line import Line
+from sim.partners.party import Endpoint
+from sim.partners.port import Request
+from sim.partners.riverty import Riverty
+from sim.partners.stripe import Stripe
 
 SECRET = "whsec_test"
 APRIL = parse_iso("2024-04-01T06:00:00Z")
-OLD_IBAN, NEW_IBAN = "NO9386011117947", "NO8330001234567"
+OLD_IBAN, NEW_IBAN, OWNER_IBAN = "NO9386011117947", "NO8330001234567", "DE89370400440532013000"
 
 
-class Script:
-    """Partners that do what they are told: `modes` holds what happens to the next requests, then all goes well.
+class Partners:
+    """The lines of all partners, and what lies between them and one back-end: no time at all.
 
-    Modes: ok, lost (done, nothing comes back), dropped (not done, nothing comes back), refused, declined, 429, 500.
+    `silent` loses every request on its way there, `asked` is what was sent: (api, params, key).
     """
 
-    def __init__(self) -> None:
-        self.modes: list[str] = []
+    def __init__(self, backend: str) -> None:
+        stripe = Stripe(7, endpoints=[Endpoint(to=backend, secret=SECRET)], fees=(0, 0))
+        bank = Bank(7, [BankAccount(OLD_IBAN, "oldco", "EUR"), BankAccount(OWNER_IBAN, "city")])
+        riverty = Riverty(7, merchant="oldco", iban=OLD_IBAN)
+        self.lines = {party.name: Line(party, 7) for party in (stripe, bank, riverty)}
+        self.stripe, self.bank, self.riverty = stripe, bank, riverty
+        self.backend = backend
+        self.silent = False
         self.asked: list[tuple[str, Row, str | None]] = []
-        self.by_key: dict[str, Row] = {}
-        self.intents: dict[str, Row] = {}
-        self.orders: dict[str, Row] = {}
-        self.refunds: list[Row] = []
-        self.enabled: dict[str, bool] = {}
-        self.statements: dict[str, list[Row]] = {}
+        self.account = str(self.do("stripe", "accounts.create", country="DE", metadata={"owner": "city"})["id"])
 
-    def take(self, tell: Tell) -> Outcome:
-        api, params, key = tell.command.args["api"], tell.command.args["params"], tell.command.args["key"]
-        self.asked.append((api, params, key))
-        moves = api.partition(".")[2] not in ("retrieve", "search", "list", "read")
-        mode = self.modes.pop(0) if self.modes and moves else "ok"
-        if mode == "refused":
-            return Refused("unavailable")
-        if mode == "dropped":
-            return Unknown("time-out")
-        if mode in ("429", "500"):
-            return Answered(Response(int(mode), {"error": {"code": mode}}))
-        if mode == "declined":
-            return Answered(Response(402, {"error": {"code": "card_declined"}}))
-        body = self.by_key.get(key) if key else None
-        if body is None:
-            body = json.loads(json.dumps(self._do(api, params)))
-            if key and moves:
-                self.by_key[key] = body
-        return Unknown("time-out") if mode == "lost" else Answered(Response(body.pop("status_code", 200), body))
+    def do(self, partner: str, api: str, **params: Any) -> Row:
+        """A call from somebody else, done at once."""
+        return self.lines[partner].partner.request(Request(api=api, params=params), APRIL).body
 
-    def _do(self, api: str, params: Row) -> Row:
-        if api == "accounts.retrieve":
-            on = self.enabled.get(params["id"], False)
-            return {"id": params["id"], "charges_enabled": on, "payouts_enabled": on, "requirements": {}}
-        if api == "payment_intents.create":
-            manual = params["capture_method"] == "manual"
-            intent = {**params, "id": f"pi_{len(self.intents) + 1}"}
-            intent |= {"status": "requires_capture" if manual else "succeeded"}
-            intent |= {"amount_received": 0 if manual else params["amount"]}
-            self.intents[intent["id"]] = intent
-            return intent
-        if api == "payment_intents.search":
-            found = [one for one in self.intents.values() if one["metadata"]["key"] in params["query"]]
-            return {"data": found}
-        if api == "refunds.create":
-            self.refunds.append({**params, "id": f"re_{len(self.refunds) + 1}", "status": "succeeded"})
-            return self.refunds[-1]
-        if api == "refunds.list":
-            return {"data": self.refunds}
-        if api.startswith("payment_intents."):
-            intent = self.intents[params["id"]]
-            if api.endswith("capture"):
-                intent |= {"status": "succeeded", "amount_received": params["amount_to_capture"]}
-            elif api.endswith("cancel"):
-                intent |= {"status": "canceled"}
-            return intent
-        if api == "statements.read":
-            return {"lines": self.statements.get(params["iban"], [])}
-        return self._order(api, params)
+    def onboard(self, fields: dict[str, str], now: Instant) -> None:
+        """The owner fills in everything that Stripe wants."""
+        self.stripe.accounts.submit(self.stripe.accounts.all[self.account], fields, now)
 
-    def _order(self, api: str, params: Row) -> Row:
-        order = self.orders.setdefault(params["orderNumber"], {"captures": [], "refunds": [], "voided": False})
-        if api == "orders.authorize":
-            order |= {"outcome": "Accepted", "amount": params["amount"]}
-        elif api == "orders.capture":
-            order["captures"].append(params)
-        elif api == "orders.refund":
-            order["refunds"].append(params)
-        elif api == "orders.void":
-            order["voided"] = True
-        return order
+    def fault(self, partner: str, kind: str, **more: Any) -> None:
+        self.lines[partner].faults.add(Fault(kind=kind, **more))
+
+    def keys(self, api: str) -> list[str | None]:
+        return [key for name, _, key in self.asked if name == api]
+
+    def rows(self, kind: str, partner: str = "stripe") -> list[Row]:
+        table = self.lines[partner].statement(Instant(0))["partner_payments"]
+        return [row for row in table if row["kind"] == kind and not str(row["state"]).startswith("declined")]
 
     @property
     def collected(self) -> int:
         """What drivers paid, over all partners, minus what went back."""
-        stripe = sum(one["amount_received"] for one in self.intents.values())
-        riverty = sum(one["amount"] for order in self.orders.values() for one in order["captures"])
-        back = sum(one["amount"] for one in self.refunds)
-        return (
-            stripe + riverty - back - sum(one["amount"] for order in self.orders.values() for one in order["refunds"])
-        )
+        both = ("stripe", "riverty")
+        taken = sum(row["amount"] for name in both for row in self.rows("capture", name))
+        return taken - sum(row["amount"] for name in both for row in self.rows("refund", name))
 
 
-def with_money(base: dict[str, list[Row]]) -> dict[str, list[Row]]:
+def with_money(base: dict[str, list[Row]], account: str) -> dict[str, list[Row]]:
     contracts = {
         "contract": "sub-city",
         "seller": "oldco",
@@ -129,34 +90,84 @@ def with_money(base: dict[str, list[Row]]) -> dict[str, list[Row]]:
         ],
         "contracts": [contracts],
         "driver-terms": [
-            {"customer": "cust-a", "pays": "contract", "name": "Anna"},
-            {"customer": "cust-s", "pays": "card", "method": "pm_1"},
-            {"customer": "GUEST-7", "pays": "adhoc", "method": "pm_2"},
+            {"customer": "cust-a", "pays": "contract", "name": "Anna", "method": "pm_card_visa"},
+            {"customer": "cust-s", "pays": "card", "method": "pm_card_visa"},
+            {"customer": "cust-h", "pays": "card", "method": "pm_card_chargeDeclined"},
+            {"customer": "GUEST-7", "pays": "adhoc", "method": "pm_card_visa"},
         ],
-        "accounts": [{"account": "acct_city", "owner": "city"}],
+        "accounts": [{"account": account, "owner": "city"}],
     }
 
 
-def money_bench(base: type, given: dict[str, list[Row]], name: str, options: Row, parts: Row) -> Any:
+def money_bench(base: type, sheet: dict[str, list[Row]], name: str, fields: Row, options: Row, parts: Row) -> Any:
     class MoneyBench(base):  # type: ignore[misc]
-        """The bench, with every Tell handed to the script and its outcome heard at once."""
+        """The bench, with its partners. Time passes for all of them together."""
 
         def __init__(self) -> None:
-            self.script = Script()
-            self.silent = False
+            self.partners = Partners(name)
             chosen = {"webhook_secrets": {"stripe": SECRET}, "holds": True, **options}
+            given = with_money(sheet, self.partners.account)
             setup = Setup(name=name, seed=7, provision=given, options={"transaction_base": 500, "money": chosen})
+            self.todo: deque[tuple[str, Any]] = deque()
             super().__init__(setup, **parts)
             self.now = APRIL
 
+        def onboard(self) -> None:
+            self.partners.onboard(fields, self.now)
+            self.wait(10 * MINUTE)
+
         def flush(self) -> Any:
-            released = super().flush()
-            for effect in released:
-                if isinstance(effect, Tell) and not self.silent:
-                    self.csms.settled(effect.call_id, self.script.take(effect), self.now)
-                    released = released + self.flush()
+            released = list(super().flush())
+            self.todo += [(name, effect) for effect in released]
+            while self.todo:
+                sender, effect = self.todo.popleft()
+                if isinstance(effect, Tell):
+                    self._tell(sender, effect)
+                elif isinstance(effect, Settle):
+                    self._settle(effect)
             self.out = released
             return released
+
+        def _tell(self, sender: str, tell: Tell) -> None:
+            args = tell.command.args
+            if sender == name:
+                self.partners.asked.append((args["api"], args["params"], args["key"]))
+            if tell.to == name:
+                self.csms.operate(Operation(tell.command.name, args), tell.call_id or "", self.now)
+                self._commit()
+            elif not (self.partners.silent and sender == name):
+                self._hand(tell.to, Command(tell.command.name, {**args, "call_id": tell.call_id}))
+
+        def _settle(self, settle: Settle) -> None:
+            sender = settle.call_id.replace("/", ":").split(":")[0]
+            if sender == name:
+                self.csms.settled(settle.call_id, settle.outcome, self.now)
+                self._commit()
+            elif sender in self.partners.lines:
+                self._hand(sender, Settled(settle.call_id, settle.outcome))
+
+        def _commit(self) -> None:
+            self.todo += [(name, effect) for effect in super().flush()]
+
+        def _hand(self, to: str, event: Any) -> None:
+            self.todo += [(to, effect) for effect in self.partners.lines[to].handle(event, self.now)]
+
+        def wait(self, ms: int) -> Any:
+            until, released = Instant(self.now + ms), []
+            while True:
+                wishes = {to: line.next_deadline() for to, line in self.partners.lines.items()}
+                wishes[name] = self.csms.next_deadline()
+                due = [(at, who) for who, at in wishes.items() if at is not None and at <= until]
+                if not due:
+                    self.now = until
+                    return released
+                at, who = min(due)
+                self.now = Instant(max(self.now, at))
+                if who == name:
+                    self.csms.tick(self.now)
+                else:
+                    self._hand(who, Tick())
+                released += self.flush()
 
         def until(self, text: str) -> None:
             self.wait(parse_iso(text) - self.now)
@@ -165,6 +176,12 @@ def money_bench(base: type, given: dict[str, list[Row]], name: str, options: Row
             text, stamp = json.dumps(event), self.now // 1000 - age_s
             mac = hmac.new(secret.encode(), f"{stamp}.{text}".encode(), hashlib.sha256).hexdigest()
             return self.operate("webhook", partner="stripe", payload=text, signature=f"t={stamp},v1={mac}")
+
+        def act(self, partner: str, name: str, **args: Any) -> Any:
+            """Something that a person does at a partner."""
+            outcome = self.partners.lines[partner].partner.act(name, args, self.now)
+            self.flush()
+            return outcome.payload
 
         def day(self, token: str, wh: int = 10_000) -> None:
             """One charging session of an hour, billed."""
@@ -185,8 +202,8 @@ def money_bench(base: type, given: dict[str, list[Row]], name: str, options: Row
 
 
 @pytest.fixture
-def make_money(make_bench: type, sheet: Any) -> Any:
+def make_money(make_bench: type, sheet: Any, given_fields: Any) -> Any:
     def make(name: str = "new", parts: Row | None = None, **options: Any) -> Any:
-        return money_bench(make_bench, with_money(sheet), name, options, parts or {})
+        return money_bench(make_bench, sheet, name, given_fields, options, parts or {})
 
     return make

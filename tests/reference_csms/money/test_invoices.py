@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from sim.clock import MINUTE
+from sim.clock import DAY, MINUTE
+
+IBAN = "NO9386011117947"
 
 
 @pytest.mark.parametrize("killed_after", [None, 1, 2])
@@ -31,7 +33,7 @@ def test_a_month_end_puts_each_bill_on_one_invoice_even_if_the_run_dies(make_mon
         row["number"] for row in bench.book("bills")
     )
     assert bench.balance("receivable:") == bench.balance("invoiced:cust-a") == 0
-    assert bench.script.collected == sum(row["gross"] for row in bench.book("bills"))
+    assert bench.partners.collected == sum(row["gross"] for row in bench.book("bills"))
     assert all(abs(row["rounding_difference"]) <= 2 for row in invoices)
 
 
@@ -61,13 +63,31 @@ def test_the_subscription_moves_to_the_new_seller_with_its_prepaid_days_credited
 
 
 def test_a_transfer_pays_the_invoice_that_its_reference_names(make_money: Any) -> None:
-    bench = make_money("legacy", route="riverty", bank_accounts=["NO9386011117947"])
+    bench = make_money("legacy", route="riverty", bank_accounts=[IBAN])
     bench.wait(MINUTE)
-    line = {"id": "1", "amount": 7500, "currency": "EUR", "reference": "inv OLD-LS-000001", "booked_at": 1}
-    bench.script.statements["NO9386011117947"] = [line, {**line, "id": "2", "reference": "gift"}]
+    credit = {"iban": IBAN, "currency": "EUR", "counterparty": "City"}
+    entry = bench.act("bank", "credit", amount=7500, reference="inv OLD-LS-000001", **credit)["entry"]
+    bench.act("bank", "credit", amount=100, reference="gift", **credit)
     bench.until("2024-04-04T00:00:00Z")
     assert bench.only("claims")["state"] == "paid" and bench.balance("invoiced:city") == 0
-    assert [row["state"] for row in bench.book("statement_lines")] == ["matched", "unmatched"]
+    assert sorted(row["state"] for row in bench.book("statement_lines")) == ["matched", "unmatched"]
+    bench.act("bank", "return", entry=entry, code="MD06")
+    bench.until("2024-04-08T00:00:00Z")
+    claim = bench.only("claims")
+    assert (claim["state"], claim["paid"], claim["reason"]) == ("open", 0, "returned: MD06")
+    assert bench.balance("invoiced:city") == 7500 and bench.balance(f"bank:{IBAN}") == 0
+    assert len(bench.book("statement_lines")) == 3
+
+
+def test_a_statement_is_read_day_by_day_also_after_the_bank_was_away(make_money: Any) -> None:
+    """Entries of a day that was over before anybody could ask are not passed over."""
+    bench = make_money("legacy", route="riverty", bank_accounts=[IBAN])
+    bench.wait(MINUTE)
+    bench.partners.fault("bank", "timeout-before", until=bench.now + 5 * DAY)
+    bench.wait(2 * DAY)
+    bench.act("bank", "credit", iban=IBAN, currency="EUR", counterparty="City", amount=7500, reference="OLD-LS-000001")
+    bench.wait(5 * DAY)
+    assert bench.only("claims")["state"] == "paid" and len(bench.book("statement_lines")) == 1
 
 
 def test_a_cancelled_invoice_is_reversed_and_its_bills_are_invoiced_again(make_money: Any) -> None:
@@ -78,7 +98,7 @@ def test_a_cancelled_invoice_is_reversed_and_its_bills_are_invoiced_again(make_m
     outcome = bench.operate("cancel-invoice", number="CITY-LD-000001")
     assert outcome.payload == {"cancellation": "CITY-LX-000001"}
     bench.wait(MINUTE)
-    assert bench.script.collected == 0 and bench.balance("invoiced:cust-a") == 0
+    assert bench.partners.collected == 0 and bench.balance("invoiced:cust-a") == 0
     bench.until("2024-06-01T02:00:00Z")
     assert bench.book("billables")[0]["invoice"] == "CITY-LD-000002"
-    assert bench.script.collected == bench.only("bills")["gross"]
+    assert bench.partners.collected == bench.only("bills")["gross"]

@@ -15,25 +15,6 @@ from sim.partners.port import WEBHOOK, Request, Response
 from sim.partners.stripe import Stripe
 
 START = Instant(1_712_000_000_000)
-GIVEN = {
-    "business_type": "company",
-    "business_profile.mcc": "5552",
-    "business_profile.url": "https://housing.example",
-    "company.name": "Fjord Housing",
-    "company.tax_id": "NO1",
-    "company.address.line1": "Road 1",
-    "company.phone": "+4712345678",
-    "external_account": "DE89370400440532013000",
-    "tos_acceptance.date": "1",
-    "company.directors_provided": "true",
-    "company.owners_provided": "true",
-    "representative.first_name": "Kari",
-    "representative.last_name": "Clerk",
-    "representative.dob": "1980-01-01",
-    "representative.email": "kari@housing.example",
-    "representative.relationship.title": "clerk",
-}
-"""All that the form asks of a company."""
 
 
 class Desk:
@@ -98,7 +79,9 @@ class Desk:
 
 
 class StripeDesk(Desk):
-    """A desk at the Stripe fake, with accounts that are ready to take money."""
+    """A desk at the Stripe fake, with accounts that are ready to take money once they gave what the `form` asks."""
+
+    form: dict[str, str]
 
     def __init__(self, *faults: Any, takes: Any = None, **options: Any) -> None:
         super().__init__(Stripe(7, **options), *faults, takes=takes)
@@ -115,7 +98,7 @@ class StripeDesk(Desk):
 
     def ready(self) -> str:
         account = self.account()
-        self.act("submit", form=self.open_form(account), fields=GIVEN)
+        self.act("submit", form=self.open_form(account), fields=self.form)
         self.wait(5 * MINUTE)
         assert self.ask("accounts.retrieve", id=account).body["charges_enabled"]
         return account
@@ -131,10 +114,6 @@ def desk() -> type[Desk]:
 
 
 @pytest.fixture(scope="session")
-def stripe_desk() -> type[StripeDesk]:
+def stripe_desk(given_fields: dict[str, str]) -> type[StripeDesk]:
+    StripeDesk.form = given_fields
     return StripeDesk
-
-
-@pytest.fixture(scope="session")
-def given_fields() -> dict[str, str]:
-    return dict(GIVEN)
