@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reference_csms import records
+from reference_csms import exports, records
 from reference_csms.authorization import Access
 from reference_csms.billing.ledger import Ledger
 from reference_csms.billing.run import BillingRun, Outbox
@@ -109,7 +109,17 @@ class ReferenceCsms:
         corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
         hand_over = HandOver(store, sessions, closed)
         self._operations = Operations(
-            self._stage, self._stations, sessions, access, provisioner, hand_over, corrections, installed, parts, money
+            self._stage,
+            self._stations,
+            sessions,
+            access,
+            provisioner,
+            hand_over,
+            corrections,
+            installed,
+            parts,
+            {"users": lambda now: exports.users(store), "prices": lambda now: exports.prices(store, catalogue, now)},
+            money,
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)

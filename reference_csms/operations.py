@@ -31,6 +31,8 @@ Args = Mapping[str, Any]
 _OPEN_TRANSACTIONS = "open-transactions"
 _LEFT_OVERS = "left-overs"
 _PREPAID = "prepaid"
+_INVOICES = "invoices"
+_STATION_EXPORTS = (_OPEN_TRANSACTIONS, _LEFT_OVERS, "station")
 
 
 class _No(Exception):
@@ -55,6 +57,7 @@ class Operations:
         corrections: Corrections,
         installed: Installed,
         parts: Parts,
+        exports: Mapping[str, Callable[[Instant], list[Row]]],
         money: Money | None = None,
     ) -> None:
         self._stage = stage
@@ -66,6 +69,7 @@ class Operations:
         self._corrections = corrections
         self._installed = installed
         self._parts = parts
+        self._exports = exports
         self._money = money
         self._kinds: dict[str, Callable[[Args, str, Instant], Outcome | None]] = {
             "call": self._call,
@@ -186,14 +190,19 @@ class Operations:
         what = str(args["what"])
         if self._money is not None and what == _PREPAID:
             return Answered({"rows": self._money.prepaid(args)})
+        if self._money is not None and what == _INVOICES:
+            return Answered({"rows": self._money.invoices(str(args["customer"]))})
+        if what in self._exports:
+            return Answered({"rows": self._exports[what](now)})
+        if what not in _STATION_EXPORTS:
+            allowed = ", ".join((*_STATION_EXPORTS, *self._exports, _PREPAID, _INVOICES))
+            raise _No("bad-input", f"export knows {allowed}, not {what!r}")
         state = self._state(args)
         if what == _OPEN_TRANSACTIONS:
             return Answered({"rows": self._hand_over.export(state.station, now)})
         if what == _LEFT_OVERS:
             return Answered({"rows": self._installed.export(state.station, now)})
-        if what == "station":
-            return Answered(self._snapshot(state))
-        raise _No("bad-input", f"export knows {_OPEN_TRANSACTIONS}, {_LEFT_OVERS} and station, not {what!r}")
+        return Answered(self._snapshot(state))
 
     def _snapshot(self, state: StationState) -> Row:
         return {

@@ -31,6 +31,11 @@ class Operation(Struct, frozen=True):
     connector), "import" / "export" (what, rows), "accept-station", "hold-station", "close-station", "webhook" (partner,
     payload, signature), and for the money "end-contract" (contract, end), "run-billing" (kind, owner or seller, until),
     "refund" (claim, amount), "cancel-invoice" (number).
+
+    Exports besides those of a station (what, station) answer `{"rows": [...]}`: `users` {token, status, group, customer,
+    sites}, `prices` {site, tariff_id, version} in force now, `prepaid` (contract, or none for all) and `invoices`
+    (customer) {number, kind, seller, customer, currency, gross, issued_at, due_at, account, reference, state, open}, money
+    in minor units. Group, sites, tariff_id and version may be None.
     """
 
     kind: str
