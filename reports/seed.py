@@ -191,7 +191,9 @@ def _quarantined_value(evidence: Evidence) -> Iterable[tuple[str, str, int, int]
     for row in evidence.rows(sql):
         wh, gross, _ = sums.get(str(row["site"]), (0, 0, ""))
         sums[str(row["site"])] = (wh + int(row["energy_wh"] or 0), gross + int(row["gross"]), str(row["currency"]))
-    sql = "SELECT site, energy_wh, stopped_at FROM books_sessions WHERE state = 'quarantined' AND stopped_at IS NOT NULL"
+    sql = (
+        "SELECT site, energy_wh, stopped_at FROM books_sessions WHERE state = 'quarantined' AND stopped_at IS NOT NULL"
+    )
     for row in evidence.rows(sql):
         wh, gross, currency = sums.get(str(row["site"]), (0, 0, ""))
         if wh:

@@ -149,9 +149,7 @@ def _handed(run: Run, transaction: Row) -> list[Row]:
     """The same transaction where it was given away: same number, same station."""
     if not transaction:
         return []
-    same = run.where(
-        "books_transactions", transaction_id=transaction["transaction_id"], station=transaction["station"]
-    )
+    same = run.where("books_transactions", transaction_id=transaction["transaction_id"], station=transaction["station"])
     return [one for one in same if one["state"] == HANDED_OVER and one["backend"] != transaction["backend"]]
 
 
