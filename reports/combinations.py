@@ -68,7 +68,7 @@ def _occurred(evidence: Evidence) -> dict[Combination, First]:
 
 
 def _sweep(walk: _Timeline, states: _Timeline, faults: Sequence[tuple[int, int, str]]) -> dict[Combination, int]:
-    """What held together at one connector, with the first instant. Whatever changes, changes at one of these instants."""
+    """What held together at one connector, with the first instant: at each change, and from there to the next one."""
     edges = {at for at, _ in (*walk, *states)}
     edges |= {at for begin, until, _ in faults for at in (begin, until)}
     walked, stated = [at for at, _ in walk], [at for at, _ in states]
@@ -76,11 +76,15 @@ def _sweep(walk: _Timeline, states: _Timeline, faults: Sequence[tuple[int, int, 
     for at in sorted(edges):
         if at < stated[0]:
             continue
-        kinds = [kind for begin, until, kind in faults if begin <= at < until or begin == at] or [NONE]
-        for move in _held(walk, walked, at):
-            for state in _held(states, stated, at):
-                for kind in kinds:
+        there, here = _held(walk, walked, at), _held(states, stated, at)
+        lasting = [kind for begin, until, kind in faults if begin <= at < until] or [NONE]
+        now = [kind for begin, until, kind in faults if begin <= at < until or begin == at] or [NONE]
+        for move in there:
+            for state in here:
+                for kind in now:
                     seen.setdefault((move, state, kind), at)
+        for kind in lasting:
+            seen.setdefault((there[-1], here[-1], kind), at)
     return seen
 
 
