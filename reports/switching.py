@@ -46,13 +46,16 @@ class _Use(Struct):
 
 
 def hours_of(evidence: Evidence, site: str, zone: str, window: Mapping[str, Any]) -> list[Hour]:
-    """Every hour of the window of a site. `window`: start, deadline and drain_timeout in ms, as in the plan's move."""
+    """Every hour of the window of a site in which a switch can begin and still end before the deadline.
+
+    `window`: start, deadline and drain_timeout in ms, as in the plan's move.
+    """
     stations = [str(row["station"]) for row in evidence.plan("stations", []) if row["site"] == site]
     use = _use(evidence, site)
     away, patience = away_ms(evidence, site), int(window["drain_timeout"])
     sums: dict[int, list[int]] = {}
     for midnight in _days(evidence, zone, int(window["start"])):
-        for at in _moments(midnight, zone, int(window["start"]), int(window["deadline"])):
+        for at in _moments(midnight, zone, int(window["start"]), int(window["deadline"]) - patience - away):
             total = sums.setdefault(clock.to_datetime(Instant(at), clock.zone(zone)).hour, [0, 0, 0])
             for station in stations:
                 total[0] += 1
@@ -107,10 +110,9 @@ def _midnight(at: int, zone: str) -> int:
 
 
 def _moments(midnight: int, zone: str, start: int, deadline: int) -> Iterable[int]:
-    """Every ten minutes of a day between the wall clock times of the window."""
+    """Every ten minutes of a day between the wall clock times of the window, its first one in any case."""
     begin = start - _midnight(start, zone)
-    end = deadline - _midnight(deadline, zone)
-    yield from range(midnight + begin, midnight + (end if end > begin else DAY), STEP)
+    yield from range(midnight + begin, midnight + max(begin + 1, begin + deadline - start), STEP)
 
 
 def _use(evidence: Evidence, site: str) -> dict[str, _Use]:
