@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from sim.evidence.reader import Evidence
 from sim.evidence.schema import all_tables
 from sim.evidence.store import open_evidence
 from sim.evidence.verdict import CheckResult, Verdict
@@ -64,6 +65,19 @@ class Run:
             columns = ", ".join(f'"{column}"' for column in all_tables()[name])
             self._tables[name] = self._evidence.rows(f'SELECT {columns} FROM "{name}" ORDER BY rowid')
         return self._tables[name]
+
+    def where(self, name: str, **wanted: int | str | None) -> list[Row]:
+        """The rows of a table whose columns have these values, in the order of writing; for tables too long to walk."""
+        if name in self._tables:
+            return [row for row in self._tables[name] if all(row[key] == value for key, value in wanted.items())]
+        columns = ", ".join(f'"{column}"' for column in all_tables()[name])
+        fits = " AND ".join(f'"{key}" IS ?' for key in wanted) or "1"
+        return self.evidence.rows(f'SELECT {columns} FROM "{name}" WHERE {fits} ORDER BY rowid', *wanted.values())
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence itself, for what is worked out from all of it."""
+        return self._evidence
 
     def count(self, name: str, where: str = "1") -> int:
         """How many rows a table has that fit a condition of ours (never of a user's)."""

@@ -1,6 +1,7 @@
-"""One session followed from the joule to the bill: meter, wire, books, each step with its proof.
+"""A session followed from the joule to the bill: meter, wire, books, each step with its proof.
 
-Chooses the session that shows most; follows ids and never guesses: a step whose rows are missing is left out.
+For the report it chooses the session that shows most, for `chargerig trace` it follows any; it follows ids and never
+guesses: a step whose rows are missing is left out. What became of the money is followed in `reports.money_walk`.
 """
 
 from __future__ import annotations
@@ -24,15 +25,22 @@ _MARKS = {
     "W": "the station withholds power",
     "w": "power is offered again",
 }
+HANDED_OVER = "handed-over"
 _SHOWN = ("Authorize", "RemoteStartTransaction", "StartTransaction", "StopTransaction", "RemoteStopTransaction")
 
 
 class Walk(Struct, frozen=True):
-    """Everything about one session. Rows as in the evidence; `calls` and `readings` are ready to be shown."""
+    """Everything about one session. Rows as in the evidence; `calls` and `readings` are ready to be shown.
+
+    `transaction` and `session` are those of the books that ended it, `handed` the transactions that were given away
+    before. What no book or meter knows is empty.
+    """
 
     truth: Row
     visit: Row
     transaction: Row
+    handed: list[Row]
+    session: Row
     cdr: Row
     rated: Row
     bill: Row
@@ -41,6 +49,7 @@ class Walk(Struct, frozen=True):
     calls: list[Row]
     meter_values: int
     records: list[Row]
+    quarantine: list[Row]
     journal: Row
     bill_file: str
     why: str
@@ -59,7 +68,7 @@ def walk(run: Run) -> Walk | None:
         score = _score(run, truth, transaction, bill)
         if best is None or score > best[0]:
             best = (score, truth, transaction)
-    return _follow(run, best[1], best[2], bills[best[2]["backend"], best[2]["session_id"]]) if best else None
+    return follow(run, best[1], best[2]) if best else None
 
 
 def _score(run: Run, truth: Row, transaction: Row, bill: Row) -> int:
@@ -69,37 +78,99 @@ def _score(run: Run, truth: Row, transaction: Row, bill: Row) -> int:
     return 4 * moved + 2 * ("T" in marks) + 2 * ("S" in marks) + len(lines)
 
 
-def _follow(run: Run, truth: Row, transaction: Row, bill: Row) -> Walk:
-    backend = bill["backend"]
-    visit = next((row for row in run.table("truth_visits") if row["visit_id"] == truth["visit_id"]), {})
-    rated = _one(run, "books_rated", backend, "rated_id", bill["rated_id"])
-    records = [
-        r for r in run.table("books_records") if (r["backend"], r["session_id"]) == (backend, bill["session_id"])
-    ]
-    records.sort(key=_time_of)
-    journal = [r for r in run.table("books_journal") if (r["backend"], r["seq"]) == (backend, bill["journal_seq"])]
+def of_truth(run: Run, truth: Row) -> Walk:
+    """The walk of a true session, whatever the books know of it."""
+    known = run.where(
+        "books_transactions",
+        station=truth["station"],
+        connector=truth["connector"],
+        meter_start=truth["register_start"],
+    )
+    return follow(run, truth, next((one for one in known if one["state"] != HANDED_OVER), known[-1] if known else {}))
+
+
+def of_books(run: Run, transaction: Row) -> Walk:
+    """The walk of a transaction of some books, whatever the meters know of it; handed on to where it ended."""
+    truths = run.where(
+        "truth_sessions",
+        station=transaction["station"],
+        connector=transaction["connector"],
+        register_start=transaction["meter_start"],
+    )
+    return of_truth(run, truths[0]) if truths else follow(run, {}, transaction)
+
+
+def follow(run: Run, truth: Row, transaction: Row) -> Walk:
+    """Everything about one session, from its true row and its transaction; either may be empty, not both."""
+    backend, session_id = transaction.get("backend"), transaction.get("session_id")
+    mine = {"backend": backend, "session_id": session_id}
+    known = bool(transaction) and session_id is not None
+    session = (run.where("books_sessions", **mine) or [{}])[0] if known else {}
+    bill = (run.where("books_bills", **mine) or [{}])[0] if known else {}
+    cdr_id = bill.get("cdr_id") or session.get("cdr_id")
+    cdr = _one(run, "books_cdrs", str(backend), "cdr_id", cdr_id) if cdr_id else {}
+    rated = _rated(run, bill, cdr)
+    journal = run.where("books_journal", backend=backend, seq=bill["journal_seq"]) if bill else []
     calls, meter_values = _calls(run, truth, transaction)
-    file = bill_file(bill)
+    file = bill_file(bill) if bill else ""
+    visits = run.where("truth_visits", visit_id=truth["visit_id"]) if truth else []
     return Walk(
         truth=truth,
-        visit=visit,
+        visit=visits[0] if visits else {},
         transaction=transaction,
-        cdr=_one(run, "books_cdrs", backend, "cdr_id", bill["cdr_id"]),
+        handed=_handed(run, transaction),
+        session=session,
+        cdr=cdr,
         rated=rated,
         bill=bill,
-        lines=lines_of(rated),
-        readings=_readings(truth),
+        lines=lines_of(rated) if rated else [],
+        readings=_readings(truth) if truth else [],
         calls=calls,
         meter_values=meter_values,
-        records=records,
+        records=sorted(run.where("books_records", **mine), key=_time_of) if known else [],
+        quarantine=_quarantine(run, truth, transaction),
         journal=journal[0] if journal else {},
-        bill_file=file if (run.folder / file).is_file() else "",
-        why=_why(truth, transaction),
+        bill_file=file if file and (run.folder / file).is_file() else "",
+        why=_why(truth, transaction) if truth else "",
     )
 
 
+def _rated(run: Run, bill: Row, cdr: Row) -> Row:
+    """What the bill says, or the effective rating where there is no bill, as for a session that is free."""
+    if bill:
+        return _one(run, "books_rated", bill["backend"], "rated_id", bill["rated_id"])
+    if not cdr:
+        return {}
+    found = run.where("books_rated", backend=cdr["backend"], cdr_id=cdr["cdr_id"])
+    return next((row for row in reversed(found) if row["effective"]), {})
+
+
+def _handed(run: Run, transaction: Row) -> list[Row]:
+    """The same transaction where it was given away: same number, same station."""
+    if not transaction:
+        return []
+    same = run.where("books_transactions", transaction_id=transaction["transaction_id"], station=transaction["station"])
+    return [one for one in same if one["state"] == HANDED_OVER and one["backend"] != transaction["backend"]]
+
+
+def _quarantine(run: Run, truth: Row, transaction: Row) -> list[Row]:
+    """Entries that name this session or transaction, or hold an end with just this register of this station."""
+    station = (truth or transaction)["station"]
+    stop = truth.get("register_stop", transaction.get("meter_stop"))
+    found = []
+    for row in run.where("books_quarantine", station=station):
+        named = row["session_id"] and (row["backend"], row["session_id"]) == (
+            transaction.get("backend"),
+            transaction.get("session_id"),
+        )
+        same_end = stop is not None and _json(row["evidence"]).get("meter_stop") == stop
+        if named or (same_end and not row["session_id"]):
+            found.append(row)
+    return found
+
+
 def _one(run: Run, table: str, backend: str, key: str, value: Any) -> Row:
-    return next((row for row in run.table(table) if row["backend"] == backend and row[key] == value), {})
+    return (run.where(table, **{"backend": backend, key: value}) or [{}])[0]
 
 
 def _time_of(record: Row) -> str:
@@ -131,32 +202,43 @@ def _readings(truth: Row) -> list[Row]:
 
 def _calls(run: Run, truth: Row, transaction: Row) -> tuple[list[Row], int]:
     """The calls of this session in order, and how many MeterValues there were besides."""
-    begin, end = int(truth["started_at"]) - 2 * MINUTE, int(truth["stopped_at"]) + 2 * 60 * MINUTE
+    begin, end = _when(truth or transaction)
     shown: list[Row] = []
     meter_values = 0
-    for row in run.table("wire_calls"):
-        if row["station"] != truth["station"] or not begin <= int(row["sent_at"]) <= end:
+    for row in run.where("wire_calls", station=(truth or transaction)["station"]):
+        if not begin - 2 * MINUTE <= int(row["sent_at"]) <= end + 2 * 60 * MINUTE:
             continue
         if row["action"] in _SHOWN and _concerns(row, truth, transaction):
             shown.append(row)
-        elif row["action"] == "MeterValues" and _payload(row).get("transactionId") == transaction["transaction_id"]:
-            meter_values += 1
+        elif row["action"] == "MeterValues" and transaction:
+            meter_values += _json(row["payload"]).get("transactionId") == transaction["transaction_id"]
     return shown, meter_values
 
 
+def _when(row: Row) -> tuple[int, int]:
+    """Begin and end of a session, true or booked; without an end, its begin."""
+    begin = int(row["started_at"] or 0)
+    return begin, begin if row["stopped_at"] is None else int(row["stopped_at"])
+
+
 def _concerns(row: Row, truth: Row, transaction: Row) -> bool:
-    payload = _payload(row)
+    payload, number = _json(row["payload"]), transaction.get("transaction_id")
+    connector = truth.get("connector", transaction.get("connector"))
     if row["action"] == "StartTransaction":
-        return (payload.get("connectorId"), payload.get("meterStart")) == (truth["connector"], truth["register_start"])
+        register = truth.get("register_start", transaction.get("meter_start"))
+        return (payload.get("connectorId"), payload.get("meterStart")) == (connector, register)
     if row["action"] in ("StopTransaction", "RemoteStopTransaction"):
-        return bool(payload.get("transactionId") == transaction["transaction_id"])
-    early = int(row["sent_at"]) <= int(truth["started_at"]) + MINUTE
-    return early and payload.get("idTag") == transaction["id_tag"]
+        same_end = bool(truth) and payload.get("meterStop") == truth["register_stop"] is not None
+        return (number is not None and payload.get("transactionId") == number) or same_end
+    begun = _when(truth or transaction)[0]
+    tag = transaction.get("id_tag") or truth.get("token")
+    return begun - 2 * MINUTE <= int(row["sent_at"]) <= begun + MINUTE and payload.get("idTag") == tag
 
 
-def _payload(row: Row) -> dict[str, Any]:
+def _json(text: Any) -> dict[str, Any]:
+    """A JSON object of a row; empty if it is none."""
     try:
-        payload = json.loads(row["payload"] or "{}")
+        payload = json.loads(text or "{}")
     except ValueError:
         return {}
     return payload if isinstance(payload, dict) else {}

@@ -24,10 +24,11 @@ from reports.run import Run
 from reports.summary import summary
 from scenarios import catalogue, cli_screen
 from scenarios.cli_doors import Doors
-from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Done, Wish, run_one, worst
-from scenarios.load import load_scenario, unknown, with_sessions
-from scenarios.model import Scenario, plain
-from scenarios.runfolder import open_run
+from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Wish, known_checks, run_one, wanted_scenario, worst
+from scenarios.cli_trace import traces
+from scenarios.load import load_scenario, unknown
+from scenarios.model import plain
+from scenarios.runfolder import newest_run, open_run
 from scenarios.stopping import Stopped, quiet, stopping
 from sim.errors import BadInput, TargetFailed
 
@@ -137,8 +138,8 @@ def run(
     chargerig run first-day --sessions mine.csv --zone Europe/London
     """
     with _guarded(as_json):
-        days = [_scenario(name, sessions, zone) for name in scenario]
-        forgiven = _known_checks(allow_unknown or [])
+        days = [wanted_scenario(name, sessions, zone) for name in scenario]
+        forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         done = []
         for day in days:
@@ -150,44 +151,13 @@ def run(
                 _show(done[-1].folder)
         code = worst([one.code for one in done])
         if as_json:
-            _print_json({"runs": [_as_data(one) for one in done], "exit_code": code})
+            _print_json({"runs": [one.as_data() for one in done], "exit_code": code})
         raise typer.Exit(code)
-
-
-def _scenario(name: str, sessions: str | None, zone: str | None) -> Scenario:
-    day = load_scenario(name)
-    if sessions is not None:
-        return with_sessions(day, sessions, zone)
-    if zone is not None:
-        raise BadInput("command line", "--zone", "is the zone of a session file, and none is given", "--sessions FILE")
-    return day
-
-
-def _known_checks(names: list[str]) -> tuple[str, ...]:
-    known = catalogue.checks()
-    for name in names:
-        if name not in known:
-            raise BadInput("command line", "--allow-unknown", unknown("check", name, known), known)
-    return tuple(names)
 
 
 def _show(folder: Path) -> None:
     with Run(folder) as one:
         cli_screen.verdicts(summary(one), folder)
-
-
-def _as_data(done: Done) -> dict[str, Any]:
-    return {
-        "scenario": done.scenario,
-        "seed": done.seed,
-        "digest": done.digest,
-        "verdict": done.verdict.value,
-        "exit_code": done.code,
-        "folder": str(done.folder),
-        "counts": done.counts,
-        "timings": done.timings,
-        "checks": [msgspec.to_builtins(result) for result in done.results],
-    }
 
 
 _LISTS = {
@@ -265,6 +235,35 @@ def report(
             _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})
         else:
             _show(run_dir)
+
+
+@app.command()
+def trace(
+    run_dir: Annotated[
+        Path | None, typer.Argument(help="The folder of a finished run; the newest in reports/out if left out.")
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="A session: its id in the books or the truth, transaction or visit."),
+    ] = None,
+    station: Annotated[str | None, typer.Option(metavar="ID", help="The life of a station.")] = None,
+    invoice: Annotated[str | None, typer.Option(metavar="ID", help="The number of an invoice or a bill.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow one session, station or invoice of a run, from the joule to the payout.
+
+    \b
+    chargerig trace --session legacy-s-000001
+    chargerig trace reports/out/first-day-seed1-1a2b3c4d --station CA-489
+    """
+    with _guarded(as_json):
+        folder = newest_run() if run_dir is None else run_dir
+        open_run(folder)
+        told = traces(folder, session=session, station=station, invoice=invoice)
+        if as_json:
+            _print_json({"folder": str(folder), "traces": [one.data() for one in told]})
+        else:
+            typer.echo(f"{folder}\n\n" + "\n\n\n".join(one.text() for one in told))
 
 
 @app.command()

@@ -11,14 +11,18 @@ from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from reports.run import bill_file
+from scenarios import catalogue
 from scenarios.cli_doors import Doors
-from scenarios.load import sessions_path
+from scenarios.load import load_scenario, sessions_path, unknown, with_sessions
 from scenarios.model import Scenario, plain
 from scenarios.runfolder import RunFolder, write_manifest, write_verdicts
+from sim.errors import BadInput
 from sim.evidence.store import Evidence, open_evidence
 from sim.evidence.verdict import CheckResult, Verdict, overall
 
@@ -66,6 +70,39 @@ class Done(Struct, frozen=True):
     def code(self) -> int:
         """The exit code that this run asks for."""
         return {Verdict.PASS: OK, Verdict.FAIL: FINDING}.get(self.verdict, NOT_JUDGED)
+
+    def as_data(self) -> dict[str, Any]:
+        """The run as --json tells it."""
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "digest": self.digest,
+            "verdict": self.verdict.value,
+            "exit_code": self.code,
+            "folder": str(self.folder),
+            "counts": self.counts,
+            "timings": self.timings,
+            "checks": [msgspec.to_builtins(result) for result in self.results],
+        }
+
+
+def wanted_scenario(name: str, sessions: str | None = None, zone: str | None = None) -> Scenario:
+    """The scenario of this name or file, on another session file if one is given. Raises BadInput."""
+    day = load_scenario(name)
+    if sessions is not None:
+        return with_sessions(day, sessions, zone)
+    if zone is not None:
+        raise BadInput("command line", "--zone", "is the zone of a session file, and none is given", "--sessions FILE")
+    return day
+
+
+def known_checks(names: Sequence[str]) -> tuple[str, ...]:
+    """These names of checks. Raises BadInput for one that there is not."""
+    known = catalogue.checks()
+    for name in names:
+        if name not in known:
+            raise BadInput("command line", "--allow-unknown", unknown("check", name, known), known)
+    return tuple(names)
 
 
 def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) -> Done:

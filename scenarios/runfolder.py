@@ -122,6 +122,14 @@ def open_run(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def newest_run(base: Path = DEFAULT_BASE) -> Path:
+    """The folder of the run that was written last. Raises BadInput if there is none."""
+    folders = [one for one in base.iterdir() if read_manifest(one) is not None] if base.is_dir() else []
+    if not folders:
+        raise BadInput(base, None, "holds no run", "the folder of a run as an argument, or a run first")
+    return max(folders, key=lambda one: ((one / MANIFEST).stat().st_mtime_ns, one.name))
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write manifest.json; `format` marks the folder as ours."""
     _write_json(folder / MANIFEST, {"format": FORMAT, **manifest})

@@ -280,6 +280,23 @@ def _hours(scenario: Scenario, site: Site, wave: Wave) -> tuple[Instant, Instant
     return local_instant(wave.date, wave.start, zone_name), local_instant(wave.date, wave.deadline, zone_name)
 
 
+def _windows(scenario: Scenario, waves: Mapping[str, Wave]) -> dict[str, Row]:
+    """When each site moves and at what pace, ms; waves are counted from 1 in the order of the scenario."""
+    order = list(dict.fromkeys((wave.date, wave.sites) for wave in waves.values()))
+    order.sort(key=lambda one: one[0])
+    windows: dict[str, Row] = {}
+    for site, wave in waves.items():
+        start, deadline = _hours(scenario, scenario.sites_for([site])[site], wave)
+        windows[site] = {
+            "wave": order.index((wave.date, wave.sites)) + 1,
+            "start": start,
+            "deadline": deadline,
+            "pace": int(wave.pace),
+            "drain_timeout": int(wave.drain_timeout),
+        }
+    return windows
+
+
 def _strikes(blows: tuple[Blow, ...], plans: tuple[StationPlan, ...]) -> list[Strike]:
     """The faults that wait for a state of the move."""
     connectors = {plan.station: plan.connectors for plan in plans}
@@ -316,6 +333,7 @@ def _plan(
         move = {"site": next(iter(waves)), "sites": list(waves), "old": "legacy", "new": "new"}
         move["stations"] = [plan.station for plan in plans if plan.turn is not None]
         move["old_url"], move["new_url"] = (ENDPOINT.format(backend=name) for name in ("legacy", "new"))
+        move["windows"] = _windows(scenario, waves)
     return {
         "owners": provision["owners"],
         "sites": provision["sites"],

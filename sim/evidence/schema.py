@@ -246,7 +246,8 @@ PLAN_FIELDS: dict[str, tuple[str, ...]] = {
 # plan keys that hold one object instead of rows
 PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
     "budgets": ("refused_starts", "interrupted_charges", "connector_minutes_lost"),
-    "move": ("site", "stations", "old", "new"),
+    # windows: by site {wave, start, deadline, pace, drain_timeout}, in ms
+    "move": ("site", "stations", "old", "new", "windows"),
     "window": ("start", "end"),
     # the business half of the move, see scenarios.upgrade.plan; null where there is none
     "upgrade": (

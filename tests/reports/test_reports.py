@@ -231,3 +231,18 @@ def test_every_state_and_reason_has_its_words() -> None:
     states = [state for _, group in words.PHASES for state in group]
     assert sorted(states) == sorted(words.STATES)
     assert len(words.QUARANTINE) == 12
+
+
+def test_the_page_counts_the_combinations_that_occurred(make_run: Make) -> None:
+    """Connector states come from the wire: a run whose stations told none has nothing to count."""
+
+    def told(tables: dict[str, Any]) -> None:
+        begin = tables["wire_links"][0]["opened_at"]
+        payload = '{"connectorId":1,"status":"Available"}'
+        row = {"way": "up", "action": "StatusNotification", "payload": payload, "sent_at": begin}
+        tables["wire_calls"].append({**row, "station": "S-01", "backend": "legacy", "link": 0})
+
+    with Run(make_run()) as run:
+        assert "Distinct combinations" not in page(run)
+    with Run(make_run(change=told)) as run:
+        assert "Distinct combinations that occurred: 1" in re.sub("<[^>]*>", "", page(run))
