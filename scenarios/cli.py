@@ -24,28 +24,25 @@ from reports.run import Run
 from reports.summary import summary
 from scenarios import catalogue, cli_screen
 from scenarios.cli_doors import Doors
-from scenarios.cli_run import BAD_INPUT, FINDING, OK, OWN_FAILURE, Wish, known_checks, run_one, wanted_scenario, worst
+from scenarios.cli_run import (
+    BAD_INPUT,
+    FINDING,
+    OK,
+    OWN_FAILURE,
+    Wish,
+    known_checks,
+    run_one,
+    versions,
+    wanted_scenario,
+    worst,
+)
 from scenarios.cli_trace import traces
-from scenarios.load import load_scenario, unknown
+from scenarios.cli_usage import OneSentence
+from scenarios.load import load_scenario
 from scenarios.model import plain
 from scenarios.runfolder import newest_run, open_run
 from scenarios.stopping import Stopped, quiet, stopping
-from sim.errors import BadInput, TargetFailed
-
-app = typer.Typer(
-    name="chargerig",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Rehearse a charging back-end's day in virtual time, and follow every joule to the bill.\n\n"
-    "Virtual stations (OCPP 1.6, signed meter values) replay real charging sessions at two back-ends while a site "
-    "moves from one to the other. Afterwards checks read the evidence: was anything lost, billed twice or billed "
-    "wrongly?\n\n"
-    "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
-    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing "
-    "found but something could not be judged.",
-)
+from sim.errors import BadInput, TargetFailed, unknown
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
@@ -61,11 +58,7 @@ def _guarded(as_json: bool) -> Iterator[None]:
         with stopping():
             yield
     except BadInput as bad:
-        cli_screen.complain(str(bad))
-        if as_json:
-            keys = {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}
-            _print_json({"error": {"sentence": str(bad), **keys}, "exit_code": BAD_INPUT})
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(_say(bad, as_json)) from None
     except KeyboardInterrupt as stop:
         code = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
         how = "stopped by a signal" if isinstance(stop, Stopped) else "stopped by hand"
@@ -90,12 +83,59 @@ def _guarded(as_json: bool) -> Iterator[None]:
         raise typer.Exit(OWN_FAILURE) from None
 
 
+def _say(bad: BadInput, as_json: bool) -> int:
+    """Tell the user about a mistake of theirs; returns the exit code."""
+    cli_screen.complain(str(bad))
+    if as_json:
+        keys = {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}
+        _print_json({"error": {"sentence": str(bad), **keys}, "exit_code": BAD_INPUT})
+    return BAD_INPUT
+
+
+class _Root(OneSentence):
+    """The root of `chargerig`."""
+
+    said = staticmethod(_say)
+
+
 def _print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def _doors(context: typer.Context) -> Doors:
     return context.obj if isinstance(context.obj, Doors) else Doors()
+
+
+app = typer.Typer(
+    name="chargerig",
+    cls=_Root,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Rehearse a charging back-end's day in virtual time, and follow every joule to the bill.\n\n"
+    "Virtual stations (OCPP 1.6, signed meter values) replay real charging sessions at two back-ends while a site "
+    "moves from one to the other. Afterwards checks read the evidence: was anything lost, billed twice or billed "
+    "wrongly?\n\n"
+    "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
+    "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing "
+    "found but something could not be judged.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chargerig {versions()['chargerig']}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of no command; what the help says stands at the app."""
 
 
 @app.command()
@@ -180,7 +220,7 @@ def list_(
     """
     with _guarded(as_json):
         if what not in _LISTS:
-            raise BadInput("command line", "list", unknown("list", what, _LISTS), _LISTS)
+            raise BadInput("command line", "list", *unknown("list", what, _LISTS))
         rows = _LISTS[what]()
         if as_json:
             _print_json([{"name": name, "sentence": sentence} for name, sentence in rows.items()])
@@ -283,7 +323,7 @@ def mutants(
         known = catalogue.mutants()
         for one in name or []:
             if one not in known:
-                raise BadInput("command line", "NAME", unknown("mutant", one, known), known)
+                raise BadInput("command line", "NAME", *unknown("mutant", one, known, "`chargerig list mutants`"))
         doors = _doors(context)
         rows = []
         for one in name or known:

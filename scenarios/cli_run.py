@@ -101,7 +101,8 @@ def known_checks(names: Sequence[str]) -> tuple[str, ...]:
     known = catalogue.checks()
     for name in names:
         if name not in known:
-            raise BadInput("command line", "--allow-unknown", unknown("check", name, known), known)
+            where = "`chargerig list checks`"
+            raise BadInput("command line", "--allow-unknown", *unknown("check", name, known, where))
     return tuple(names)
 
 

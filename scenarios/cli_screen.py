@@ -108,11 +108,14 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def mutants(rows: Iterable[Any]) -> None:
-    """Which planted bugs were caught, and by what."""
-    table = _table("planted bug", "", "check named for it", "checks that found something", "note")
+    """Which planted bugs were caught, and by what: a line for each, and below it what the check named for it said."""
+    table = Table.grid(padding=(0, 2))
     for row in rows:
         word = "[green]caught[/]" if row.caught else "[bold red]escaped[/]"
-        table.add_row(escape(row.name), word, row.check, " ".join(row.failed), escape(row.note))
+        others = [check for check in row.failed if check != row.check]
+        besides = f"; {', '.join(others)} found something too" if others else ""
+        table.add_row(word, f"[bold]{escape(row.name)}[/]: {row.check} is named for it{besides}")
+        table.add_row("", f"[dim]{escape(row.note)}[/]")
     out().print(table)
 
 

@@ -7,12 +7,11 @@ judged in `scenarios.load_rules`.
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from scenarios import catalogue, load_rules
 from scenarios.load_text import parse_decimal, parse_local_time
 from scenarios.model import Claim, DecimalText, Duration, LocalTime, Scenario, Sessions, ZoneName
 from sim import clock
-from sim.errors import BadInput
+from sim.errors import BadInput, unknown
 
 _DESCRIBED: Mapping[Any, str] = {
     str: "a text in quotes",
@@ -46,9 +45,8 @@ def load_scenario(name: str) -> Scenario:
     known = catalogue.scenarios()
     name = catalogue.ALIASES.get(name, name)
     if name not in known:
-        raise BadInput(
-            "command line", "SCENARIO", unknown("scenario", name, known), [*known, "or the path of a .toml file"]
-        )
+        problem, allowed = unknown("scenario", name, known, "`chargerig list scenarios`", "the path of a .toml file")
+        raise BadInput("command line", "SCENARIO", problem, allowed)
     text = catalogue.scenario_file(name).read_text("utf-8")
     return make_scenario(_parse(text, f"{name}.toml"), f"{name}.toml")
 
@@ -81,12 +79,6 @@ def sessions_path(scenario: Scenario) -> Path:
     if not Path(name).is_file():
         raise BadInput(scenario.name, "sessions.file", f"there is no session file {name!r}", "the path of a CSV file")
     return Path(name)
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """`there is no scenario 'frist-day' (did you mean first-day?)`."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"there is no {what} {name!r}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _zone(name: str, file: str, place: str) -> ZoneName:
@@ -148,7 +140,8 @@ class _Reader:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         for key in value:
             if key not in fields:
-                raise self._bad(_join(place, key), unknown("key", key, fields) + " here", _keys(kind))
+                problem, allowed = unknown("key", key, fields)
+                raise self._bad(_join(place, key), f"{problem} here", f"the keys {allowed}")
         made: dict[str, Any] = {}
         for key, field in fields.items():
             if key in value:

@@ -15,7 +15,7 @@ from scenarios import catalogue, load_upgrade, load_waves, nemesis_move
 from scenarios.migration.states import LEGAL
 from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
-from sim.errors import BadInput
+from sim.errors import BadInput, unknown
 
 TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
 """Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
@@ -45,6 +45,14 @@ FROM_STATIONS = (
 """The actions of OCPP 1.6 that a station calls (1.6 §4; security white paper §4)."""
 
 
+_WHERE = {
+    "check": "`chargerig list checks`",
+    "kind of fault": "`chargerig list faults`",
+    "profile": "`chargerig list profiles`",
+    "check in checks.all_of named": "checks.all_of",
+}
+
+
 def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
     for rule in (_names, _day, _currencies, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
@@ -59,7 +67,7 @@ def _need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterab
 
 def _known(name: str, known: Iterable[str], file: str, place: str, what: str) -> None:
     names = list(known)
-    _need(name in names, file, place, f"there is no {what} {name!r}", names or f"nothing: there is no {what} at all")
+    _need(name in names, file, place, *unknown(what, name, names, _WHERE.get(what, "")))
 
 
 def _names(scenario: Scenario, file: str) -> None:
@@ -107,8 +115,7 @@ def _tariffs(scenario: Scenario, file: str) -> None:
         _need(tariff.idle_grace_s >= 0, file, f"{place}.idle_grace_s", "is negative", "0 or more")
         _bands(tariff, file, f"{place}.energy")
         for group, percent in tariff.group_discounts.items():
-            known = group in scenario.groups
-            _need(known, file, f"{place}.group_discounts", f"there is no group {group!r}", list(scenario.groups))
+            _known(group, scenario.groups, file, f"{place}.group_discounts", "group")
             _need(
                 percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100"
             )
@@ -139,7 +146,9 @@ def _versions(scenario: Scenario, file: str) -> None:
                 _need(same, file, f"{place}.{name}", problem, getattr(before, name))
             problem = f"the prices of {tariff.tariff_id} {tariff.version} change at other times of the day than before"
             same = [(b.from_, b.to) for b in tariff.energy] == [(b.from_, b.to) for b in before.energy]
-            _need(same, file, f"{place}.energy", problem, "the bands of the version before, at other prices")
+            bands = ", ".join(f"{hhmm(b.from_)}-{hhmm(b.to)}" for b in before.energy)
+            allowed = f"the bands of version {before.version} ({bands}), at any prices"
+            _need(same, file, f"{place}.energy", problem, allowed)
         last[tariff.tariff_id] = tariff
 
 
@@ -356,7 +365,13 @@ def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -
 
 def _checks(scenario: Scenario, file: str) -> None:
     known = catalogue.checks()
-    _need(bool(scenario.checks.all_of), file, "checks.all_of", "nothing is checked", list(known))
+    _need(
+        bool(scenario.checks.all_of),
+        file,
+        "checks.all_of",
+        "nothing is checked",
+        "names of checks, see `chargerig list checks`",
+    )
     for number, name in enumerate(scenario.checks.all_of):
         _known(name, known, file, f"checks.all_of[{number}]", "check")
     for number, claim in enumerate(scenario.claims):

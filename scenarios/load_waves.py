@@ -10,7 +10,7 @@ import datetime
 from scenarios import working_days
 from scenarios.model import Scenario, Wave, duration_text, hhmm
 from sim.clock import DAY
-from sim.errors import BadInput
+from sim.errors import BadInput, unknown
 
 LONGEST = 31 * DAY
 
@@ -26,7 +26,7 @@ def judge(scenario: Scenario, file: str) -> None:
             raise BadInput(file, f"{place}.sites", "nothing moves in it", "at least one site")
         for site in wave.sites:
             if site not in scenario.sites:
-                raise BadInput(file, f"{place}.sites", f"there is no site {site!r}", scenario.sites)
+                raise BadInput(file, f"{place}.sites", *unknown("site", site, scenario.sites))
             if scenario.sites[site].backend == "new":
                 problem = f"{site} is at the new back-end already"
                 raise BadInput(file, f"{place}.sites", problem, "a site at 'legacy' or 'move'")

@@ -28,7 +28,10 @@ from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
 from scenarios.upgrade.casting import money_options, provision_of
+from scenarios.upgrade.desk import OPERATOR, Desk
+from scenarios.upgrade.owners import OwnerMachine, owner_name
 from scenarios.upgrade.partners import make_partners
+from scenarios.upgrade.parts import DeskParts
 from sim.backend import Factory, Setup, Unverifiable
 from sim.clock import Instant
 from sim.errors import BackEndRaised, BadInput, TargetFailed
@@ -66,12 +69,16 @@ def play(
     wire: Policy = "whole",
     progress: Progress | None = None,
     move: MoveParts | None = None,
+    desk: DeskParts | None = None,
 ) -> Played:
-    """Let the day happen and gather its evidence, in `folder` or in memory. `move` replaces decisions of the move."""
+    """Let the day happen and gather its evidence, in `folder` or in memory.
+
+    `move` replaces decisions of the migration tool, `desk` those of the operator's desk: there planted bugs go in.
+    """
     stage = set_stage(scenario, seed, sessions)
     recorder = WireRecorder(folder / "wire.jsonl.zst" if folder else None, salt=str(seed), policy=wire)
     try:
-        return _play(stage, target, recorder, folder, progress, move or MoveParts())
+        return _play(stage, target, recorder, folder, progress, move or MoveParts(), desk or DeskParts())
     finally:
         recorder.close()  # also where the day ends early: no file stays open
 
@@ -83,6 +90,7 @@ def _play(
     folder: Path | None,
     progress: Progress | None,
     move: MoveParts,
+    desk: DeskParts,
 ) -> Played:
     truth = TruthRecorder()
     overheard = Overheard(truth)
@@ -92,6 +100,10 @@ def _play(
     residents = _populate(world, stage, target, move)
     for name, partner in partners.items():
         world.add(name, partner)
+    if stage.upgrade is not None:
+        world.add(OPERATOR, Desk(stage.upgrade, desk, begins_at=stage.start))
+        for owner in stage.upgrade.owners:
+            world.add(owner_name(owner.owner), OwnerMachine(owner, stage.upgrade, begins_at=stage.start))
     Nemesis(world, stage.blows, truth.note)
     MoveNemesis(world, stage.strikes, overheard)
 
@@ -182,6 +194,7 @@ def judge(
     repeat: bool = True,
     checks: Sequence[str] | None = None,
     move: MoveParts | None = None,
+    desk: DeskParts | None = None,
 ) -> tuple[Played, list[CheckResult]]:
     """Play the day and judge it by the scenario's checks, or by `checks`.
 
@@ -195,7 +208,15 @@ def judge(
     second = Repeat(scenario, seed, sessions, target) if repeat and REPEATED in wanted else None
     try:
         played = play(
-            scenario, seed, sessions=sessions, target=target, folder=folder, wire=wire, progress=progress, move=move
+            scenario,
+            seed,
+            sessions=sessions,
+            target=target,
+            folder=folder,
+            wire=wire,
+            progress=progress,
+            move=move,
+            desk=desk,
         )
         if second is not None:
             digest = second.digest()

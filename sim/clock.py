@@ -97,14 +97,14 @@ def parse_duration(text: str) -> int:
     total, number = 0, ""
     rest = text.strip()
     if not rest:
-        raise ValueError("an empty duration (examples: 90s, 5m, 1h30m)")
+        raise ValueError('an empty text is no duration; allowed: a duration such as "90s", "5m" or "1h30m"')
     while rest:
         number = ""
         while rest and (rest[0].isdigit() or rest[0] == "."):
             number, rest = number + rest[0], rest[1:]
         unit = "ms" if rest.startswith("ms") else rest[:1]
         if not number or unit not in units or number.count(".") > 1 or number == ".":
-            raise ValueError(f"{text!r} is no duration (examples: 90s, 5m, 1h30m)")
+            raise ValueError(f'{text!r} is no duration; allowed: a duration such as "90s", "5m" or "1h30m"')
         total += round(float(number) * units[unit])
         rest = rest[len(unit) :]
     return total

@@ -6,7 +6,10 @@ loudly; what a peer sends over the wire never becomes an exception of this modul
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
+
+_MOST_NAMES = 12
 
 
 class BadInput(Exception):
@@ -58,6 +61,22 @@ class BackEndRaised(Exception):
 
 class TargetFailed(Exception):
     """A back-end that is not ours failed in the middle of a run: neither our own mistake nor a finding of a check."""
+
+
+def unknown(what: str, name: str, known: Iterable[str], see: str = "", more: str = "") -> tuple[str, str]:
+    """Problem and allowed of a name that there is not: the nearest one is suggested, the others follow in their order.
+
+    `see` says where all of them are to be found, and shortens a long list; `more` is what may stand there besides.
+    """
+    names = sorted(known)
+    lower = {one.lower(): one for one in reversed(names)}
+    near = difflib.get_close_matches(name.lower(), [*lower], n=1)
+    problem = f"there is no {what} {name!r}" + (f" (did you mean {lower[near[0]]}?)" if near else "")
+    allowed = ", ".join(names)
+    if see and len(names) > _MOST_NAMES:
+        allowed = f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more, see {see}"
+    allowed = allowed or f"nothing, because there is no {what} at all"
+    return problem, f"{allowed}, or {more}" if more else allowed
 
 
 def raised(error: BaseException) -> str:

@@ -51,12 +51,14 @@ def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
     except Exception as err:  # a bug that ends in a crash has not been found by a check
         return MutantRun(planted.name, planted.check, False, (), f"crashed: {type(err).__name__}: {err}")
     failed = tuple(result.check for result in results if result.verdict is Verdict.FAIL)
-    return MutantRun(planted.name, planted.check, planted.check in failed, failed, _note(planted, results))
+    return MutantRun(planted.name, planted.check, planted.check in failed, failed, what_it_said(planted, results))
 
 
-def _note(planted: Mutant, results: list[CheckResult]) -> str:
+def what_it_said(planted: Mutant, results: list[CheckResult]) -> str:
+    """How many findings the check named for a bug has, and the first of them."""
     for result in results:
         if result.check == planted.check and result.findings:
             first = result.findings[0]
-            return f"{len(result.findings)} findings, the first: {first.subject_kind} {first.subject}: {first.sentence}"
+            many = "1 finding" if len(result.findings) == 1 else f"{len(result.findings)} findings, the first"
+            return f"{many}: {first.subject_kind} {first.subject}: {first.sentence}"
     return "the check named for it found nothing"

@@ -199,6 +199,15 @@ def test_a_hand_on_the_keyboard_leaves_nothing(chargerig: Any, tmp_path: Path) -
         (("show", "nothing"), "there is no scenario 'nothing'"),
         (("report", "nowhere"), "nowhere: there is no such folder"),
         (("mutants", "no-such-bug"), "there is no mutant 'no-such-bug'"),
+        (("run", "first-day", "--seed", "-1"), "--seed: '-1' is not usable here; allowed: a whole number, 0 or more."),
+        (("run", "first-day", "--seed=x"), "--seed: 'x' is not usable here; allowed: a whole number, 0 or more."),
+        (("bench", "day", "--stations", "0"), "--stations: '0' is not usable here; allowed: a whole number, 1 or more"),
+        (("run", "first-day", "--sead", "3"), "there is no option '--sead' (did you mean --seed?); allowed: --allow-"),
+        (("run", "first-day", "--jsn"), "(did you mean --json?)"),
+        (("run",), "SCENARIO...: is missing; allowed: names of scenarios"),
+        (("list", "checks", "twice"), "unexpected extra argument(s) (twice); allowed: what `chargerig list --help` sh"),
+        (("fly",), "COMMAND: there is no command 'fly'; allowed: bench, list, mutants, report, run, show."),
+        (("bench", "dya"), "there is no command 'dya' (did you mean day?)"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(
@@ -229,10 +238,20 @@ def test_a_foreign_folder_is_refused_before_anything_runs(chargerig: Any, tmp_pa
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-def test_usage_errors_are_bad_input_too(chargerig: Any) -> None:
-    assert chargerig(Rig(), "run").exit_code == 2
-    assert chargerig(Rig(), "run", "first-day", "--seed", "-1").exit_code == 2
-    assert chargerig(Rig(), "fly").exit_code == 2
+def test_an_option_without_its_value_is_bad_input(chargerig: Any) -> None:
+    result = chargerig(Rig(), "run", "first-day", "--json", "--seed")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "--seed: has no value behind it; allowed: --seed VALUE." in json.loads(result.stdout)["error"]["sentence"]
+
+
+def test_no_command_at_all_shows_the_help(chargerig: Any) -> None:
+    result = chargerig(Rig())
+    assert result.exit_code == 2 and "chargerig run first-day --seed 1" in result.output
+
+
+def test_the_version_can_be_asked(chargerig: Any) -> None:
+    result = chargerig(Rig(), "--version")
+    assert (result.exit_code, result.stdout.split()[0]) == (0, "chargerig")
 
 
 @pytest.mark.parametrize("what", ["scenarios", "checks", "faults", "profiles", "mutants"])
@@ -266,6 +285,13 @@ def test_mutants_count_who_was_caught(chargerig: Any) -> None:
     assert (data["planted"], data["caught"]) == (len(catalogue.mutants()), len(catalogue.mutants()) - 1)
     one = chargerig(Rig(), "mutants", "signature-not-checked")
     assert one.exit_code == 0 and "1 of 1 planted bugs caught" in one.stdout
+
+
+def test_planted_bugs_stay_readable_at_80_columns(chargerig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = max(catalogue.mutants(), key=len)
+    lines = chargerig(Rig(), "mutants", name).stdout.splitlines()
+    assert lines[0].startswith(f"caught  {name}: INV-03") and lines[1].strip() == "note"
 
 
 def test_bench_prints_figures(chargerig: Any) -> None:

@@ -82,6 +82,12 @@ def test_unknown_sites_go_round_the_default_owners() -> None:
     assert scenario.tariff_of(sites["east"]).tariff_id == scenario.owners[scenario.default_owners[0]].tariff
 
 
+def test_the_format_of_a_duration_is_told_once() -> None:
+    for text in ("soon", "", "5 minutes"):
+        bad = refused(lambda d, text=text: d["day"].update(settle=text))
+        assert str(bad).count("90s") == 1 and bad.allowed.startswith("a duration")
+
+
 def test_the_largest_legacy_site_moves_where_the_named_one_is_missing() -> None:
     scenario = load_scenario("first-day")
     assert scenario.moving_site({"campus-4": 2, "east": 9}) == "campus-4"
@@ -95,7 +101,7 @@ def test_baits_can_be_taken_out_of_a_day() -> None:
 
 
 MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
-    (lambda d: d.update(colour="red"), "colour", "the keys name, title"),
+    (lambda d: d.update(colour="red"), "colour", "the keys app, budgets, checks"),
     (lambda d: d["fleet"].update(hartbeat_s=3), "fleet.hartbeat_s", "did you mean heartbeat_s"),
     (lambda d: d["day"].pop("date"), "day.date", "2019-06-12"),
     (lambda d: d["day"].update(date="12 June"), "day.date", "a date without quotes"),
@@ -151,7 +157,11 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
         "before the day",
     ),
     (lambda d: d["tariff"][1].update(vat_percent="24"), "tariff[1].vat_percent", "25"),
-    (lambda d: d["tariff"][1].update(energy=BANDS), "tariff[1].energy", "the bands of the version before"),
+    (
+        lambda d: d["tariff"][1].update(energy=BANDS),
+        "tariff[1].energy",
+        "the bands of version 3 (06:00-22:00, 22:00-06:00)",
+    ),
     (lambda d: d["fault"][2].update(on="StopTransactions"), "fault[2].on", "StopTransaction"),
     (lambda d: d["fault"][2].update(on="RemoteStartTransaction"), "fault[2].on", "Heartbeat"),
     (lambda d: d["move"].update(deadline="08:00"), "move.deadline", "after move.start"),
@@ -177,7 +187,7 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str, str]] = [
     (lambda d: d["fault"][1].update(id="stall"), "fault", "one fault for each id"),
     (lambda d: d["budgets"].update(refused_starts=-1), "budgets.refused_starts", "0 or more"),
     (lambda d: d["checks"].update(all_of=["INV-1"]), "checks.all_of[0]", "INV-01"),
-    (lambda d: d["checks"].update(all_of=[]), "checks.all_of", "INV-01"),
+    (lambda d: d["checks"].update(all_of=[]), "checks.all_of", "chargerig list checks"),
     (lambda d: d.update(claims=[]), "claims", "at least one"),
     (lambda d: d.update(claims="all is well"), "claims", "a list of sentences"),
     (lambda d: d["claims"][0].update(checks=["T99"]), "claims[0].checks", "INV-01"),

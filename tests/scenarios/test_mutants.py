@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scenarios.mutants.registry import all_mutants, mutant
-from scenarios.mutants.run import run_mutant, run_without_baits
+from scenarios.mutants.run import run_mutant, run_without_baits, what_it_said
 from sim.errors import BadInput
+from sim.evidence.verdict import CheckResult, Finding, Verdict
 
 NAMES = [one.name for one in all_mutants()]
 FIRST = (
@@ -54,6 +55,18 @@ def test_without_its_baits_the_bug_gets_through(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in BAITED])
 def test_the_bug_is_caught_whatever_the_seed(name: str, seed: int) -> None:
     assert run_mutant(name, seed).caught
+
+
+def test_one_finding_is_one_and_several_are_counted() -> None:
+    planted = all_mutants()[0]
+
+    def said(count: int) -> str:
+        findings = tuple(Finding(planted.check, "session", f"s{n}", "wrong") for n in range(count))
+        return what_it_said(planted, [CheckResult(planted.check, Verdict.FAIL, "holds", 7, findings)])
+
+    assert said(1) == "1 finding: session s0: wrong"
+    assert said(2) == "2 findings, the first: session s0: wrong"
+    assert said(0) == "the check named for it found nothing"
 
 
 def test_an_unknown_mutant_is_bad_input_and_says_which_there_are() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.errors import BadInput
+from sim.errors import BadInput, unknown
 
 
 def test_the_sentence_names_file_place_problem_and_what_is_allowed() -> None:
@@ -23,3 +23,20 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_it_is_one_line_whatever_the_parts_hold() -> None:
     assert "\n" not in str(BadInput("a\nb", "c", "first\nsecond", "x\ny"))
+
+
+def test_an_unknown_name_comes_with_the_nearest_and_the_others_in_their_order() -> None:
+    assert unknown("check", "inv-2", ["L01", "INV-02"]) == (
+        "there is no check 'inv-2' (did you mean INV-02?)",
+        "INV-02, L01",
+    )
+    assert unknown("site", "x", ["b", "a"], more="a path")[1] == "a, b, or a path"
+    assert unknown("site", "x", [])[1] == "nothing, because there is no site at all"
+
+
+def test_many_names_are_cut_where_a_list_shows_them_all() -> None:
+    names = [f"n{number:02d}" for number in range(15)]
+    problem, allowed = unknown("name", "n99", names, "`list names`")
+    assert allowed == ", ".join(names[:12]) + " and 3 more, see `list names`"
+    assert unknown("name", "n99", names)[1] == ", ".join(names)
+    assert "did you mean" in problem
