@@ -64,6 +64,8 @@ def _sellers(scenario: Scenario, upgrade: Upgrade, file: str) -> None:
         place = f"sellers.{name}"
         _need(name not in scenario.owners, file, place, "an owner has this name", "a name of its own")
         _iban(seller.iban, file, f"{place}.iban")
+        for currency, iban in seller.ibans.items():
+            _iban(iban, file, f"{place}.ibans.{currency}")
         fits = seller.prefix.isascii() and seller.prefix.isalnum() and len(seller.prefix) <= _LONGEST_PREFIX
         allowed = f"1 to {_LONGEST_PREFIX} letters and digits"
         _need(fits, file, f"{place}.prefix", f"{seller.prefix!r} cannot begin a number", allowed)

@@ -61,7 +61,10 @@ class Onboarding(Part, frozen=True, kw_only=True):
 
 
 class Seller(Part, frozen=True, kw_only=True):
-    """A company of the operator: who sells subscriptions to owners. `vat` is the rate by the country of the owner."""
+    """A company of the operator: who sells subscriptions to owners. `vat` is the rate by the country of the owner.
+
+    `iban` takes what owners pay; `ibans` are its accounts in other currencies, for what partners settle.
+    """
 
     name: str
     address: str
@@ -72,6 +75,7 @@ class Seller(Part, frozen=True, kw_only=True):
     language: Language = "en"
     due_days: int = 14
     iban: str
+    ibans: dict[str, str] = {}
     terms: str
     vat: dict[str, DecimalText]
 

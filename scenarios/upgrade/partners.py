@@ -35,6 +35,8 @@ def make_partners(scenario: Scenario, seed: int, plan: UpgradePlan) -> dict[str,
     sellers = {old: plan.old_seller, new: plan.new_seller}
     currency = scenario.upgrade.currency if scenario.upgrade else "EUR"
     accounts = [BankAccount(iban, owner, currency) for iban, owner in sellers.items()]
+    foreign = scenario.sellers[plan.old_seller].ibans
+    accounts += [BankAccount(iban, plan.old_seller, name) for name, iban in foreign.items()]
     accounts += [BankAccount(one.iban, one.owner, one.currency) for one in plan.owners]
     register = {
         one.tax_id: {
@@ -50,7 +52,7 @@ def make_partners(scenario: Scenario, seed: int, plan: UpgradePlan) -> dict[str,
             register=register,
             iban=new,
         ),
-        Riverty(seed, merchant=plan.old_seller, iban=old, terms=Terms(pays=PAYS_IN_TIME)),
+        Riverty(seed, merchant=plan.old_seller, iban=old, ibans=foreign, terms=Terms(pays=PAYS_IN_TIME)),
         Bank(
             seed,
             accounts,

@@ -70,7 +70,8 @@ class _Invoice(Struct):
 
 
 class Riverty(Party):
-    """One merchant at Riverty. Settles to `iban` at the Machine `bank`, without an IBAN it keeps what it owes.
+    """One merchant at Riverty. Settles to `iban` at the Machine `bank`, without an IBAN it keeps what it owes; `ibans` are
+    accounts in other currencies.
 
     APIs: `checkout.authorize` (order_number, amount, currency, email), `captures.create` (order_number, invoice_number,
     amount), `refunds.create` (order_number, invoice_number, amount, credit_note_number), `voids.create` (order_number),
@@ -86,12 +87,14 @@ class Riverty(Party):
         name: str = "riverty",
         merchant: str = "",
         iban: str | None = None,
+        ibans: Mapping[str, str] | None = None,
         bank: str = "bank",
         terms: Terms | None = None,
     ) -> None:
         super().__init__(name, seed)
         self._merchant = merchant
         self._iban = iban
+        self._ibans = dict(ibans or {})
         self._bank = bank
         self._terms = terms or Terms()
         self._orders: dict[str, _Order] = {}
@@ -292,10 +295,11 @@ class Riverty(Party):
         for currency, amount in sorted(self.owed().items()):
             if amount > 0:
                 name = self.ids.new("settlement", 16)
-                row = self._note("settlement", name, now, currency, amount, "in_transit", None, None, iban=self._iban)
+                iban = self._ibans.get(currency, self._iban)
+                row = self._note("settlement", name, now, currency, amount, "in_transit", None, None, iban=iban)
                 self._settlements.append((row, self._fees.pop(currency, 0)))
                 self._post(-amount, 0, currency, "settlement", name, now)
-                self._send(row, self._iban, now)
+                self._send(row, iban, now)
 
     def _send(self, row: Row, iban: str, now: Instant) -> None:
         credit = {"iban": iban, "amount": row["amount"], "currency": row["currency"], "reference": row["id"]}
