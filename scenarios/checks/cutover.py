@@ -145,17 +145,17 @@ def nothing_new_at_the_old(evidence: Evidence, judge: Judge) -> None:
     attempts = {(one.partner, one.key): one for one in evidence.read(BookPayment)}
     captures: dict[str, list[PartnerPayment]] = {}
     moved = [one for one in evidence.read(PartnerPayment) if one.partner == PARTNER["old"]]
-    for one in moved:
-        if one.kind == "capture" and not (one.state or "").startswith(("declined", "failed")):
-            captures.setdefault(one.for_id or one.id, []).append(one)
-    for auth in (one for one in moved if one.kind == "auth"):
+    for row in moved:
+        if row.kind == "capture" and not (row.state or "").startswith(("declined", "failed")):
+            captures.setdefault(row.for_id or row.id, []).append(row)
+    for auth in (row for row in moved if row.kind == "auth"):
         judge.examined()
         taken = captures.get(auth.id, [])
-        asked = [attempts.get((one.partner, one.key or "")) for one in taken]
-        strangers = [one for one in asked if one is not None and one.backend != move.old]
+        asked = [attempts.get((row.partner, row.key or "")) for row in taken]
+        strangers = [row for row in asked if row is not None and row.backend != move.old]
         if len(taken) > 1:
             judge.fail("entry", auth.id, f"captured {len(taken)} times", line(auth), *map(line, taken))
-        elif strangers and moves(evidence).walks:
+        elif strangers and move.walks:
             sentence = f"an authorisation of {move.old} is captured by {strangers[0].backend}"
             judge.fail("entry", auth.id, sentence, line(auth), *map(line, taken), line(strangers[0]))
 

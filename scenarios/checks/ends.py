@@ -43,7 +43,7 @@ TAKEN_BACK = ("credit", "cancellation")
 def one_end_each(evidence: Evidence, judge: Judge) -> None:
     """Every true session that ended, also the smallest, and every row of the books that stands for none."""
     billed = {(bill.backend, bill.session_id) for bill in evidence.read(BookBill)}
-    held = {(one.backend, one.session_id) for one in evidence.read(Held) if one.session_id}
+    held = {(one.backend, one.session_id or "") for one in evidence.read(Held)}
     for case in joined(evidence).cases:
         if case.truth.stopped_at is None:
             continue
@@ -71,7 +71,7 @@ def _not_one(case: Case, ends: list[BookSession]) -> str:
     return f"is over and in no final state ({', '.join(other) or 'no book has it'})"
 
 
-def _unlike(row: BookSession, billed: set[tuple[str, str]], held: set[tuple[str, str | None]]) -> str:
+def _unlike(row: BookSession, billed: set[tuple[str, str]], held: set[tuple[str, str]]) -> str:
     """Why a row is not what its state says; empty if it is."""
     place = (row.backend, row.session_id)
     if row.state == BILLED and place not in billed:
@@ -279,6 +279,9 @@ def _untrue(evidence: Evidence, plan: Plan, session: BookSession) -> str:
     if not session.reason:
         return "nobody says why"
     if session.reason == BELOW_MINIMUM:
-        counted, least = (truth.register_stop or 0) - truth.register_start, plan.minimum_wh(truth.site, truth.started_at)
+        counted, least = (
+            (truth.register_stop or 0) - truth.register_start,
+            plan.minimum_wh(truth.site, truth.started_at),
+        )
         return "" if counted < least else f"{counted} Wh are not below the minimum of {least} Wh"
     return "" if token is not None and token.free else f"the plan knows no reason {session.reason} for {truth.token}"

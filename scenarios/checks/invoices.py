@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -108,7 +109,9 @@ def _badly_collected(evidence: Evidence, plan: Plan, one: Collected) -> str:
         over = (ended.year, ended.month) > (day.year, day.month)
         return f"still waits for an invoice, and {day:%B} is over" if over else ""
     if (state, lines, direct) in (("invoiced", 1, 0), ("direct", 0, 1)):
-        return "" if state == "direct" or one.lines[0][1].number == one.billable.invoice else "stands on another invoice"
+        return (
+            "" if state == "direct" or one.lines[0][1].number == one.billable.invoice else "stands on another invoice"
+        )
     return f"is called {state}, and stands on {lines} invoice lines and in {direct} claims"
 
 
@@ -193,7 +196,7 @@ def numbered_without_gap(evidence: Evidence, judge: Judge) -> None:
             sentence = f"the circle {circle} is used by several sellers"
             judge.fail("bill", numbered[0][1].number, sentence, *(line(one) for _, one in numbered))
         numbered.sort(key=lambda one: one[0])
-        for (before, earlier), (number, invoice) in zip(numbered, numbered[1:], strict=False):
+        for (before, earlier), (number, invoice) in pairwise(numbered):
             if number > before + 1:
                 sentence = f"stands behind number {before} of the circle {circle}"
                 judge.fail("bill", invoice.number, sentence, line(earlier), line(invoice))

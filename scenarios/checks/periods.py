@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 from scenarios.checks.invoices import DRIVERS, collected, local_day, zone_of
 from scenarios.checks.plan import plan_of
@@ -49,7 +50,7 @@ def _drivers(evidence: Evidence, judge: Judge) -> None:
     for invoices in periods.values():
         invoices.sort(key=lambda one: (one.period_start or "", one.period_until or ""))
         judge.examined(len(invoices))
-        for earlier, later in zip(invoices, invoices[1:], strict=False):
+        for earlier, later in pairwise(invoices):
             if (later.period_start or "") < (earlier.period_until or ""):
                 sentence = f"its period begins on {later.period_start}, and {earlier.number} goes until then and beyond"
                 judge.fail("bill", later.number, sentence, line(earlier), line(later))
@@ -67,7 +68,9 @@ def _drivers(evidence: Evidence, judge: Judge) -> None:
         if before:
             sentence = f"was supplied on {day}, after the period of its invoice {before[0].number}"
         elif not own and passed:
-            sentence = f"was supplied on {day}, and the invoice {passed[0].number} of that period or a later one lacks it"
+            sentence = (
+                f"was supplied on {day}, and the invoice {passed[0].number} of that period or a later one lacks it"
+            )
         else:
             continue
         judge.fail("bill", one.bill.number, f"the bill {sentence}", *one.rows(), *map(line, passed))
@@ -78,8 +81,8 @@ def _owners(evidence: Evidence, judge: Judge) -> None:
     by_name = {one.contract.contract_id: one for one in sold(evidence)}
     prepaid = evidence.read(BookPrepaid)
     for owner in (evidence.plan("upgrade") or {}).get("owners", ()):
-        pair = [by_name.get((owner.get(key) or {}).get("contract")) for key in ("contract_old", "contract_new")]
-        old, new = pair
+        names = [str((owner.get(key) or {}).get("contract")) for key in ("contract_old", "contract_new")]
+        old, new = by_name.get(names[0]), by_name.get(names[1])
         if old is None or new is None or not old.invoices or not new.invoices:
             continue
         judge.examined()

@@ -189,9 +189,7 @@ def _against_partner(
     judge.fail("entry", account, sentence, *map(line, lines[-5:]), *(line(one.entry) for one in posted[-5:]))
 
 
-def _not_known(
-    evidence: Evidence, partner: str, name: str, lines: list[BalanceLine], posted: list[Posted]
-) -> int:
+def _not_known(evidence: Evidence, partner: str, name: str, lines: list[BalanceLine], posted: list[Posted]) -> int:
     """What the books have more than the partner because they cannot know of its latest movements yet."""
     done = {(one.partner, one.key) for one in evidence.read(BookPayment) if one.state == "done"}
     booked = {one.movement_id: one for one in evidence.read(BookMovement)}
@@ -232,11 +230,15 @@ def _no_payout(evidence: Evidence, account: str) -> bool:
 def open_items_once(evidence: Evidence, judge: Judge) -> None:
     """Every claim of the old back-end by document and true session, every prepaid row with what became of it."""
     move = moves(evidence)
-    there = [one for one in evidence.read(BookClaim) if one.backend == move.new and one.amount and one.state != "cancelled"]
+    there = [
+        one for one in evidence.read(BookClaim) if one.backend == move.new and one.amount and one.state != "cancelled"
+    ]
     documents = {one.document: one for one in there if one.document}
     cases = joined(evidence).case_of
     sessions = {
-        case.truth.session_id: one for one in there if (case := cases.get((one.backend, one.session_id or ""))) is not None
+        case.truth.session_id: one
+        for one in there
+        if (case := cases.get((one.backend, one.session_id or ""))) is not None
     }
     left = dict[str, int]()
     for claim in evidence.read(BookClaim):

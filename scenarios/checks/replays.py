@@ -35,16 +35,20 @@ class Told(Struct, frozen=True):
     stops: tuple[WireStop, ...]
 
     @property
+    def messages(self) -> list[WireStart | WireStop]:
+        """All of them, starts first."""
+        return [*self.starts, *self.stops]
+
+    @property
     def deliveries(self) -> list[tuple[int, int, str]]:
         """(what time it tells of, when it was delivered, to whom) of each."""
-        both = (*self.starts, *self.stops)
-        return [(one.at, one.call.delivered_at or one.at, one.call.backend) for one in both]
+        return [(one.at, _at(one), one.call.backend) for one in self.messages]
 
     @property
     def late(self) -> bool:
         """Whether the first delivery of its start or stop came late."""
-        firsts = (*self.starts[:1], *self.stops[:1])
-        return any((one.call.delivered_at or one.at) - one.at > LATE for one in firsts)
+        firsts: list[WireStart | WireStop] = [*self.starts[:1], *self.stops[:1]]
+        return any(_at(one) - one.at > LATE for one in firsts)
 
     @property
     def disturbed(self) -> str:
@@ -60,7 +64,7 @@ class Told(Struct, frozen=True):
 
     def lines(self) -> list[EvidenceLine]:
         """The calls themselves."""
-        return [line(one.call) for one in (*self.starts, *self.stops)]
+        return [line(one.call) for one in self.messages]
 
 
 def told(evidence: Evidence) -> list[Told]:

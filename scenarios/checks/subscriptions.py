@@ -187,7 +187,11 @@ def _given_back(evidence: Evidence, judge: Judge) -> None:
     for row in (one for one in evidence.read(BookPrepaid) if one.state == "done"):
         judge.examined()
         mine = credits.get((row.backend, row.credited_on or ""), [])
-        fit = [one for one in mine if (one.amount, one.start_day, one.until_day) == (-row.net, row.start_day, row.until_day)]
+        fit = [
+            one
+            for one in mine
+            if (one.amount, one.start_day, one.until_day) == (-row.net, row.start_day, row.until_day)
+        ]
         if len(fit) != 1:
             sentence = f"the prepaid row is credited {len(fit)} times on {row.credited_on}"
             judge.fail("bill", row.prepaid_id, sentence, line(row), *map(line, mine))

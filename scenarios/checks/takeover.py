@@ -54,7 +54,7 @@ def same_masters(evidence: Evidence, judge: Judge) -> None:
 
 def _same(judge: Judge, what: str, before: Mapping[Hashable, str], after: Mapping[Hashable, str]) -> None:
     """One table on both sides: as many rows, and the same checksum."""
-    judge.examined(len(before | after))
+    judge.examined(len({*before, *after}))
     sums = [_checksum(side) for side in (before, after)]
     if before or after:
         judge.say(f"{len(before)} {what} before ({sums[0]}), {len(after)} after ({sums[1]})")
@@ -107,9 +107,13 @@ def _contracts(evidence: Evidence, judge: Judge) -> None:
             found = known.get((side, row["contract"]), [])
             problem = f"is {len(found)} times at {side}" if len(found) != 1 else _unlike(row, found[0])
             if not problem and side == move.old and days and min(days) < _today(evidence, owner):
-                problem = "" if found[0].end_day in days else f"ends on {found[0].end_day}, and the site moved on {days}"
+                problem = (
+                    "" if found[0].end_day in days else f"ends on {found[0].end_day}, and the site moved on {days}"
+                )
             if not problem and side == move.new:
-                problem = "" if found[0].start_day in days else f"begins on {found[0].start_day}, and the move was on {days}"
+                problem = (
+                    "" if found[0].start_day in days else f"begins on {found[0].start_day}, and the move was on {days}"
+                )
             if problem:
                 rows: Sequence[EvidenceLine] = [line(one) for one in found]
                 given = note("plan", "upgrade", contract=row["contract"], owner=owner["owner"])
@@ -157,7 +161,11 @@ def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
     keys = {(one.partner, one.key): one for one in evidence.read(BookPayment) if one.backend == move.new}
     for moved in evidence.read(PartnerPayment):
         attempt = keys.get((moved.partner, moved.key or ""))
-        if moved.kind == "capture" and attempt is not None and not (moved.state or "").startswith(("declined", "failed")):
+        if (
+            moved.kind == "capture"
+            and attempt is not None
+            and not (moved.state or "").startswith(("declined", "failed"))
+        ):
             taken.setdefault((attempt.backend, attempt.claim_id), []).append(moved)
     caught: dict[tuple[str, str, int], list[PartnerPayment]] = {}
     for claim in evidence.read(BookClaim):
