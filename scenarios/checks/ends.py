@@ -1,4 +1,4 @@
-"""How sessions end up: in one state, billed when final, counted once by the meter, never below zero (B01, B05, B07, B09, B12).
+"""How sessions end up: in one state, billed when final, within the meter, never below zero (B01, B05, B07, B09, B12).
 
 What truly happened and what the meter counted is held against the rows of both back-ends; no rating and no ledger of a
 back-end is asked.
