@@ -9,21 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import date, datetime, timedelta
 from typing import Any
 
-from scenarios.checks.moves import moves
+from scenarios.checks.moves import PARTNER, moves
 from scenarios.checks.plan import plan_of
 from scenarios.checks.registry import Judge, check
-from sim.clock import DAY, Instant, from_datetime, to_datetime, zone
+from sim.clock import DAY, Instant, to_datetime, zone
 from sim.evidence.billing_views import BookContract, PayoutState
-from sim.evidence.money_views import BookClaim, BookPayment, PartnerPayment
+from sim.evidence.money_views import BookAccount, BookClaim, BookPayment, PartnerPayment
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.verdict import EvidenceLine
 from sim.evidence.views import Access, BookSession, GridPrice
 
 CAUGHT_UP = 7 * DAY
-"""How long after an account is enabled a claim may still wait, where no amount per day is agreed, ms."""
+"""How long after the last news of an enabled account a claim may still wait, besides the days that an amount makes, ms."""
 
 
 @check(
@@ -147,80 +146,85 @@ def _today(evidence: Evidence, owner: Mapping[str, Any]) -> str:
     "M10",
     sentence="claims of an account that is not enabled wait without a debit, and are caught up once, by the day's amount",
     planes=("books", "run", "plan"),
-    needs=("books_claims", "books_payments", "partner_accounts", "partner_payments"),
+    needs=("books_claims", "books_payments", "books_accounts", "partner_accounts", "partner_payments"),
 )
 def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
-    """Every claim at the new side of an owner who could not charge at the deadline or at the claim's birth."""
-    plan, move = evidence.plan("upgrade") or {}, moves(evidence)
+    """Every claim at the new back-end that was born while the account of its owner could not charge.
+
+    The amount per day and currency is agreed in the plan (`catch_up_per_day`); a larger claim goes alone.
+    """
     limits = {str(name).upper(): int(most) for name, most in (evidence.plan("catch_up_per_day") or {}).items()}
-    told: dict[str, list[PayoutState]] = {}
-    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
-        told.setdefault(state.owner or state.account, []).append(state)
-    deadline = _deadline(plan)
-    taken: dict[tuple[str, str], list[PartnerPayment]] = {}
-    keys = {(one.partner, one.key): one for one in evidence.read(BookPayment) if one.backend == move.new}
+    states = _states(evidence)
+    attempts = {(one.partner, one.key): one for one in evidence.read(BookPayment)}
+    taken: dict[tuple[str, str], list[tuple[PartnerPayment, BookPayment]]] = {}
     for moved in evidence.read(PartnerPayment):
-        attempt = keys.get((moved.partner, moved.key or ""))
+        attempt = attempts.get((moved.partner, moved.key or ""))
         if (
             moved.kind == "capture"
             and attempt is not None
             and not (moved.state or "").startswith(("declined", "failed"))
         ):
-            taken.setdefault((attempt.backend, attempt.claim_id), []).append(moved)
-    caught: dict[tuple[str, str, int], list[PartnerPayment]] = {}
+            taken.setdefault((attempt.backend, attempt.claim_id), []).append((moved, attempt))
+    waiting: dict[str, list[BookClaim]] = {}
     for claim in evidence.read(BookClaim):
-        if claim.backend != move.new or claim.route != "stripe" or not claim.final or not claim.amount:
-            continue
-        states = told.get(claim.seller or "", [])
-        off_then = not _enabled(states, claim.created_at)
-        if not off_then or (deadline is not None and claim.created_at < deadline and _enabled(states, deadline)):
-            continue
-        judge.examined()
-        mine = taken.get((claim.backend, claim.claim_id), [])
-        problem = _badly_waited(evidence, claim, states, mine, bool(limits))
-        if problem:
-            rows = [line(one) for one in (*states[-2:], *mine)]
-            judge.fail("bill", claim.document or claim.claim_id, f"the claim {problem}", line(claim), *rows)
-        for one in mine:
-            caught.setdefault((claim.seller or "", (one.currency or "").upper(), one.at // DAY), []).append(one)
-    for (owner, currency, _), found in caught.items():
-        most, total = limits.get(currency), sum(one.amount for one in found)
-        judge.examined()
-        if most is not None and total > most and len(found) > 1:
-            sentence = f"{total} {currency} were caught up on one day, and {most} are agreed"
-            judge.fail("entry", owner, sentence, *map(line, found))
-    if caught and not limits:
+        ours = claim.backend == moves(evidence).new and claim.route == PARTNER["new"] and claim.final and claim.amount
+        if ours and not _enabled(states.get(claim.seller or "", ()), claim.created_at):
+            waiting.setdefault(claim.seller or "", []).append(claim)
+    for owner, claims in waiting.items():
+        judge.examined(len(claims))
+        mine = {claim.claim_id: taken.get((claim.backend, claim.claim_id), []) for claim in claims}
+        most = min(limits.values(), default=0)
+        days = 2 * sum(claim.amount for claim in claims) // most + 1 if most else 0
+        for claim in claims:
+            found = [moved for moved, _ in mine[claim.claim_id]]
+            problem = _badly_waited(claim, states.get(owner, ()), found, evidence.ended_at() - CAUGHT_UP - days * DAY)
+            if problem:
+                rows = [line(one) for one in (*states.get(owner, ())[-2:], *found)]
+                judge.fail("bill", claim.document or claim.claim_id, f"the claim {problem}", line(claim), *rows)
+        _by_the_day(judge, owner, [pair for pairs in mine.values() for pair in pairs], limits)
+    if waiting and not limits:
         judge.say("no amount per day is agreed in the plan")
 
 
-def _badly_waited(
-    evidence: Evidence, claim: BookClaim, states: Sequence[PayoutState], taken: Sequence[PartnerPayment], limited: bool
-) -> str:
+def _states(evidence: Evidence) -> dict[str, list[PayoutState]]:
+    """What the partner says of the account of each owner, in order of time."""
+    owners = {one.account: one.owner for one in evidence.read(BookAccount)}
+    found: dict[str, list[PayoutState]] = {}
+    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
+        found.setdefault(state.owner or owners.get(state.account) or state.account, []).append(state)
+    return found
+
+
+def _badly_waited(claim: BookClaim, states: Sequence[PayoutState], taken: Sequence[PartnerPayment], since: int) -> str:
+    """What is wrong with a claim that had to wait; empty if nothing is. `since`: enabled before then, it is overdue."""
     early = [one for one in taken if not _enabled(states, one.at)]
     if early:
         return f"was debited at {early[0].at}, while its account could not charge"
-    if sum(one.amount for one in taken) > claim.amount or len(taken) > 1:
+    if len(taken) > 1:
         return f"was caught up {len(taken)} times"
     if taken or claim.credited >= claim.amount:
         return ""
-    since = next((one.at for one in reversed(states) if not one.charges_enabled), 0)
-    on = [one.at for one in states if one.charges_enabled and one.at >= since]
-    if on and on[0] + CAUGHT_UP < evidence.ended_at() and not limited and claim.state == "waiting-account":
-        return "still waits, and its account can charge"
-    if not on and claim.state not in ("waiting-account", "cancelled"):
-        return f"is {claim.state}, and its account cannot charge"
-    return ""
+    if not any(state.charges_enabled for state in states if state.at >= claim.created_at):
+        waits = claim.state in ("waiting-account", "cancelled")
+        return "" if waits else f"is {claim.state}, and its account cannot charge"
+    overdue = bool(states[-1].charges_enabled) and all(one.at < since for one in states)
+    return "still waits, and its account can charge" if overdue and claim.state == "waiting-account" else ""
+
+
+def _by_the_day(
+    judge: Judge, owner: str, caught: Sequence[tuple[PartnerPayment, BookPayment]], limits: Mapping[str, int]
+) -> None:
+    """What was planned on one day (UTC) for claims that had waited."""
+    days: dict[tuple[str, int], list[PartnerPayment]] = {}
+    for moved, attempt in caught:
+        days.setdefault(((moved.currency or "").upper(), attempt.created_at // DAY), []).append(moved)
+    for (currency, _), found in days.items():
+        most, total = limits.get(currency), sum(one.amount for one in found)
+        if most is not None and total > most and len(found) > 1:
+            sentence = f"{total} {currency} were caught up on one day, and {most} are agreed"
+            judge.fail("entry", owner, sentence, *map(line, found))
 
 
 def _enabled(states: Sequence[PayoutState], at: int) -> bool:
     before = [one for one in states if one.at <= at]
     return bool(before) and bool(before[-1].charges_enabled)
-
-
-def _deadline(plan: Mapping[str, Any]) -> int | None:
-    """The end of the last day for onboarding, in the first owner's zone; None without a plan."""
-    if not plan.get("deadline"):
-        return None
-    owners = plan.get("owners") or [{}]
-    day = date.fromisoformat(str(plan["deadline"])[:10]) + timedelta(days=1)
-    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=zone(str(owners[0].get("zone") or "UTC"))))

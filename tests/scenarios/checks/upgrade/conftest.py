@@ -64,7 +64,9 @@ class Upgrade:
         self.day.add("partner_payments", kind="capture", id=f"cap-{name}", **capture)
         self.balance(partner, merchant, amount, at + MINUTE, "payment", f"cap-{name}")
         clearing = f"clearing:stripe:{ACCOUNT}" if partner == "stripe" else "clearing:riverty"
-        self.entry(backend, "payment", f"{claim['document']} {name}", at + MINUTE, (clearing, amount), (account, -amount))
+        self.entry(
+            backend, "payment", f"{claim['document']} {name}", at + MINUTE, (clearing, amount), (account, -amount)
+        )
 
     def balance(self, partner: str, account: str, amount: int, at: int, kind: str, source: str) -> Row:
         """One balance transaction, in the small letters of the partner."""
@@ -160,7 +162,9 @@ class Upgrade:
         sums = (("invoiced:city", 23_800), ("revenue:old-co", -20_000), ("vat:old-co:19", -3_800))
         self.entry("legacy", "invoice", "OLD-LS-000001", june, *sums)
         self.claim("legacy", "k-s1", "subscription", "OLD-LS-000001", 23_800, seller="old-co", customer="city")
-        self.entry("legacy", "receipt", "OLD-LS-000001 k-s1", june + DAY, ("bank:1", 23_800), ("invoiced:city", -23_800))
+        self.entry(
+            "legacy", "receipt", "OLD-LS-000001 k-s1", june + DAY, ("bank:1", 23_800), ("invoiced:city", -23_800)
+        )
         prepaid = {"prepaid_id": "v-1", "contract_id": "sub-old", "seller": "old-co", "customer": "city"}
         prepaid |= {"currency": "EUR", "net": 12_667, "start_day": "2019-06-12", "until_day": "2019-07-01"}
         prepaid |= {"invoice": "OLD-LS-000001"}
@@ -177,7 +181,15 @@ class Upgrade:
         self.entry("new", "invoice", "NEW-NS-000001", MOVED, *credited)
         quarter = ("2019-07-01", "2019-10-01")
         self.invoice(
-            "new", "NEW-NS-000002", "subscription", quarter, net=60_000, vat=11_400, gross=71_400, claim_id="k-s2", **new
+            "new",
+            "NEW-NS-000002",
+            "subscription",
+            quarter,
+            net=60_000,
+            vat=11_400,
+            gross=71_400,
+            claim_id="k-s2",
+            **new,
         )
         for start, until in (("07", "08"), ("08", "09"), ("09", "10")):
             days = {"start_day": f"2019-{start}-01", "until_day": f"2019-{until}-01"}

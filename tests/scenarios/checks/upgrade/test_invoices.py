@@ -135,7 +135,9 @@ def two_invoices_for_one_month(up: Any) -> None:
 
 
 def session_of_july_on_the_invoice_of_june(up: Any) -> None:
-    up.day.row("books_billables", backend="new", customer="c-BB01")["supplied_at"] = parse_iso("2019-07-01T00:30:00+02:00")
+    up.day.row("books_billables", backend="new", customer="c-BB01")["supplied_at"] = parse_iso(
+        "2019-07-01T00:30:00+02:00"
+    )
 
 
 def days_paid_to_both(up: Any) -> None:

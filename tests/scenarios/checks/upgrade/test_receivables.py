@@ -29,7 +29,9 @@ def test_without_claims_and_partners_there_is_nothing_to_judge(day: Any, name: s
 
 
 def payment_not_booked(up: Any) -> None:
-    up.day.tables["books_journal"].remove(up.day.row("books_journal", kind="payment", ref="CITY-LD-000001 k-CITY-LD-000001"))
+    up.day.tables["books_journal"].remove(
+        up.day.row("books_journal", kind="payment", ref="CITY-LD-000001 k-CITY-LD-000001")
+    )
 
 
 def payment_booked_twice(up: Any) -> None:
