@@ -49,7 +49,7 @@ def second_opinion(evidence: Evidence, judge: Judge) -> None:
     priced = []
     for session in evidence.read(BookSession):
         entry = bills.get((session.backend, session.session_id))
-        case = _priced(evidence, plan, session, judge) if entry is not None or session.state == "free" else None
+        case = priced_case(evidence, plan, session, judge) if entry is not None or session.state == "free" else None
         if case is None:
             continue
         judge.examined()
@@ -143,7 +143,7 @@ def _prove_oracle(evidence: Evidence, judge: Judge, priced: list[Priced]) -> Non
     judge.say(f"{proven} of them also priced second by second")
 
 
-def _priced(evidence: Evidence, plan: Plan, session: BookSession, judge: Judge) -> Priced | None:
+def priced_case(evidence: Evidence, plan: Plan, session: BookSession, judge: Judge) -> Priced | None:
     """The oracle's question about a session that truly ended; one that cannot be asked leaves a doubt."""
     truth = joined(evidence).truth_of(session)
     if truth is None or truth.stopped_at is None or session.state == HANDED_OVER:
@@ -215,7 +215,7 @@ def withheld_is_no_idle(evidence: Evidence, judge: Judge) -> None:
     """Idle seconds of each charge detail record against those in which the EV itself did not draw."""
     plan = plan_of(evidence)
     for entry in ledgered(evidence):
-        case = _priced(evidence, plan, entry.session, judge)
+        case = priced_case(evidence, plan, entry.session, judge)
         if case is None or entry.cdr is None or not entry.cdr.idle_seconds:
             continue
         judge.examined()
@@ -236,7 +236,7 @@ def idle_after_grace(evidence: Evidence, judge: Judge) -> None:
     plan = plan_of(evidence)
     for entry in ledgered(evidence):
         charged = sum(one["amount"] for one in _lines(entry.rated) if _is_time(one)) if entry.rated else 0
-        case = _priced(evidence, plan, entry.session, judge) if charged else None
+        case = priced_case(evidence, plan, entry.session, judge) if charged else None
         if case is None:
             continue
         judge.examined()
