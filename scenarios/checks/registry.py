@@ -18,6 +18,7 @@ from sim.evidence.verdict import CheckResult, EvidenceLine, Finding, Plane, Subj
 
 THEMES = (
     "energy",
+    "plausible",
     "transactions",
     "answers",
     "access",
@@ -28,6 +29,10 @@ THEMES = (
     "bills",
     "payments",
     "migration",
+    "settings",
+    "sums",
+    "reversible",
+    "secrecy",
     "drivers",
     "determinism",
 )

@@ -16,7 +16,9 @@ from sim.evidence.verdict import CheckResult, Verdict, overall
 MONEY = [one.name for one in vars(payments).values() if isinstance(one, Check)]
 """Of a day without partners these have nothing to say; their own tests show that they pass and fail."""
 NAMES = [one.name for one in all_checks() if one.name not in MONEY]
-PROMISED = {f"INV-{number:02d}" for number in (1, 2, 3, 4, 5, 6, 7, 16, 21, 22, 26, 29, 31, 39)}
+PROMISED = {
+    f"INV-{number:02d}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 20, 21, 22, 26, 27, 29, 31, 32, 33, 37, 39, 40)
+}
 PROMISED |= {"B02", "B06", "B11", "L01", "L02", "L05", "T01", "T10", "DRV-01", "DRV-02", "DRV-03"}
 
 
