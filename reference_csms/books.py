@@ -18,6 +18,7 @@ from reference_csms.pricing.rating import Cdr
 from reference_csms.records import (
     BILLS,
     CDRS,
+    CORRECTIONS,
     JOURNAL,
     QUARANTINE,
     RATED,
@@ -62,6 +63,7 @@ class Bookkeeper:
             "books_bills": [_columns("books_bills", bill) for bill in store.rows(BILLS)],
             "books_journal": [journal_row(entry) for entry in store.rows(JOURNAL)],
             "books_quarantine": [_quarantined(row) for row in store.rows(QUARANTINE)],
+            "books_corrections": [_columns("books_corrections", row) for row in store.rows(CORRECTIONS)],
             **money_books(store),
             "books_access": self._accesses(now),
         }

@@ -30,6 +30,8 @@ from sim.backend import Row
 from sim.clock import MINUTE, SECOND, Instant, zone
 
 LOCAL_LIST_ENTRIES = 48
+CHANGE_TIMES = "TariffChangeTimes"
+"""The key by which a station is told when prices change: another day, another value, whoever tells it."""
 TAP_AFTER = 10 * MINUTE
 """How long after the horizon every token is tapped at every back-end, at most, in ms: nothing moves any more."""
 
@@ -91,6 +93,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         provision["sellers"] = [*upgrade.sellers]
         provision["contracts"] = _first_contracts(upgrade)
         provision["driver-terms"] = driver_terms(scenario, seed, token_rows)
+    moves = tuple(_move(scenario, site, wave, plans, blows, provision, people.visits) for site, wave in waves.items())
     return Stage(
         scenario=scenario,
         seed=seed,
@@ -100,13 +103,11 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         stations=plans,
         visits=people.visits,
         blows=blows,
-        moves=tuple(
-            _move(scenario, site, wave, plans, blows, provision, people.visits) for site, wave in waves.items()
-        ),
+        moves=moves,
         strikes=tuple(_strikes(blows, plans)),
         technician_hours=tuple(sorted(_hours(scenario, sites[site], wave) for site, wave in waves.items())),
         provision=provision,
-        plan=_plan(scenario, workload, plans, provision, waves, probes, upgrade),
+        plan=_plan(scenario, workload, plans, provision, moves, waves, probes, upgrade),
         upgrade=upgrade,
     )
 
@@ -324,16 +325,19 @@ def _plan(
     workload: Workload,
     plans: tuple[StationPlan, ...],
     provision: Mapping[str, list[Row]],
+    moves: tuple[MoveOrder, ...],
     waves: Mapping[str, Wave],
     probes: list[Row],
     upgrade: UpgradePlan | None,
 ) -> dict[str, Any]:
     move: dict[str, Any] | None = None
-    if waves:
-        move = {"site": next(iter(waves)), "sites": list(waves), "old": "legacy", "new": "new"}
+    if moves:
+        sites = [order.site for order in moves]
+        move = {"site": sites[0], "sites": sites, "old": "legacy", "new": "new"}
         move["stations"] = [plan.station for plan in plans if plan.turn is not None]
         move["old_url"], move["new_url"] = (ENDPOINT.format(backend=name) for name in ("legacy", "new"))
         move["windows"] = _windows(scenario, waves)
+        move["configuration"] = {one.station: _changes(one, order) for order in moves for one in order.stations}
     return {
         "owners": provision["owners"],
         "sites": provision["sites"],
@@ -360,3 +364,18 @@ def _plan(
         "input": workload.input_report,
         "scenario": {"name": scenario.name, "title": scenario.title},
     }
+
+
+def _changes(station: StationOrder, order: MoveOrder) -> dict[str, list[str] | None]:
+    """What the move may change in the configuration of a station: key and values, None for any value.
+
+    The address, as it was written down for this station, and the old one for the way back; what every back-end sets.
+    """
+    addresses = list(dict.fromkeys(filter(None, (order.new_url, station.new_url, order.old_url))))
+    changes: dict[str, list[str] | None] = {key: [value] for key, value in station.configuration.items()}
+    changes[CHANGE_TIMES] = None
+    if station.url_key:
+        changes[station.url_key] = addresses
+    if station.route == "network_profile":
+        changes |= {"NetworkConnectionProfile1": [order.old_url], "NetworkConfigurationPriority": ["2,1", "1,2"]}
+    return changes

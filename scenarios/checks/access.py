@@ -1,15 +1,16 @@
-"""Who may charge where: the same answer before and after the move (INV-21)."""
+"""Who may charge where: the same answer before and after the move (INV-21), and no bill for whom it was no (INV-20)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
+from scenarios.checks.joins import NEAR, joined
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
-from scenarios.checks.stops import answer
+from scenarios.checks.stops import WireStart, answer, starts
 from sim.evidence.reader import Evidence, line, note
-from sim.evidence.views import Access, WireCall
+from sim.evidence.views import Access, BookBill, BookSession, WireCall
 
 _PASSING = "ConcurrentTx"
 """An answer that depends on what the token does at the moment, and says nothing about the contract."""
@@ -136,3 +137,41 @@ def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: 
 
 def _asked(call: WireCall) -> str:
     return str(json.loads(call.payload or "{}").get("idTag", ""))
+
+
+@check(
+    "INV-20",
+    sentence="no bill is for a token that was not accepted at the start of its session, by the plan or by the answer",
+    planes=("truth", "wire", "books", "plan"),
+    needs=("wire_calls", "books_bills", "books_sessions"),
+)
+def billed_to_the_accepted(evidence: Evidence, judge: Judge) -> None:
+    """Every bill: the token that truly charged, its status in the plan at that site, and what its start was answered."""
+    changed = {row["token"].upper() for row in evidence.plan("access_changes") or ()}
+    plan = plan_of(evidence)
+    sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
+    begun: dict[tuple[str, int, str], list[WireStart]] = {}
+    for start in starts(evidence):
+        begun.setdefault((start.call.station, start.connector, start.id_tag.upper()), []).append(start)
+    unplanned = 0
+    for bill in evidence.read(BookBill):
+        judge.examined()
+        session = sessions.get((bill.backend, bill.session_id))
+        if session is None:
+            judge.fail("bill", bill.number, "a bill of a session that is in no book: nobody was accepted", line(bill))
+            continue
+        truth = joined(evidence).truth_of(session)
+        token = (truth.token if truth is not None else session.id_tag or "").upper()
+        site = truth.site if truth is not None else session.site or ""
+        if token in changed:
+            unplanned += 1
+        elif plan.status(token, site) != "Accepted":
+            sentence = f"the plan says {plan.status(token, site)} to this token at {site}, and {bill.number} bills it"
+            judge.fail("token", token, sentence, line(bill), line(session))
+        place = (session.station, session.connector or 0, token)
+        for start in begun.get(place, ()):
+            status = (answer(start.call) or {}).get("idTagInfo", {}).get("status")
+            if abs(start.at - (session.started_at or 0)) <= NEAR and status not in (None, "Accepted"):
+                sentence = f"its start was answered {status}, and {bill.number} bills it"
+                judge.fail("token", token, sentence, line(bill), line(session), line(start.call))
+    judge.say(f"{unplanned} bills are for tokens whose access was to change" if unplanned else "")

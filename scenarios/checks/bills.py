@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from scenarios.checks.entries import Entries
 from scenarios.checks.joins import HANDED_OVER, joined
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
@@ -34,7 +35,7 @@ class Parties(Struct, frozen=True):
 
 @check(
     "L02",
-    sentence="each bill names and posts the plan's customer and seller, to exactly three accounts, under a whole series",
+    sentence="each bill names and posts the plan's customer and seller, and each entry what stands behind it, nothing else",
     planes=("truth", "books", "plan"),
     needs=("books_bills", "books_journal", "books_sessions"),
 )
@@ -65,7 +66,7 @@ def rightly_posted(evidence: Evidence, judge: Judge) -> None:
             rows = [line(row) for row in (session, entry) if row is not None]
             judge.fail("bill", bill.number, f"the bill {' and '.join(problems)}", line(bill), *rows)
     _series(judge, bills)
-    _only_of_bills(judge, bills, list(entries.values()))
+    _only_of_bills(judge, bills, list(entries.values()), Entries(evidence))
 
 
 def _parties(evidence: Evidence, plan: Plan, session: BookSession) -> Parties:
@@ -151,8 +152,8 @@ def _series(judge: Judge, bills: Sequence[BookBill]) -> None:
                 break
 
 
-def _only_of_bills(judge: Judge, bills: Sequence[BookBill], entries: Sequence[BookEntry]) -> None:
-    """No entry of another kind, of no bill, or, as a correction, to accounts of other parties than its bill's."""
+def _only_of_bills(judge: Judge, bills: Sequence[BookBill], entries: Sequence[BookEntry], others: Entries) -> None:
+    """No entry of no bill, document or movement, or, as a correction, to accounts of other parties than its bill's."""
     names: dict[tuple[str, str], BookBill] = {}
     for bill in bills:
         for name in (bill.number, bill.session_id, bill.cdr_id):
@@ -161,7 +162,9 @@ def _only_of_bills(judge: Judge, bills: Sequence[BookBill], entries: Sequence[Bo
         judge.examined()
         found = [names[entry.backend, word] for word in (entry.ref or "").split(" ") if (entry.backend, word) in names]
         if entry.kind not in (BILL, CORRECTION):
-            problem = f"an entry of the kind {entry.kind}"
+            problem = others.problem(entry)
+            if not problem:
+                continue
         elif not found:
             problem = f"a {entry.kind} entry that belongs to no bill"
         elif not {posting[:2] for posting in _postings(entry)} <= {posting[:2] for posting in _due(found[0])}:

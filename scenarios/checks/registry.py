@@ -18,6 +18,7 @@ from sim.evidence.verdict import CheckResult, EvidenceLine, Finding, Plane, Subj
 
 THEMES = (
     "energy",
+    "plausible",
     "transactions",
     "answers",
     "access",
@@ -37,6 +38,10 @@ THEMES = (
     "cutover",
     "takeover",
     "migration",
+    "settings",
+    "sums",
+    "reversible",
+    "secrecy",
     "drivers",
     "determinism",
 )

@@ -109,6 +109,10 @@ BOOKS: dict[str, tuple[str, ...]] = {
         "quarantine_id", "session_id", "station", "transaction_id", "reason", "detail", "energy_wh", "evidence",
         "actor", "at", "state",
     ),
+    # who corrected a billed session, and why: the record cdr_id was taken back by credit_id, corrected_id stands for it
+    "books_corrections": (
+        "correction_id", "session_id", "bill", "cdr_id", "credit_id", "corrected_id", "actor", "reason", "at",
+    ),
     # what a seller sells to a customer: period month | quarter; items, vat and terms are JSON; days are ISO, exclusive
     "books_contracts": (
         "contract_id", "seller", "customer", "currency", "period", "items", "vat", "terms", "start_day", "end_day",

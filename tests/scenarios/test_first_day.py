@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reference_csms import assemble
+from scenarios.checks import run_checks
 from scenarios.load import load_scenario, sessions_path, with_sessions
 from scenarios.runner import Played, judge
 from scenarios.targets import Target, reference
@@ -71,6 +72,12 @@ def test_the_day_holds_what_it_promises(seed: int) -> None:
     assert {"wrong-signature", "key-unknown", "stray-stop"} <= reasons
     routes = evidence.rows("SELECT DISTINCT detail FROM truth_migration WHERE state = 'PLANNED'")
     assert len(routes) == 3
+
+
+def test_the_day_also_holds_what_no_sentence_of_it_promises() -> None:
+    """INV-08, 09, 20, 27, 32, 33, 37, 40 on played evidence, and not only on rows made by hand."""
+    names = [f"INV-{number:02d}" for number in (8, 9, 20, 27, 32, 33, 37, 40)]
+    assert_healthy(run_checks(day_of(1).evidence, names))
 
 
 def test_a_queue_that_waited_through_the_switch_arrives_at_the_new_back_end() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ class Day:
         self.plan = {
             "owners": [{"owner": "city", "country": "DE", "currency": "EUR", "vat_percent": "19", "zone": ZONE}],
             "sites": [{"site": site, "owner": "city", "tariff_id": "day-night"} for site in SITE.values()],
-            "stations": [{"station": station, "site": site} for station, site in SITE.items()],
+            "stations": [{"station": station, "site": site, "power_w": 22_000} for station, site in SITE.items()],
             "tariffs": [TARIFF],
             "tokens": [
                 {
@@ -125,7 +126,13 @@ class Day:
                 for station in SITE
             ],
             "budgets": {"refused_starts": 1, "interrupted_charges": 0, "connector_minutes_lost": 5},
-            "move": {"site": "alpha", "old": "legacy", "new": "new", "stations": ["S1"]},
+            "move": {
+                "site": "alpha",
+                "old": "legacy",
+                "new": "new",
+                "stations": ["S1"],
+                "configuration": {"S1": {"HeartbeatInterval": ["900"]}},
+            },
         }
 
     # -- the wire besides transactions -------------------------------------------------------------------------------
@@ -203,6 +210,8 @@ class Day:
         self.call(local("10:31:05"), "S1", "new", "StatusNotification", status, refused)
         self.call(local("10:31:10"), "S1", "new", "TriggerMessage", trigger, {"status": "Accepted"}, way="down")
         self.call(local("10:31:11"), "S1", "new", "StatusNotification", status, {})
+        interval = {"key": "HeartbeatInterval", "value": "900"}
+        self.call(local("10:32:00"), "S1", "new", "ChangeConfiguration", interval, {"status": "Accepted"}, way="down")
         self.boot(local("10:35:00"), "S1", "new", "Accepted")
         self.authorize(local("18:00"), "S1", "new", "AA01")
         remote = {"idTag": "BB01", "connectorId": 1}
@@ -348,7 +357,8 @@ class Day:
         if state == "quarantined":
             self.add(
                 "books_quarantine", backend=backend, quarantine_id=f"q-{tid}", session_id=session_id, station=station,
-                transaction_id=tid, reason=reason, energy_wh=energy, at=end.at, state="held",
+                transaction_id=tid, reason=reason, energy_wh=energy, at=end.at, state="held", actor="gate",
+                detail="the signature does not fit", evidence={"message_id": self.tables["wire_calls"][-1]["message_id"]},
             )  # fmt: skip
         else:
             self._price(station, token, tid, backend, points, common)
@@ -359,9 +369,20 @@ class Day:
         said = oracle.opinion(points, Terms(TARIFF, ZONE, GROUP[token], billable))
         kwh = str(ocmf.kwh(end.wh - begin.wh))
         idle = oracle.idle_ms(points) // SECOND
+        signed = [point for point in points if point.mark in oracle.SIGNED]
+        periods = [
+            {
+                "start": one.at,
+                "end": after.at,
+                "energy_kwh": str(ocmf.kwh(after.wh - one.wh)),
+                "idle": one.mark == "S",
+            }
+            for one, after in pairwise(signed)
+        ]
         self.add(
             "books_cdrs", backend=backend, cdr_id=f"c-{tid}", session_id=f"s-{tid}", **common, grp=GROUP[token],
             tariff_id="day-night", tariff_version=1, currency="EUR", stopped_at=end.at, kwh=kwh, idle_seconds=idle,
+            periods=periods,
         )  # fmt: skip
         lines = []
         for one in said.lines:

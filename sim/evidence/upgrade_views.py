@@ -1,0 +1,190 @@
+"""Typed rows of what an upgrade leaves: documents, mails, accounts, balances, corrections. As in `views`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sim.evidence.views import View
+
+
+class Document(View, frozen=True):
+    """One document of money. Days are ISO, `period_until` exclusive; `data` is canonical JSON."""
+
+    table: ClassVar[str] = "books_invoices"
+    backend: str
+    number: str
+    kind: str
+    seller: str | None
+    customer: str | None
+    contract_id: str | None
+    period_start: str | None
+    period_until: str | None
+    currency: str | None
+    basis: str | None
+    rounding: str | None
+    net: int
+    vat: int
+    gross: int
+    issued_at: int
+    account: str | None
+    reference: str | None
+    cancels: str | None
+    state: str | None
+    data: str | None
+
+
+class DocumentLine(View, frozen=True):
+    """One line of a document."""
+
+    table: ClassVar[str] = "books_invoice_lines"
+    backend: str
+    number: str
+    position: int | None
+    kind: str | None
+    start_day: str | None
+    until_day: str | None
+    vat_percent: str | None
+    amount: int
+
+
+class RoundingRule(View, frozen=True):
+    """By which rule a rating was rounded."""
+
+    table: ClassVar[str] = "books_rated"
+    backend: str
+    rated_id: str
+    policy: str | None
+
+
+class PrepaidDays(View, frozen=True):
+    """Days that were paid for under a contract that ended before them; `until_day` exclusive."""
+
+    table: ClassVar[str] = "books_prepaid"
+    backend: str
+    prepaid_id: str
+    customer: str | None
+    net: int | None
+    start_day: str
+    until_day: str
+    invoice: str | None
+    state: str | None
+
+
+class Receipt(View, frozen=True):
+    """A line of a statement as a back-end read it."""
+
+    table: ClassVar[str] = "books_statement_lines"
+    backend: str
+    line_id: str
+    iban: str
+    currency: str | None
+    amount: int
+    reference: str | None
+    state: str
+    claim_id: str | None
+
+
+class CaseFile(View, frozen=True):
+    """A case of the quarantine with who held it and on what evidence; `evidence` is JSON."""
+
+    table: ClassVar[str] = "books_quarantine"
+    backend: str
+    quarantine_id: str
+    session_id: str | None
+    station: str | None
+    reason: str | None
+    detail: str | None
+    evidence: str | None
+    actor: str | None
+    at: int | None
+    state: str | None
+
+
+class CorrectionNote(View, frozen=True):
+    """Who corrected a session, and why."""
+
+    table: ClassVar[str] = "books_corrections"
+    backend: str
+    correction_id: str
+    session_id: str | None
+    bill: str | None
+    cdr_id: str
+    credit_id: str | None
+    corrected_id: str | None
+    actor: str | None
+    reason: str | None
+    at: int | None
+
+
+class StationExport(View, frozen=True):
+    """What a back-end shows of a station; `data` is JSON."""
+
+    table: ClassVar[str] = "books_stations"
+    backend: str
+    station: str
+    data: str | None
+
+
+class Mail(View, frozen=True):
+    """One mail that was sent; `meta` is JSON, whatever the sender said about it."""
+
+    table: ClassVar[str] = "partner_mails"
+    id: str
+    at: int
+    to: str
+    subject: str | None
+    text: str | None
+    language: str | None
+    kind: str | None
+    meta: str | None
+    state: str
+    delivered_at: int | None
+
+
+class AccountState(View, frozen=True):
+    """A connected account from an instant on, in the words of the partner."""
+
+    table: ClassVar[str] = "partner_accounts"
+    partner: str
+    at: int
+    account: str
+    owner: str | None
+    payouts_enabled: int | None
+
+
+class BalanceLine(View, frozen=True):
+    """One movement of the balance of an account; `net` is what it adds."""
+
+    table: ClassVar[str] = "partner_balance"
+    partner: str
+    id: str
+    at: int
+    account: str | None
+    currency: str | None
+    amount: int
+    fee: int | None
+    net: int
+    type: str | None
+    source: str | None
+    available_at: int | None
+
+
+class BankEntry(View, frozen=True):
+    """An entry of an account at the bank; `for_id` is the entry that it returns."""
+
+    table: ClassVar[str] = "partner_bank"
+    id: str
+    at: int
+    iban: str
+    amount: int
+    currency: str | None
+    reference: str | None
+    for_id: str | None
+
+
+class SignedDigest(View, frozen=True):
+    """A signed record that a back-end received, by its digest."""
+
+    table: ClassVar[str] = "books_records"
+    backend: str
+    digest: str
