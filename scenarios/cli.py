@@ -165,6 +165,9 @@ def run(
     zone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Time zone of that file's local times, as Europe/London.")
     ] = None,
+    sites: Annotated[
+        str | None, typer.Option(metavar="SITE,...", help="Only these sites of the session file take part.")
+    ] = None,
     repeat: Annotated[
         bool, typer.Option(help="Run it a second time in another process, to see that it repeats itself (INV-39).")
     ] = True,
@@ -178,7 +181,7 @@ def run(
     chargerig run first-day --sessions mine.csv --zone Europe/London
     """
     with _guarded(as_json):
-        days = [wanted_scenario(name, sessions, zone) for name in scenario]
+        days = [wanted_scenario(name, sessions, zone, sites) for name in scenario]
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         done = []

@@ -86,14 +86,16 @@ class Done(Struct, frozen=True):
         }
 
 
-def wanted_scenario(name: str, sessions: str | None = None, zone: str | None = None) -> Scenario:
-    """The scenario of this name or file, on another session file if one is given. Raises BadInput."""
+def wanted_scenario(
+    name: str, sessions: str | None = None, zone: str | None = None, sites: str | None = None
+) -> Scenario:
+    """The scenario of this name or file, on another session file or at some sites only if told so. Raises BadInput."""
     day = load_scenario(name)
     if sessions is not None:
-        return with_sessions(day, sessions, zone)
-    if zone is not None:
+        day = with_sessions(day, sessions, zone)
+    elif zone is not None:
         raise BadInput("command line", "--zone", "is the zone of a session file, and none is given", "--sessions FILE")
-    return day
+    return day if sites is None else day.at_sites(*[site.strip() for site in sites.split(",") if site.strip()])
 
 
 def known_checks(names: Sequence[str]) -> tuple[str, ...]:

@@ -70,12 +70,14 @@ class Sessions(Part, frozen=True, kw_only=True):
 
     `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in
     the file is 09:00 at the site. `columns` says which column holds what where it is not the usual name. A file that
-    does not hold the date of the day is shifted onto it by whole weeks.
+    does not hold the date of the day is shifted onto it by whole weeks. `sites` are those of the file that take part, none
+    for all of them.
     """
 
     file: str
     zone: ZoneName
     columns: dict[str, str] = {}
+    sites: tuple[str, ...] = ()
 
 
 class Owner(Part, frozen=True, kw_only=True):
@@ -327,6 +329,10 @@ class Scenario(Part, frozen=True, kw_only=True):
             same = {name: getattr(self.move, name) for name in names}
             moves[site] = Wave(sites=(site,), date=self.day.date, **same)
         return moves
+
+    def at_sites(self, *sites: str) -> Scenario:
+        """The same day at some of its sites only."""
+        return msgspec.structs.replace(self, sessions=msgspec.structs.replace(self.sessions, sites=sites))
 
     def without_faults(self, *kinds: str) -> Scenario:
         """The same day without the faults of these kinds: a day with its baits removed."""

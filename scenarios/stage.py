@@ -137,6 +137,7 @@ def _workload(scenario: Scenario, sessions: Path) -> Workload:
         zone_of,
         days=scenario.day.days,
         columns=scenario.sessions.columns,
+        sites=scenario.sessions.sites,
         horizon=int(scenario.day.horizon),
         default_power_w=scenario.fleet.power_w,
     )

@@ -49,13 +49,14 @@ def load_day(
     *,
     days: int = 1,
     columns: Mapping[str, str] | None = None,
+    sites: Sequence[str] = (),
     horizon: int = 36 * HOUR,
     wall_clock: WallClock = "site",
     default_power_w: int = dirt.DEFAULT_POWER_W,
 ) -> Workload:
     """The visits of `day`, or of so many `days` from it on, from the session file at `path` with wall clock of `zone`.
 
-    `sites_zone` gives the time zone that a site lies in. With `wall_clock` "site" 08:00 of the file is 08:00 at the
+    `sites` are those of the file that take part, none for all. `sites_zone` gives the time zone that a site lies in. With `wall_clock` "site" 08:00 of the file is 08:00 at the
     site, with "file" it is the instant that it was in the file's zone. `horizon` is ms from the day's first midnight.
     Raises BadInput for whatever the file or the wishes lack.
     """
@@ -63,7 +64,7 @@ def load_day(
         raise BadInput(
             None, "horizon", f"is too short for {days} days", "more than 24 hours a day after the first start"
         )
-    file = read_sessions(path, zone, columns)
+    file = _of_sites(path, read_sessions(path, zone, columns), sites)
     rows, weeks = _redated(path, file, day, days)
     todays = [row for row in rows if day <= row.start.date() < day + timedelta(days=days)]
     if not todays:
@@ -88,6 +89,15 @@ def load_day(
         "sites": len(zones),
     }
     return Workload(visits, stations, tuple(zones), day, start, Instant(start + horizon), report)
+
+
+def _of_sites(path: Path, file: SessionFile, sites: Sequence[str]) -> SessionFile:
+    """The file with the rows of these sites only. Raises BadInput for a site that it does not have."""
+    there = sorted({row.site for row in file.rows})
+    for site in sites:
+        if site not in there:
+            raise BadInput(path, f"site {site!r}", "is not in the file", there)
+    return replace(file, rows=tuple(row for row in file.rows if row.site in sites)) if sites else file
 
 
 def _redated(path: Path, file: SessionFile, day: date, days: int) -> tuple[tuple[Row, ...], int]:
