@@ -80,6 +80,7 @@ PARTS: dict[str, str] = {
     "idempotency_key": "(claim id, purpose, n) -> key of the n-th attempt",
     "after_unknown": "(age, last status, life of a key) -> retry, look or anew",
     "credit_route": "(claim, route of drivers here) -> partner a refund goes through",
+    "correction_to_claim": "(difference of a corrected bill) -> what it changes in its claim, minor units",
     "catch_up_order": "(waiting claims) -> claims in the order in which they are taken",
     "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
     "may_collect": "(claim) -> whether the catch-up may take it",
@@ -167,6 +168,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     idempotency_key: claims.IdempotencyKey = claims.idempotency_key
     after_unknown: claims.AfterUnknown = claims.after_unknown
     credit_route: claims.CreditRoute = claims.credit_route
+    correction_to_claim: claims.CorrectionToClaim = claims.correction_to_claim
     catch_up_order: claims.CatchUpOrder = claims.oldest_first
     catch_up_room: claims.CatchUpRoom = claims.catch_up_room
     may_collect: claims.MayCollect = claims.may_collect
