@@ -207,3 +207,9 @@ def make_money(make_bench: type, sheet: Any, given_fields: Any) -> Any:
         return money_bench(make_bench, sheet, name, given_fields, options, parts or {})
 
     return make
+
+
+@pytest.fixture
+def money_sheet(sheet: Any) -> Any:
+    """The instruction sheet with money, for a connected account."""
+    return lambda account: with_money(sheet, account)
