@@ -87,6 +87,7 @@ PARTS: dict[str, str] = {
     "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
+    "movement_change": "(state known, state told, amount) -> what is booked of a payout or dispute now",
     "committer": "(commit, release) -> None: in which order a group is committed and its replies released",
 }
 
@@ -175,4 +176,5 @@ class Parts(Struct, frozen=True, kw_only=True):
     verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on
+    movement_change: signatures.MovementChange = signatures.movement_change
     committer: Committer = commit_then_release

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
 from reference_csms import assemble
+from reference_csms.payments import claims
+from scenarios.checks.registry import run_checks
 from sim.backend import Row, Setup
 from sim.clock import DAY, HOUR, MINUTE, SECOND, Instant, iso, parse_iso
-from sim.evidence.canonical import canonical
+from sim.evidence.reader import Evidence
+from sim.evidence.store import write_evidence
+from sim.evidence.truth import TruthRecorder
+from sim.evidence.verdict import Verdict
+from sim.evidence.wire import WireRecorder
 from sim.machine import Answered, Closed, Command, Effect, Event, LinkId, Open, Opened, Received, Send, Tell
 from sim.partners.bank import Bank, BankAccount
 from sim.partners.faults import Fault
@@ -27,6 +33,7 @@ from sim.wire import ocmf, ocppj
 START = parse_iso("2024-04-01T06:00:00Z")
 OLD_IBAN, OWNER_IBAN = "NO9386011117947", "DE89370400440532013000"
 SECRET = "whsec_world"
+CHECKS = ("P01", "P02", "P03", "P04", "P05", "P09", "P10", "P11", "P12", "L01")
 GUESTS = [f"T{number}" for number in range(10)]
 
 
@@ -97,7 +104,16 @@ class Quiet:
 class Play:
     """The world. Partners are wired by name: each `Line` is a Machine, events go to the back-end by its endpoint."""
 
-    def __init__(self, sheet: Any, meter: Any, form: Row, route: str, faults: dict[str, list[Fault]], **more: Any):
+    def __init__(
+        self,
+        sheet: Any,
+        meter: Any,
+        form: Row,
+        route: str,
+        faults: dict[str, list[Fault]],
+        parts: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         self.form = form
         self.name = name = "new" if route == "stripe" else "legacy"
         self.stripe = Stripe(7, endpoints=[Endpoint(to=name, secret=SECRET)], fees=(0, 0))
@@ -113,7 +129,7 @@ class Play:
         money = {"route": route, "webhook_secrets": {"stripe": SECRET}, "bank_accounts": [OLD_IBAN], **more}
         self.setup = Setup(name=name, seed=7, provision=given, options={"money": money})
         self.world = VirtualWorld(START, 7, Quiet(), Quiet(), (10, 10))  # type: ignore[arg-type]
-        self.world.add_backend(assemble, self.setup)
+        self.world.add_backend(partial(assemble, **(parts or {})), self.setup)
         parties = (self.stripe, self.bank, self.riverty)
         self.lines = {party.name: Line(party, 7, faults.get(party.name, [])) for party in parties}
         for line in self.lines.values():
@@ -183,10 +199,25 @@ class Play:
         assert {row["state"] for row in self.drivers()} == {"paid"}
         assert self.balance("receivable:") == 0 and sum(self.balance(f"invoiced:c-{name}") for name in GUESTS) == 0
         assert all(row["state"] in ("done", "lapsed") for row in self.book("payments"))
+        assert self.failed() == {}
+
+    def evidence(self) -> Evidence:
+        books = {self.name: self.world.backend(self.name).books(self.world.now)}
+        wire, now = WireRecorder(None, "off"), self.world.now
+        return write_evidence(
+            None, truth=TruthRecorder(), wire=wire, books=books, partners=self.statements(), ended_at=now
+        )
+
+    def failed(self) -> dict[str, str]:
+        """The checks of payments that find something, each with its first sentence."""
+        with self.evidence() as evidence:
+            results = run_checks(evidence, CHECKS)
+        assert not [one for one in results if one.verdict is Verdict.UNKNOWN], results
+        return {one.check: one.findings[0].sentence for one in results if one.verdict is Verdict.FAIL}
 
     def digest(self) -> str:
-        books = self.world.backend(self.name).books(self.world.now)
-        return hashlib.sha256(canonical([books, self.statements()]).encode()).hexdigest()
+        with self.evidence() as evidence:
+            return evidence.digest
 
 
 Make = Callable[..., Play]
@@ -354,3 +385,65 @@ def test_a_back_end_that_dies_between_asking_and_hearing_asks_again_under_the_sa
     it.wait(6 * HOUR)
     it.right()
     assert it.deaths and len(set(it.keys("payment_intents.create"))) == 1
+
+
+def taken_again(claim: Any, left: Any) -> Any:
+    """What was paid in the catch-up is charged once more."""
+    again = claim.state == "due" and claim.paid > 0 and claim.paid == claim.amount
+    return claims.Step("charge", claim.amount) if again else claims.next_step(claim, left)
+
+
+LOST = Fault(kind="webhook-lost")
+TWICE = Fault(kind="webhook-duplicate", extra=HOUR)
+BUGS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "nothing asks whether an account can charge": ("P05", {"may_charge": lambda account: True}, {"late": True}),
+    "a new key after an unknown outcome": (
+        "P02",
+        {"after_unknown": lambda *_: claims.ANEW},
+        {"faults": {"stripe": [Fault(kind="timeout-after", api="payment_intents.create", times=1), LOST]}},
+    ),
+    "one key for everything that is asked of a claim": (
+        "P03",
+        {"idempotency_key": lambda claim_id, purpose, n: claim_id},
+        {"token": "GUEST-7"},
+    ),
+    "each copy of an event has its effect": (
+        "P04",
+        {
+            "take_webhook": lambda seen: True,
+            "moves_on": lambda known, told: True,
+            "movement_change": lambda known, told, amount: amount if told == "paid" else 0,
+        },
+        {"faults": {"stripe": [TWICE]}},
+    ),
+    "the catch-up takes each claim twice": (
+        "P01",
+        {
+            "catch_up_order": lambda waiting: [*claims.oldest_first(waiting)] * 2,
+            "may_collect": lambda claim: True,
+            "next_step": taken_again,
+        },
+        {"late": True, "catch_up_per_day": {"EUR": 500}},
+    ),
+    "a hold is never let go": (
+        "P09",
+        {"next_step": lambda claim, left: None if claim.final and claim.held else claims.next_step(claim, left)},
+        {"token": "GUEST-7", "days": 3},
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_caught_by_its_check(play: Make, bug: str) -> None:
+    check, parts, given = BUGS[bug]
+    more = {"late": False, "token": "TOK-S", "days": 12, **given}
+    late, token, days = more.pop("late"), more.pop("token"), more.pop("days")
+    it = play(parts=parts, **more)
+    if not late:
+        it.onboard()
+    it.charge(token)
+    it.charge(token)
+    if late:
+        it.onboard()
+    it.wait(days * DAY)
+    assert check in it.failed(), it.failed()
