@@ -106,7 +106,18 @@ class ReferenceCsms:
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
-        corrections = Corrections(store, parts, catalogue, check, quarantine, settlement, ledger, numbers, setup.name)
+        corrections = Corrections(
+            store,
+            parts,
+            catalogue,
+            check,
+            quarantine,
+            settlement,
+            ledger,
+            numbers,
+            setup.name,
+            money.corrected if money else None,
+        )
         hand_over = HandOver(store, sessions, closed)
         self._operations = Operations(
             self._stage,

@@ -7,7 +7,7 @@ place, and two entries of the journal. Each names who asked for it and why (INV-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -67,6 +67,7 @@ class Corrections:
         ledger: Ledger,
         numbers: Numbers,
         backend: str,
+        corrected: Callable[[Bill, int, Instant], None] | None = None,
     ) -> None:
         self._store = store
         self._parts = parts
@@ -77,6 +78,7 @@ class Corrections:
         self._ledger = ledger
         self._numbers = numbers
         self._backend = backend
+        self._corrected = corrected
         self._policy = RatingPolicy(local_minute=parts.local_time)
 
     # -- release ----------------------------------------------------------------------------------------------------
@@ -146,7 +148,10 @@ class Corrections:
         )
         self._store.insert(CORRECTIONS, correction)
         self._store.update(SESSIONS, replace(session, cdr_id=new.cdr_id, grp=new.grp, tariff=tariff))
-        return {"credit": credit.cdr_id, "cdr": new.cdr_id, "difference": again.gross - rated.gross}
+        difference = again.gross - rated.gross
+        if self._corrected is not None:
+            self._corrected(bill, difference, now)
+        return {"credit": credit.cdr_id, "cdr": new.cdr_id, "difference": difference}
 
     def _billed(self, session_id: str) -> tuple[Session, Bill, Cdr, RatedCdr]:
         session = self._store.get(SESSIONS, session_id)

@@ -97,7 +97,7 @@ class Money:
             self._settlements,
         )
         self._webhooks = Webhooks(store, parts, ledger, self._desk, self._gate, options.webhook_secrets)
-        self._credits = Credits(store, self._terms, invoicing, self._drivers, self._runs, self._desk)
+        self._credits = Credits(store, parts, ledger, self._terms, invoicing, self._drivers, self._runs, self._desk)
         self._wish: Instant | None = None
         self._stale = True
         self.kinds: dict[str, Callable[[Args, Instant], Outcome]] = {
@@ -157,6 +157,11 @@ class Money:
             self._book.of_bill(bill.seller, bill.customer, bill.number, bill.session_id, bill.currency, bill.gross, now)
         if collected:
             self._runs.expect(bill.seller, now)
+        self._stale = True
+
+    def corrected(self, bill: Bill, difference: int, now: Instant) -> None:
+        """A bill was corrected: what is owed for it changes with it."""
+        self._credits.corrected(bill, difference, now)
         self._stale = True
 
     def _finish(self, claim: Claim, now: Instant) -> None:

@@ -80,12 +80,14 @@ PARTS: dict[str, str] = {
     "idempotency_key": "(claim id, purpose, n) -> key of the n-th attempt",
     "after_unknown": "(age, last status, life of a key) -> retry, look or anew",
     "credit_route": "(claim, route of drivers here) -> partner a refund goes through",
+    "correction_to_claim": "(difference of a corrected bill) -> what it changes in its claim, minor units",
     "catch_up_order": "(waiting claims) -> claims in the order in which they are taken",
     "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
     "may_collect": "(claim) -> whether the catch-up may take it",
     "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
+    "movement_change": "(state known, state told, amount) -> what is booked of a payout or dispute now",
     "committer": "(commit, release) -> None: in which order a group is committed and its replies released",
 }
 
@@ -167,10 +169,12 @@ class Parts(Struct, frozen=True, kw_only=True):
     idempotency_key: claims.IdempotencyKey = claims.idempotency_key
     after_unknown: claims.AfterUnknown = claims.after_unknown
     credit_route: claims.CreditRoute = claims.credit_route
+    correction_to_claim: claims.CorrectionToClaim = claims.correction_to_claim
     catch_up_order: claims.CatchUpOrder = claims.oldest_first
     catch_up_room: claims.CatchUpRoom = claims.catch_up_room
     may_collect: claims.MayCollect = claims.may_collect
     verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on
+    movement_change: signatures.MovementChange = signatures.movement_change
     committer: Committer = commit_then_release

@@ -1,4 +1,4 @@
-"""What is taken back: credit notes with their refund, and cancellations by document (L07).
+"""What is taken back: credit notes with their refund, corrected bills, and cancellations by document (L07).
 
 Money goes back by the partner and method of the original payment (P12). A cancelled drivers' invoice frees its bills for
 another one; a cancelled subscription period is not invoiced again by itself.
@@ -15,15 +15,17 @@ from msgspec.structs import replace
 from reference_csms.billing import rows
 from reference_csms.billing.amounts import GROSS, VatSum
 from reference_csms.billing.invoices import Draft, DraftLine, Invoicing, gross_of, vat_postings
-from reference_csms.billing.ledger import Posting
+from reference_csms.billing.ledger import CORRECTION, Ledger, Posting
 from reference_csms.billing.periods import local_day
+from reference_csms.billing.rows import BILLABLES
 from reference_csms.billing.runs import DriverInvoices, Runs
 from reference_csms.billing.terms import Terms
+from reference_csms.parts import Parts
 from reference_csms.payments import rows as payment_rows
 from reference_csms.payments.claims import Step
 from reference_csms.payments.desk import Desk
-from reference_csms.payments.rows import BANK, CLAIMS, RELEASE, Claim
-from reference_csms.records import BILLS
+from reference_csms.payments.rows import BANK, CLAIMS, Claim
+from reference_csms.records import BILLS, Bill
 from reference_csms.storage.port import Store
 from sim.backend import Row
 from sim.clock import Instant
@@ -34,9 +36,19 @@ class Credits:
     """Refunds and cancellations in a store."""
 
     def __init__(
-        self, store: Store, terms: Terms, invoicing: Invoicing, drivers: DriverInvoices, runs: Runs, desk: Desk
+        self,
+        store: Store,
+        parts: Parts,
+        ledger: Ledger,
+        terms: Terms,
+        invoicing: Invoicing,
+        drivers: DriverInvoices,
+        runs: Runs,
+        desk: Desk,
     ) -> None:
         self._store = store
+        self._parts = parts
+        self._ledger = ledger
         self._terms = terms
         self._invoicing = invoicing
         self._drivers = drivers
@@ -91,6 +103,8 @@ class Credits:
         if invoice.state == rows.CANCELLED:
             return Refused("cancelled", f"{number} was cancelled by {invoice.cancelled_by}")
         claim = self._store.get(CLAIMS, invoice.claim_id) if invoice.claim_id else None
+        if claim is not None and claim.credited:
+            return Refused("credited", f"{claim.credited} of {claim.claim_id} was credited before")
         if claim is not None and not self._desk.withdraw(claim, now):
             return Refused("payment-outstanding", f"a payment of {claim.claim_id} is on its way")
         seller = self._terms.seller(invoice.seller)
@@ -105,14 +119,49 @@ class Credits:
             self._runs.expect(invoice.seller, now)
         return Answered({"cancellation": cancellation.number})
 
+    def corrected(self, bill: Bill, difference: int, now: Instant) -> None:
+        """A bill has another gross now: its claim follows, and what was paid beyond it goes back, once.
+
+        A bill that waits for its invoice is invoiced as corrected. On an invoice already, the difference moves with it from
+        what is receivable to what is invoiced.
+        """
+        billable = self._store.get(BILLABLES, bill.number)
+        change = self._parts.correction_to_claim(difference)
+        if billable is None or billable.state == rows.OPEN or change == 0:
+            return
+        if billable.state == rows.DIRECT:
+            claims = self._store.find(CLAIMS, "document", bill.number)
+        else:
+            invoice = self._invoicing.find(billable.invoice or "")
+            claims = self._store.find(CLAIMS, "document", invoice.number) if invoice else []
+        if not claims:
+            return
+        claim = claims[0]
+        if claim.ledger != "receivable":
+            postings = (
+                Posting(f"{claim.ledger}:{claim.customer}", claim.currency, change),
+                Posting(f"receivable:{claim.customer}", claim.currency, -change),
+            )
+            self._ledger.append(CORRECTION, f"{bill.number} {claim.claim_id}", postings, now)
+        self._desk.withdraw(claim, now)
+        self._adjust(claim.claim_id, change, now)
+
+    def _adjust(self, claim_id: str, change: int, now: Instant) -> None:
+        claim = self._store.get(CLAIMS, claim_id)
+        assert claim is not None
+        amount, credited = claim.amount + max(change, 0), claim.credited + max(-change, 0)
+        changed = replace(claim, amount=amount, credited=credited)
+        if changed.owed > 0 and claim.state == payment_rows.PAID:
+            changed = replace(changed, state=payment_rows.DUE)
+        elif changed.owed <= 0 and claim.state in (payment_rows.DUE, payment_rows.WAITING, payment_rows.OPEN):
+            changed = replace(changed, state=payment_rows.PAID if claim.paid else payment_rows.RELEASED, settled_at=now)
+        self._store.update(CLAIMS, changed)
+        self._desk.plan(changed, now)
+
     def _give_back(self, claim: Claim, now: Instant) -> None:
-        back = claim.paid - claim.refunded
         dropped = replace(claim, credited=claim.amount, state=payment_rows.CANCELLED, settled_at=now)
         self._store.update(CLAIMS, dropped)
-        if back > 0 and claim.route != BANK:
-            self._desk.add(dropped, Step(payment_rows.REFUND, back), now)
-        if claim.held > 0:
-            self._desk.add(dropped, Step(RELEASE, claim.held), now)
+        self._desk.plan(dropped, now)
 
     def _document(self, claim: Claim) -> dict[str, Any]:
         invoice = self._invoicing.find(claim.document or "")

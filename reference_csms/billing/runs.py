@@ -24,7 +24,7 @@ from reference_csms.billing.subscriptions import Subscriptions
 from reference_csms.billing.terms import Terms
 from reference_csms.parts import Parts
 from reference_csms.payments.book import ClaimBook
-from reference_csms.records import BILLS, RATED, Bill
+from reference_csms.records import BILLS, RATED, SESSIONS, Bill
 from reference_csms.storage.port import Store
 from sim.clock import Instant, iso, parse_iso
 
@@ -91,9 +91,14 @@ class DriverInvoices:
         return [one for one in found if one.state != rows.DIRECT and self._parts.may_invoice(one.state != rows.OPEN)]
 
     def _bill(self, one: Billable) -> Bill:
+        """The bill with the rating that is in force now: a correction may have replaced the first one."""
         bill = self._store.get(BILLS, one.number)
         assert bill is not None
-        return bill
+        session = self._store.get(SESSIONS, bill.session_id)
+        assert session is not None and session.cdr_id is not None
+        row = next(row for row in self._store.find(RATED, "cdr_id", session.cdr_id) if row.effective)
+        rated = row.rated
+        return replace(bill, rated_id=row.rated_id, gross=rated.gross, net=rated.net, vat=rated.vat)
 
     def _line(self, bill: Bill, seller: Seller) -> DraftLine:
         rated, content = self._store.get(RATED, bill.rated_id), msgspec.json.decode(bill.data)

@@ -34,6 +34,7 @@ MayCharge = Callable[[Account | None], bool]
 IdempotencyKey = Callable[[str, str, int], str]
 AfterUnknown = Callable[[int, int | None, int], str]
 CreditRoute = Callable[[Claim, str], str]
+CorrectionToClaim = Callable[[int], int]
 CatchUpOrder = Callable[[Sequence[Claim]], list[Claim]]
 CatchUpRoom = Callable[[int, int, int | None], bool]
 MayCollect = Callable[[Claim], bool]
@@ -117,6 +118,11 @@ def refund_of(amount: int, paid: Sequence[Attempt]) -> tuple[int, str | None]:
 def credit_route(claim: Claim, drivers_route: str) -> str:
     """The partner a refund goes through: that of the original payment, whatever new claims go through (P12, M07)."""
     return claim.route
+
+
+def correction_to_claim(difference: int) -> int:
+    """What a corrected bill changes in its claim, minor units: all of it, be it more or less."""
+    return difference
 
 
 def oldest_first(waiting: Sequence[Claim]) -> list[Claim]:

@@ -70,7 +70,7 @@ class Settlements:
         if known is None and fee:
             postings = (Posting("fees:riverty", currency, fee), Posting(_CLEARING, currency, -fee))
             self._ledger.append(FEE, f"{name} fee", postings, now)
-        change = (amount if told == "paid" else 0) - (amount if known is not None and known.state == "paid" else 0)
+        change = self._parts.movement_change(known.state if known else None, told, amount)
         if change:
             postings = (Posting(f"bank:{one['iban']}", currency, change), Posting(_CLEARING, currency, -change))
             self._ledger.append(PAYOUT, f"{name} {RIVERTY}", postings, now)

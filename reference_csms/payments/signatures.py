@@ -15,6 +15,8 @@ TOLERANCE_S = 300
 VerifyWebhook = Callable[[str, str, str, int], bool]
 TakeWebhook = Callable[[bool], bool]
 MovesOn = Callable[[str | None, str], bool]
+MovementChange = Callable[[str | None, str, int], int]
+_OUT = ("paid", "withdrawn", "lost")
 _RANKS = {"seen": 0, "paid": 1, "withdrawn": 1, "failed": 2, "returned": 2, "lost": 2}
 
 
@@ -36,3 +38,8 @@ def take_webhook(seen_before: bool) -> bool:
 def moves_on(known: str | None, told: str) -> bool:
     """Whether a payout or dispute is further on than was known; events may come in any order."""
     return known is None or _RANKS[told] > _RANKS[known]
+
+
+def movement_change(known: str | None, told: str, amount: int) -> int:
+    """What is to be booked when a payout or dispute goes from one state to another: only what was not booked before."""
+    return (amount if told in _OUT else 0) - (amount if known in _OUT else 0)

@@ -120,9 +120,7 @@ class Webhooks:
         if not self._parts.moves_on(known.state if known else None, told):
             return "known"
         amount = int(body.get("amount") or 0)
-        out_now = told in ("withdrawn", "lost")
-        out_before = known is not None and known.state in ("withdrawn", "lost")
-        change = (amount if out_now else 0) - (amount if out_before else 0)
+        change = self._parts.movement_change(known.state if known else None, told, amount)
         if change:
             postings = (
                 Posting(f"disputed:{claim.customer}", claim.currency, change),
@@ -150,8 +148,7 @@ class Webhooks:
         if not self._parts.moves_on(known.state if known else None, told):
             return "known"
         currency, amount = str(body.get("currency")).upper(), int(body["amount"])
-        out_now, out_before = told == "paid", known is not None and known.state == "paid"
-        change = (amount if out_now else 0) - (amount if out_before else 0)
+        change = self._parts.movement_change(known.state if known else None, told, amount)
         if change:
             postings = (
                 Posting(f"bank:{account.owner}", currency, change),

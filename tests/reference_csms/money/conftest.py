@@ -109,6 +109,7 @@ def money_bench(base: type, sheet: dict[str, list[Row]], name: str, fields: Row,
             given = with_money(sheet, self.partners.account)
             setup = Setup(name=name, seed=7, provision=given, options={"transaction_base": 500, "money": chosen})
             self.todo: deque[tuple[str, Any]] = deque()
+            self.lives = 1
             super().__init__(setup, **parts)
             self.now = APRIL
 
@@ -140,11 +141,18 @@ def money_bench(base: type, sheet: dict[str, list[Row]], name: str, fields: Row,
 
         def _settle(self, settle: Settle) -> None:
             sender = settle.call_id.replace("/", ":").split(":")[0]
+            if sender == name and settle.call_id.split(":")[1] != str(self.lives):
+                return  # whoever asked is dead
             if sender == name:
                 self.csms.settled(settle.call_id, settle.outcome, self.now)
                 self._commit()
             elif sender in self.partners.lines:
                 self._hand(sender, Settled(settle.call_id, settle.outcome))
+
+        def restart(self) -> None:
+            """The dead one's requests are on their way, and nobody hears what becomes of them."""
+            self.lives += 1
+            super().restart()
 
         def _commit(self) -> None:
             self.todo += [(name, effect) for effect in super().flush()]
@@ -207,3 +215,9 @@ def make_money(make_bench: type, sheet: Any, given_fields: Any) -> Any:
         return money_bench(make_bench, sheet, name, given_fields, options, parts or {})
 
     return make
+
+
+@pytest.fixture
+def money_sheet(sheet: Any) -> Any:
+    """The instruction sheet with money, for a connected account."""
+    return lambda account: with_money(sheet, account)

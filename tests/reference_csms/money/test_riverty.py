@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from sim.clock import DAY, HOUR, MINUTE
+from sim.machine import Answered
+from sim.partners.port import Response
 
 
 @pytest.fixture
@@ -79,3 +81,13 @@ def test_a_settlement_that_comes_back_is_booked_back_and_the_next_one_has_it_aga
     riverty.wait(10 * DAY)
     assert riverty.balance("clearing:riverty") == 0 and riverty.balance("fees:riverty") == fee
     assert riverty.balance("bank:NO8330001234567") == gross - fee
+
+
+def test_the_fee_of_a_settlement_is_booked_when_it_is_seen_first_and_never_again(riverty: Any) -> None:
+    one = {"settlement_number": "S1", "currency": "EUR", "amount": 900, "fee": 25, "iban": "NO9386011117947"}
+    for number, status in enumerate(["in_transit", "in_transit", "paid", "paid", "failed:AC04", "paid"]):
+        report = Answered(Response(200, {"settlements": [{**one, "status": status}]}))
+        riverty.csms.settled(f"legacy:1:settlement:riverty:read:{90 + number}", report, riverty.now)
+        riverty.flush()
+        assert riverty.balance("fees:riverty") == 25
+    assert riverty.balance("bank:") == 0 and riverty.balance("clearing:riverty") == -25

@@ -1,0 +1,136 @@
+"""The ledger of money under any order of sessions, refunds, corrections, returns, time-outs and deaths."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reference_csms.billing.ledger import entry_from_row, problems
+from sim.backend import Row
+from sim.clock import DAY, HOUR
+
+IBAN = "NO9386011117947"
+WHO = {"actor": "kari", "reason": "asked"}
+FAULTS = ("timeout-before", "timeout-after", "500-before", "500-after", "429", "outage", "slow")
+STEPS = st.one_of(
+    st.tuples(st.just("session"), st.sampled_from(["TOK-S", "GUEST-7"]), st.sampled_from([50, 2_000, 90_000])),
+    st.tuples(st.just("refund"), st.integers(0, 9), st.integers(1, 600)),
+    st.tuples(st.just("correct"), st.integers(0, 9), st.sampled_from(["staff", None])),
+    st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, 4)),
+    st.tuples(st.just("wait"), st.sampled_from([1, 7, 30]), st.none()),
+    st.tuples(st.just("restart"), st.none(), st.none()),
+    st.tuples(st.just("transfer"), st.integers(1, 8000), st.none()),
+    st.tuples(st.just("return"), st.integers(0, 3), st.none()),
+    st.tuples(st.just("account"), st.booleans(), st.none()),
+)
+
+
+class Ledger:
+    """A bench whose every step is followed by a look at all of its books."""
+
+    def __init__(self, bench: Any, route: str, form: Row) -> None:
+        self.bench, self.route, self.form = bench, route, form
+        bench.onboard()
+
+    def step(self, what: str, first: Any, second: Any) -> None:
+        bench = self.bench
+        if what == "session":
+            bench.day(first, second)
+        elif what == "refund" and (claims := self.claims()):
+            bench.operate("refund", claim=claims[first % len(claims)]["claim_id"], amount=second)
+        elif what == "correct" and (sessions := bench.book("sessions")):
+            session = sessions[first % len(sessions)]["session_id"]
+            bench.operate("correct-session", session_id=session, terms={"grp": second}, **WHO)
+        elif what == "fault":
+            bench.partners.fault(self.route, first, times=second, extra=2 * HOUR)
+        elif what == "wait":
+            bench.wait(first * HOUR)
+        elif what == "restart":
+            bench.restart()
+            bench.flush()
+        elif what == "transfer":
+            credit = {"iban": IBAN, "currency": "EUR", "counterparty": "City", "reference": "OLD-LS-000001"}
+            bench.act("bank", "credit", amount=first, **credit)
+        elif what == "return":
+            rows = bench.partners.bank.statement(bench.now)["partner_bank"]
+            credits = [row["id"] for row in rows if row["reference"].startswith("OLD")]
+            if credits:
+                bench.partners.bank.act("return", {"entry": credits[first % len(credits)], "code": "MD06"}, bench.now)
+        elif what == "account" and first:
+            bench.onboard()
+        elif what == "account":
+            told = {"account": bench.partners.account, "fields": ["company.phone"], "deadline": bench.now}
+            bench.partners.stripe.act("require", told, bench.now)
+
+    def claims(self) -> list[Row]:
+        return [row for row in self.bench.book("claims") if row["route"] == self.route]
+
+    def holds(self) -> None:
+        """Postings balance, a claim is the sum of its entries, and no key moved money twice."""
+        journal = self.bench.book("journal")
+        assert list(problems(entry_from_row(row) for row in journal)) == []
+        sums: dict[tuple[str, str], int] = {}
+        for entry in journal:
+            if entry["kind"] in ("payment", "refund", "receipt"):
+                claim = entry["ref"].split(" ")[1]
+                owed = sum(amount for name, _, amount in json.loads(entry["postings"]) if name.startswith(OWED))
+                sums[claim, entry["kind"]] = sums.get((claim, entry["kind"]), 0) + owed
+        for row in self.bench.book("claims"):
+            name = row["claim_id"]
+            assert row["paid"] == -sums.get((name, "payment"), 0) - sums.get((name, "receipt"), 0), row
+            assert row["refunded"] == sums.get((name, "refund"), 0), row
+            owed = row["amount"] - row["credited"] - row["paid"] + row["refunded"]
+            assert row["state"] != "paid" or owed <= 0 or row["route"] == "bank", row
+        for kind in ("auth", "capture", "refund"):
+            keys = [row["key"] for row in self.bench.partners.rows(kind, self.route)]
+            assert len(keys) == len(set(keys)), kind
+        captured: dict[str, int] = {}
+        attempts = {row["key"]: row["claim_id"] for row in self.bench.book("payments")}
+        for kind, sign in (("capture", 1), ("refund", -1)):
+            for row in self.bench.partners.rows(kind, self.route):
+                claim = attempts[row["key"]]
+                captured[claim] = captured.get(claim, 0) + sign * row["amount"]
+        amounts = {row["claim_id"]: row["amount"] for row in self.bench.book("claims")}
+        assert all(taken <= amounts[claim] for claim, taken in captured.items()), (captured, amounts)
+
+    def ends(self) -> None:
+        """All is well again: what is owed is paid, here and there, and nothing is left between."""
+        bench = self.bench
+        bench.partners.lines[self.route].faults._rules.clear()
+        bench.partners.lines[self.route].faults._left.clear()
+        bench.onboard()
+        bench.wait(12 * DAY)
+        self.holds()
+        assert not [row for row in bench.book("payments") if row["state"] in ("due", "asked", "unknown")]
+        for row in self.claims():
+            owed = row["amount"] - row["credited"] - row["paid"] + row["refunded"]
+            assert owed == 0 and row["held"] == 0 and row["state"] in ("paid", "released"), row
+        due = sum(row["amount"] - row["credited"] for row in self.claims())
+        assert bench.partners.collected == due
+        assert bench.balance("receivable:") == 0
+        clearing = bench.balance("clearing:")
+        if self.route == "riverty":
+            assert clearing == bench.partners.riverty.owed().get("EUR", 0)
+        else:
+            assert clearing == sum(bench.partners.stripe._money.held(bench.partners.account).values())
+
+
+OWED = ("receivable:", "invoiced:")
+
+
+@pytest.mark.parametrize("route", ["stripe", "riverty"])
+@given(steps=st.lists(STEPS, max_size=9))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_the_ledger_is_right_after_any_order_of_what_can_happen(
+    make_money: Any, given_fields: Row, route: str, steps: list[tuple[str, Any, Any]]
+) -> None:
+    """P01, P02, P03, L01, INV-24."""
+    it = Ledger(make_money("legacy", route=route, bank_accounts=[IBAN]), route, given_fields)
+    for step in steps:
+        it.step(*step)
+        it.holds()
+    it.ends()
