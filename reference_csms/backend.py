@@ -25,7 +25,7 @@ from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
 from reference_csms.money import Money
 from reference_csms.numbers import Numbers
-from reference_csms.operations import Operations
+from reference_csms.operations import Export, Operations
 from reference_csms.options import money_options
 from reference_csms.parts import Parts
 from reference_csms.pricing.quote import Quotes
@@ -129,7 +129,7 @@ class ReferenceCsms:
             corrections,
             installed,
             parts,
-            {"users": lambda now: exports.users(store), "prices": lambda now: exports.prices(store, catalogue, now)},
+            self._exports(store, catalogue, money),
             money,
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
@@ -147,6 +147,17 @@ class ReferenceCsms:
             money.load(setup.provision)
             store.commit()
         return money
+
+    @staticmethod
+    def _exports(store: Store, catalogue: Catalogue, money: Money | None) -> dict[str, Export]:
+        shown: dict[str, Export] = {
+            "users": lambda args, now: exports.users(store),
+            "prices": lambda args, now: exports.prices(store, catalogue, now),
+        }
+        if money is not None:
+            shown |= {"prepaid": lambda args, now: money.prepaid(args)}
+            shown |= {"invoices": lambda args, now: exports.invoices(store, str(args["customer"]))}
+        return shown
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from reference_csms import exports, records
+from reference_csms import records
 from reference_csms.authorization import ACCEPTED
 from reference_csms.billing import rows
 from reference_csms.billing.credits import Credits
@@ -240,10 +240,6 @@ class Money:
         """What was paid for in advance and will not be delivered here, of one contract or of all."""
         contract = args.get("contract")
         return self._subscriptions.export(None if contract is None else str(contract))
-
-    def invoices(self, customer: str) -> list[Row]:
-        """The documents of a customer, as often as asked."""
-        return exports.invoices(self._store, customer)
 
     def operate(self, kind: str, args: Args, now: Instant) -> Outcome:
         """One of `kinds`. Raises KeyError for a missing argument and BadInput for a wrong one."""

@@ -28,10 +28,9 @@ from sim.errors import BadInput
 from sim.machine import Answered, Outcome, Refused, Settle
 
 Args = Mapping[str, Any]
+Export = Callable[[Args, Instant], list[Row]]
 _OPEN_TRANSACTIONS = "open-transactions"
 _LEFT_OVERS = "left-overs"
-_PREPAID = "prepaid"
-_INVOICES = "invoices"
 _STATION_EXPORTS = (_OPEN_TRANSACTIONS, _LEFT_OVERS, "station")
 
 
@@ -57,7 +56,7 @@ class Operations:
         corrections: Corrections,
         installed: Installed,
         parts: Parts,
-        exports: Mapping[str, Callable[[Instant], list[Row]]],
+        exports: Mapping[str, Export],
         money: Money | None = None,
     ) -> None:
         self._stage = stage
@@ -188,14 +187,10 @@ class Operations:
 
     def _export(self, args: Args, call_id: str, now: Instant) -> Outcome:
         what = str(args["what"])
-        if self._money is not None and what == _PREPAID:
-            return Answered({"rows": self._money.prepaid(args)})
-        if self._money is not None and what == _INVOICES:
-            return Answered({"rows": self._money.invoices(str(args["customer"]))})
         if what in self._exports:
-            return Answered({"rows": self._exports[what](now)})
+            return Answered({"rows": self._exports[what](args, now)})
         if what not in _STATION_EXPORTS:
-            allowed = ", ".join((*_STATION_EXPORTS, *self._exports, _PREPAID, _INVOICES))
+            allowed = ", ".join((*_STATION_EXPORTS, *self._exports))
             raise _No("bad-input", f"export knows {allowed}, not {what!r}")
         state = self._state(args)
         if what == _OPEN_TRANSACTIONS:

@@ -103,6 +103,7 @@ class Notices:
                 day=one.day,
                 to=result.to,
                 message_id=result.message_id,
+                delivered_at=result.delivered_at,
                 tries=result.tries,
                 iban=mail.meta["iban"],
                 terms=mail.meta["terms"],

@@ -34,6 +34,8 @@ LOOK_EVERY = 3 * DAY
 """How often somebody looks whether money arrives, while it does not."""
 DOORS = 6
 """How many links somebody follows at one go."""
+SOON = 3
+"""So often what did not work is tried again after an hour, then daily."""
 LEISURE = 3 * DAY
 """Between two acts, where the plan says nothing."""
 
@@ -61,8 +63,10 @@ class Onboarding:
         begun, last = told.now, self._last_act(told.now, len(acts))
         for n, act in enumerate(acts):
             yield from told.until(begun + (last - begun) * n // max(1, len(acts) - 1))
+            tries = 0
             while not (yield from act(url)):
-                yield Wait(HOUR)
+                yield Wait(HOUR if tries < SOON else DAY)
+                tries += 1
             url = f"{self._portal}/onboarding/{owner.owner}"
         if WRONG_ACCOUNT in owner.fates:
             yield from self._watch_payouts()

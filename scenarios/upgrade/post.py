@@ -16,7 +16,7 @@ from scenarios.upgrade.letters import Letter
 from scenarios.upgrade.parts import DeskParts
 from scenarios.upgrade.stories import Stories, Wish, pause, response_of
 from sim.backend import Row
-from sim.clock import HOUR, MINUTE
+from sim.clock import HOUR, MINUTE, Instant
 from sim.machine import Answered, Refused
 
 MAILBOX = "mailbox"
@@ -46,12 +46,13 @@ Compose = Callable[[], Generator[Wish, Any, Mail | None]]
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """What became of a mail. `to` and `message_id` of the one that arrived; `doubtful`: one may still arrive."""
+    """What became of a mail. `to`, `message_id` and `delivered_at` of the one that arrived; `doubtful`: one still may."""
 
     arrived: bool
     doubtful: bool = False
     to: str | None = None
     message_id: str | None = None
+    delivered_at: Instant | None = None
     tries: int = 0
 
 
@@ -86,7 +87,8 @@ class Post:
             arrived = yield from self._look(to, message_id, SURE if heard == _TAKEN else UNSURE)
             again = self._parts.send_again(arrived)
             if arrived and (heard == _TAKEN or not again):
-                return Sent(arrived=True, to=to, message_id=message_id, tries=tries)
+                delivered_at = Instant(arrived[0]["delivered_at"])
+                return Sent(arrived=True, to=to, message_id=message_id, delivered_at=delivered_at, tries=tries)
             if heard == _TAKEN:
                 place += 1
             elif again:

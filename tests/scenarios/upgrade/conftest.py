@@ -228,6 +228,11 @@ class Town:
             "contracts": [one.contract_old for one in owners if one.contract_old is not None],
         }
 
+    @property
+    def ibans(self) -> tuple[str, str]:
+        """The accounts of the old and the new seller."""
+        return OLD_IBAN, NEW_IBAN
+
     def until(self, text: str) -> Town:
         self.world.run(parse_iso(text))
         return self
@@ -235,7 +240,7 @@ class Town:
     def ask(self, to: str, command: Command) -> Any:
         call_id = f"till/{len(self.till.heard)}"
         self.world.tell("till", Tell(to, command, call_id))
-        self.world.run(Instant(self.world.now + MINUTE))
+        self.world.run(Instant(self.world.now + 3 * MINUTE))
         outcome = self.till.heard[call_id]
         return outcome.payload if isinstance(outcome, Answered) else outcome
 
@@ -301,3 +306,8 @@ def owner() -> Callable[..., OwnerPlan]:
 @pytest.fixture(scope="session")
 def plan() -> Callable[..., UpgradePlan]:
     return make_plan
+
+
+@pytest.fixture(scope="session")
+def tariff() -> Row:
+    return dict(TARIFF)
