@@ -170,9 +170,11 @@ def within_the_meter(evidence: Evidence, judge: Judge) -> None:
         rest, slack = advance - booked, max(1, len(mine))
         explained = sum(_unbooked(case, meter) for case in happened)
         if rest < -slack:
-            sentence = f"{booked:f} Wh are booked, and the meter counted {advance} Wh"
+            sentence = f"{booked.normalize():f} Wh are booked, and the meter counted {advance} Wh"
         elif abs(rest - explained) > slack:
-            sentence = f"{rest:f} Wh of {advance} Wh are in no session, and {explained} Wh of them are explained"
+            sentence = (
+                f"{rest.normalize():f} Wh of {advance} Wh are in no session, and {explained} Wh of them are explained"
+            )
         else:
             continue
         judge.fail("meter", meter.meter_id, sentence, line(meter), *map(line, mine))
