@@ -33,6 +33,9 @@ THEMES = (
     "sums",
     "reversible",
     "secrecy",
+    "payees",
+    "payouts",
+    "notices",
     "drivers",
     "determinism",
 )
