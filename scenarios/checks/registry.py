@@ -42,6 +42,9 @@ THEMES = (
     "sums",
     "reversible",
     "secrecy",
+    "payees",
+    "payouts",
+    "notices",
     "drivers",
     "determinism",
 )

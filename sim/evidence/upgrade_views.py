@@ -188,3 +188,17 @@ class SignedDigest(View, frozen=True):
     table: ClassVar[str] = "books_records"
     backend: str
     digest: str
+
+
+class PartnerMovement(View, frozen=True):
+    """A movement in the statement of a partner with what it says besides; `data` is JSON."""
+
+    table: ClassVar[str] = "partner_payments"
+    partner: str
+    kind: str
+    id: str
+    at: int
+    account: str | None
+    currency: str | None
+    amount: int
+    data: str | None

@@ -16,7 +16,19 @@ from sim.evidence.canonical import Scalar
 
 Plane = Literal["truth", "wire", "books", "quotes", "plan", "run"]
 SubjectKind = Literal[
-    "session", "station", "connector", "meter", "bill", "link", "token", "transaction", "entry", "visit", "price", "run"
+    "session",
+    "station",
+    "connector",
+    "meter",
+    "bill",
+    "link",
+    "token",
+    "transaction",
+    "entry",
+    "visit",
+    "price",
+    "run",
+    "customer",
 ]
 
 

@@ -1,0 +1,114 @@
+"""What owners are paid out: only while the partner vouches for them, and everything that was earned, once (INV-24, M10).
+
+All of it is the word of the partner, from two lists that it keeps apart: movements and balance.
+"""
+
+from __future__ import annotations
+
+import json
+
+from scenarios.checks.registry import Judge, check
+from sim.clock import DAY
+from sim.evidence.money_views import PartnerPayment
+from sim.evidence.reader import Evidence, line
+from sim.evidence.upgrade_views import AccountState, BalanceLine, PartnerMovement
+
+PATIENCE = 8 * DAY
+"""By when an account that may be paid has been paid what is available, ms; the longest interval of payouts is a week."""
+_OUT = ("payout", "payout_failure")
+_EARNED = ("transfer", "reversal")
+Place = tuple[str, str, str]
+"""Partner, account and currency."""
+
+
+@check(
+    "INV-24",
+    sentence="an owner is paid out only while the partner lets the account, and what was earned is held or paid, once",
+    planes=("run",),
+    needs=("partner_payments", "partner_balance", "partner_accounts"),
+)
+def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
+    """Every payout with the state of its account; per account and currency what came in against what went out."""
+    states: dict[tuple[str, str], list[AccountState]] = {}
+    for state in sorted(evidence.read(AccountState), key=lambda one: one.at):
+        states.setdefault((state.partner, state.account), []).append(state)
+    payouts: dict[Place, list[PartnerPayment]] = {}
+    for moved in evidence.read(PartnerPayment):
+        if moved.kind != "payout" or not moved.account:
+            continue
+        judge.examined()
+        payouts.setdefault((moved.partner, moved.account, (moved.currency or "").upper()), []).append(moved)
+        known = [one for one in states.get((moved.partner, moved.account), ()) if one.at <= moved.at]
+        if not known or not known[-1].payouts_enabled:
+            rows = [line(known[-1])] if known else []
+            judge.fail("entry", moved.id, f"paid out to {moved.account}, which may not be paid", line(moved), *rows)
+    _all_accounted(evidence, judge, states, payouts)
+
+
+def _all_accounted(
+    evidence: Evidence,
+    judge: Judge,
+    states: dict[tuple[str, str], list[AccountState]],
+    payouts: dict[Place, list[PartnerPayment]],
+) -> None:
+    """Charges less fees and refunds are what was paid out and what is left, for each account and currency."""
+    balance: dict[Place, list[BalanceLine]] = {}
+    for one in evidence.read(BalanceLine):
+        if one.account:
+            balance.setdefault((one.partner, one.account, (one.currency or "").upper()), []).append(one)
+    moved: dict[Place, list[PartnerMovement]] = {}
+    for movement in evidence.read(PartnerMovement):
+        if movement.account and movement.kind in _EARNED:
+            place = (movement.partner, movement.account, (movement.currency or "").upper())
+            moved.setdefault(place, []).append(movement)
+    held = 0
+    for place in dict.fromkeys([*moved, *balance, *payouts]):
+        judge.examined()
+        lines, out = balance.get(place, []), payouts.get(place, [])
+        earned = sum(one.net for one in lines if one.type not in _OUT)
+        paid = sum(one.amount for one in out if one.state in ("paid", "in_transit"))
+        rest = sum(one.net for one in lines)
+        held += rest > 0
+        if earned != paid + rest:
+            sentence = f"{earned} {place[2]} was earned, {paid} paid out, and {rest} is left"
+            judge.fail("entry", place[1], sentence, *map(line, out), *map(line, lines[-3:]))
+        _each_once(judge, place[1], lines, out, moved.get(place, []))
+        _in_time(evidence, judge, place[1], states.get(place[:2], []), lines)
+    judge.say(f"{held} balances of owners are not empty at the end" if held else "")
+
+
+def _each_once(
+    judge: Judge, account: str, lines: list[BalanceLine], out: list[PartnerPayment], moved: list[PartnerMovement]
+) -> None:
+    """Each transfer, reversal and payout changes the balance once, by its amount less its fee."""
+    by_source: dict[str, list[BalanceLine]] = {}
+    for one in lines:
+        by_source.setdefault(one.source or "", []).append(one)
+    for movement in moved:
+        due = movement.amount - int(json.loads(movement.data or "{}").get("fee") or 0)
+        found = by_source.get(movement.id, [])
+        if [one.net for one in found] != [due if movement.kind == "transfer" else -due]:
+            sentence = f"a {movement.kind} of {movement.amount} changes the balance by {[one.net for one in found]}"
+            judge.fail("entry", account, sentence, line(movement), *map(line, found))
+    for payout in out:
+        found = [one for one in by_source.get(payout.id, []) if one.type == "payout"]
+        if [one.net for one in found] != [-payout.amount]:
+            sentence = f"a payout of {payout.amount} changes the balance by {[one.net for one in found]}"
+            judge.fail("entry", account, sentence, line(payout), *map(line, found))
+
+
+def _in_time(
+    evidence: Evidence, judge: Judge, account: str, states: list[AccountState], lines: list[BalanceLine]
+) -> None:
+    """What has been available for long at an account that may be paid is not kept."""
+    since = 0
+    for state in states:
+        since = 0 if not state.payouts_enabled else since or state.at
+    limit = evidence.ended_at() - PATIENCE
+    if not since or since > limit:
+        return
+    late = [one for one in lines if one.net < 0 or (one.available_at or one.at) <= limit]
+    kept = sum(one.net for one in late)
+    if kept > 0:
+        sentence = f"{kept} has been available for {PATIENCE // DAY} days, the account may be paid, and was not"
+        judge.fail("entry", account, sentence, line(states[-1]), *map(line, late[-3:]))
