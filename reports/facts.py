@@ -61,7 +61,7 @@ class Facts(Struct, frozen=True):
     connections: int
     resent: int
     records: int
-    quarantined: int
+    quarantined_messages: int
     moved: int
     to_move: int
     handed_over: int
@@ -101,6 +101,15 @@ class Facts(Struct, frozen=True):
         return f"{words.plural(charged, 'visit')} charged; {again} began again and {count}"
 
     @property
+    def held_told(self) -> str:
+        """How many sessions are in quarantine, and of what its other records are; a record need not be a session."""
+        sessions = sum(fate.sessions for fate in self.fates if fate.key == "quarantined")
+        text = words.plural(sessions, "session")
+        if self.quarantined_messages:
+            text += f", and {words.plural(self.quarantined_messages, 'record')} of stray or repeated messages"
+        return text
+
+    @property
     def unaccounted_wh(self) -> int:
         """What meters delivered and no book knows; negative if the books know more than there was."""
         return self.delivered_wh - sum(fate.wh for fate in self.fates)
@@ -133,7 +142,7 @@ def facts(run: Run) -> Facts:
         connections=run.count("wire_links"),
         resent=_resent(run),
         records=run.count("books_records"),
-        quarantined=run.count("books_quarantine"),
+        quarantined_messages=sum(is_message(run, row) for row in run.table("books_quarantine")),
         moved=sum(rows[-1]["state"] == "CLOSED_AT_OLD" for rows in states.values()),
         to_move=len(states),
         handed_over=run.count("books_transactions", "state = 'handed-over'"),
@@ -168,6 +177,11 @@ def is_copy(run: Run, held: Row) -> bool:
         (row["station"], row["meter_stop"]) == (held["station"], register) and row["state"] != "handed-over"
         for row in run.table("books_transactions")
     )
+
+
+def is_message(run: Run, held: Row) -> bool:
+    """Whether a quarantine record is of a message only: stray, repeated, or a copy. Its energy is told elsewhere."""
+    return (held["reason"] in _NO_ENERGY_OF_ITS_OWN and held["energy_wh"] is None) or is_copy(run, held)
 
 
 def _loose_energies(run: Run, backend: str) -> list[int]:

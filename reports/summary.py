@@ -8,7 +8,7 @@ from reports import words
 from reports.asked import NOT_ASKED, Asked, asked, did_not_happen
 from reports.facts import Facts, facts
 from reports.run import Run
-from sim.evidence.verdict import CheckResult, Verdict
+from sim.evidence.verdict import CheckResult, Finding, Verdict
 
 
 class Line(Struct, frozen=True):
@@ -22,21 +22,24 @@ class Line(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Everything the terminal shows. `numbers` are pairs of what and how much."""
+    """Everything the terminal shows. `numbers` are pairs of what and how much; `more` counts the findings not shown."""
 
     headline: str
     verdict: str
     lines: tuple[Line, ...]
     numbers: tuple[tuple[str, str], ...]
     first_findings: tuple[tuple[str, str, str], ...]
+    more: int
 
 
 def summary(run: Run) -> Summary:
     """The run in a screenful."""
-    found = [(one.check, f"{one.subject_kind} {one.subject}", one.sentence) for r in run.results for one in r.findings]
+    failed = [result for result in run.results if result.verdict is Verdict.FAIL]
+    found = [(one.check, f"{one.subject_kind} {one.subject}", one.sentence) for one in _first(failed)]
     ran = [one for one in asked(run) if one.verdict != NOT_ASKED]
     lines = tuple(Line(r.check, words.VERDICTS[r.verdict], r.examined, r.found, _sentence(r)) for r in ran)
-    return Summary(headline(run), run.verdict.value, lines, tuple(_numbers(run, facts(run))), tuple(found[:10]))
+    more = sum(len(result.findings) for result in failed) - len(found)
+    return Summary(headline(run), run.verdict.value, lines, tuple(_numbers(run, facts(run))), tuple(found), more)
 
 
 def headline(run: Run) -> str:
@@ -45,7 +48,7 @@ def headline(run: Run) -> str:
     unknown = [r.check for r in run.results if r.verdict is Verdict.UNKNOWN and r.check not in run.forgiven]
     if failed:
         count = sum(len(result.findings) for result in failed)
-        return f"{words.plural(count, 'finding')} in {words.plural(len(failed), 'check')}: {_harm(failed)}."
+        return f"{words.plural(count, 'finding')} in {words.plural(len(failed), 'check')}: {_found(failed)}."
     if len(unknown) > _MOST_NAMES:
         return f"Nothing wrong was found, but {len(unknown)} of {len(run.results)} checks could not be judged."
     if unknown:
@@ -56,23 +59,38 @@ def headline(run: Run) -> str:
 
 
 _MOST_NAMES = 5
-_HARM = (
-    (("INV-02", "INV-04", "B02"), "something was billed twice"),
-    (("INV-01", "INV-03"), "energy or a session was lost"),
-    (("T01", "T10", "B06", "B11", "INV-31", "INV-22"), "something was billed wrongly"),
-    (("INV-29",), "an unproven meter value reached a bill"),
-    (("INV-06", "L01", "L05"), "the books do not hold together"),
-    (("INV-26", "INV-07", "INV-21", "INV-16", "INV-05"), "the back-ends did not do what they must"),
-    (("INV-39",), "the run does not repeat itself"),
-)
+_MOST_FINDINGS = 10
+_MOST_TOLD = 2
+_MOST_LETTERS = 120
 
 
-def _harm(failed: list[CheckResult]) -> str:
-    names = [result.check for result in failed]
-    told = [harm for checks, harm in _HARM if any(name in checks for name in names)]
-    known = [name for checks, _ in _HARM for name in checks]
-    told += [f"{name} is broken" for name in names if name not in known]
-    return ", ".join(told[:-1]) + (" and " if len(told) > 1 else "") + told[-1]
+def _found(failed: list[CheckResult]) -> str:
+    """The first finding of the first checks in its own words, and the names of the other broken checks."""
+    told = [_told(result.findings[0]) for result in failed[:_MOST_TOLD] if result.findings]
+    others = [result.check for result in failed[_MOST_TOLD:]]
+    if len(others) > _MOST_NAMES:
+        told.append(f"and what {len(others)} other checks found")
+    elif others:
+        told.append(f"and what {words.listed(others)} found")
+    return "; ".join(told)
+
+
+def _told(finding: Finding) -> str:
+    sentence = "".join(letter for letter in finding.sentence if letter.isprintable()).rstrip(".")
+    if len(sentence) > _MOST_LETTERS:
+        sentence = sentence[: _MOST_LETTERS - 1].rstrip() + "\u2026"
+    return f"{sentence} ({finding.check}, {finding.subject_kind} {finding.subject})"
+
+
+def _first(failed: list[CheckResult]) -> list[Finding]:
+    """The first finding of every broken check, and more of them in turn while there is room; by check."""
+    room = max(_MOST_FINDINGS, len(failed))
+    shown = dict.fromkeys((result.check for result in failed), 0)
+    for turn in range(_MOST_FINDINGS):
+        for result in failed:
+            if turn < len(result.findings) and sum(shown.values()) < room:
+                shown[result.check] += 1
+    return [finding for result in failed for finding in result.findings[: shown[result.check]]]
 
 
 def _sentence(result: Asked) -> str:
@@ -85,7 +103,7 @@ def _numbers(run: Run, f: Facts) -> list[tuple[str, str]]:
     sessions, bills = "books_sessions", "books_bills"
     told = f" ({f.sessions_told})" if f.sessions_told else ""
     billed = f"{words.kwh(f.wh('billed'))} ({words.plural(sum(m.bills for m in f.money), 'bill')})"
-    held = f"{words.kwh(f.wh('quarantined'))} ({words.plural(f.quarantined, 'entry', 'entries')})"
+    held = f"{words.kwh(f.wh('quarantined'))} ({f.held_told})"
     money = ", ".join(f"{words.money(m.gross, m.currency)} at {m.backend}" for m in f.money) or "none"
     rows = [
         ("people", f"{f.replayed}, at {words.plural(f.stations, 'station')}, {f.app_visits} by app"),

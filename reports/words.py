@@ -5,6 +5,8 @@ No wall clock and no locale: the same run gives the same text everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sim import clock
 
 VERDICTS = {
@@ -158,3 +160,8 @@ def duration(ms: int) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 bill`, `12 bills`."""
     return f"{number(count)}\u00a0{one if count == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

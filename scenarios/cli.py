@@ -269,15 +269,23 @@ def report(
         doors = _doors(context)
         doors.reports(run_dir)
         if picture is not None:
-            if not picture.absolute().parent.is_dir():
-                raise BadInput(
-                    "command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is"
-                )
-            doors.picture(run_dir, picture)
+            _draw(run_dir, picture, doors)
         if as_json:
             _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})
         else:
             _show(run_dir)
+
+
+def _draw(run_dir: Path, picture: Path, doors: Doors) -> None:
+    if picture.suffix != ".svg":
+        raise BadInput("command line", "--picture", f"{str(picture)!r} is no name for an SVG file", "FILE.svg")
+    if not picture.absolute().parent.is_dir():
+        raise BadInput("command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is")
+    try:
+        doors.picture(run_dir, picture)
+    except OSError as err:
+        problem = f"{picture} cannot be written ({err.strerror})"
+        raise BadInput("command line", "--picture", problem, "a file that this user may write") from None
 
 
 @app.command()

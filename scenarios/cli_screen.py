@@ -56,6 +56,8 @@ def verdicts(summary: Summary, folder: Path) -> None:
     console.print(numbers)
     for check, subject, sentence in summary.first_findings:
         console.print(f"[bold red]{check}[/] {escape(subject)}: {escape(sentence)}")
+    if summary.more:
+        console.print(f"[dim]and {summary.more:,} more in the report[/]")
     console.print(f"\n[{style}]{escape(summary.headline)}[/]")
     console.print(f"report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 

@@ -23,7 +23,7 @@ ANSWER_WITHIN = 30 * SECOND
 
 
 class Knocker:
-    """Machine named like the station: Command `knock{url, backend}`; dials as that identity, and hangs up if let in.
+    """Machine `knock:<station>`: Command `knock{url, backend}`; dials as that identity, and hangs up if let in.
 
     A back-end that closed the identity refuses the handshake. Each clear answer is one note of `truth_events`.
     """

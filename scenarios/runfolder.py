@@ -97,6 +97,9 @@ def _refuse_foreign(place: Path, scenario: str, seed: int, digest: str | None) -
 
 
 def _unwritable(place: Path, err: OSError) -> BadInput:
+    file = next((one for one in (place, *place.parents) if os.path.isfile(one)), None)
+    if file is not None:
+        return BadInput(file, None, "is a file, so that no folder can be made in it", "the path of a folder")
     return BadInput(place, None, f"cannot be written ({err.strerror})", "a folder that this user may write to")
 
 
@@ -112,7 +115,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def open_run(folder: Path) -> dict[str, Any]:
     """The manifest of a finished run. Raises BadInput if the folder is none."""
     if not folder.is_dir():
-        raise BadInput(folder, None, "there is no such folder", "the folder of a run")
+        problem = "is a file" if folder.is_file() else "there is no such folder"
+        raise BadInput(folder, None, problem, "the folder of a run")
     manifest = read_manifest(folder)
     if manifest is None:
         raise BadInput(folder, MANIFEST, "is missing or not of chargerig", f"the folder of a run, format {FORMAT}")

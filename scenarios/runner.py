@@ -160,7 +160,7 @@ def _populate(world: VirtualWorld, stage: Stage, target: Target, move: MoveParts
         world.add("migration", tool)
         world.add("technician", Technician(stage.seed, stage.technician_hours))
         for order in (one for wave in stage.moves for one in wave.stations):
-            world.add(order.station, Knocker(order.station))
+            world.add(f"knock:{order.station}", Knocker(order.station))
     tokens = [str(row["token"]) for row in stage.provision["tokens"]]
     for probe in stage.plan["probes"]:
         name, url = str(probe["station"]), ENDPOINT.format(backend=probe["backend"])

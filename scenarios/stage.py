@@ -6,7 +6,7 @@ that checks and oracle judge by. Nothing runs here, and nothing here may depend 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
         for plan in plans
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
-    probes = _probes(next(iter(waves), None) or next(iter(sites)))
+    probes = _probes(next(iter(waves), None) or next(iter(sites)), {plan.station for plan in plans})
     token_rows = _tokens(people)
     upgrade = cast_upgrade(scenario, seed, sites, waves, plans, people.visits, token_rows)
     provision = _provision(scenario, sites, plans, blows, token_rows, probes)
@@ -154,9 +154,16 @@ def _tokens(people: Population) -> list[Row]:
     return [{**row, "group": None if row["group"] == NO_GROUP else row["group"]} for row in tokens(people)]
 
 
-def _probes(site: str) -> list[Row]:
-    """A test station at each back-end, both at the same site, at which every token is tapped after the day (INV-21)."""
-    return [{"station": f"tap-{role}", "site": site, "backend": role} for role in ROLES]
+def _probes(site: str, taken: Container[str]) -> list[Row]:
+    """A test station at each back-end, both at the same site, at which every token is tapped after the day (INV-21).
+
+    No station of the session file (`taken`) has the name of one.
+    """
+    return [{"station": _free(f"tap-{role}", taken), "site": site, "backend": role} for role in ROLES]
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    return name if name not in taken else _free(f"{name}-x", taken)
 
 
 # -- what back-ends are told ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenarios.checks.registry import Judge, check
-from scenarios.migration.states import LEGAL
+from scenarios.migration.states import LEGAL, SAID
 from sim.clock import MINUTE
 from sim.evidence.reader import Evidence, line
 from sim.evidence.views import Happening, MoveState, WireLink, WorldEvent
@@ -50,7 +50,7 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
         problem = _illegal(walk)
         if problem:
             judge.fail("station", station, problem, *map(line, walk))
-        final = walk[-1].state if walk else "never begun"
+        final = walk[-1].state if walk else ""
         ends[final] = ends.get(final, 0) + 1
         for name in ("STUCK", "SPLIT", "ROLLBACK"):
             times = sum(step.state == name for step in walk)
@@ -58,20 +58,24 @@ def moved_whole(evidence: Evidence, judge: Judge) -> None:
         if final == "CLOSED_AT_OLD" and not knocks.get(station):
             judge.unknown(f"nobody saw whether {station} is refused at its old back-end")
         _one_master(judge, move, station, walk, links.get(station, []), evidence.ended_at())
-    judge.say(", ".join(f"{count} ended {state}" for state, count in sorted(ends.items())))
-    judge.say(", ".join(f"{count} times {state}" for state, count in sorted(detours.items()) if count))
+    judge.say(", ".join(f"{count} ended as {_said(state)}" for state, count in sorted(ends.items())))
+    judge.say(", ".join(f"{count} times {_said(state)}" for state, count in sorted(detours.items()) if count))
 
 
 def _illegal(walk: Sequence[MoveState]) -> str | None:
     before = ""
     for step in walk:
         if step.state not in LEGAL.get(before, ()):
-            return f"{step.state} may not follow {before or 'nothing'}"
+            return f"{_said(step.state)} although it was {_said(before)} before, which is no legal step"
         before = step.state
     finals = [step.state for step in walk if step.state in GOOD_ENDS]
     if len(finals) != 1 or before not in GOOD_ENDS:
-        return f"the move ended as {before or 'never begun'}"
+        return f"in the end it is {_said(before)}, which is no end of a move" if before else "the move was never begun"
     return None
+
+
+def _said(state: str) -> str:
+    return SAID.get(state, state) if state else "never begun"
 
 
 def _one_master(
@@ -100,7 +104,7 @@ def _one_master(
     wanted = {"CLOSED_AT_OLD": new, "BACK_AT_OLD": old}.get(final)
     last = max(links, key=_opened, default=None)
     if wanted and last is not None and last.backend != wanted:
-        judge.fail("station", station, f"{final}, but its last connection is to {last.backend}", line(last))
+        judge.fail("station", station, f"{_said(final)}, but its last connection is to {last.backend}", line(last))
 
 
 def _opened(link: WireLink) -> int:
@@ -139,7 +143,7 @@ def nothing_left_over(evidence: Evidence, judge: Judge) -> None:
         for (what, _, id), event in _held(events.get(step.station, []), step.at).items():
             giver = urls.get(json.loads(event.data or "{}").get("giver"), "somebody else")
             if giver != _SET_UP[step.state]:
-                sentence = f"{step.state}, and a {what} ({id}) of the {giver} back-end is still there"
+                sentence = f"{_said(step.state)}, and a {what} ({id}) of the {giver} back-end is still there"
                 judge.fail("station", step.station, sentence, line(step), line(event))
     for event in (event for some in events.values() for event in some if event.kind == "left-over"):
         what = str(json.loads(event.data or "{}")["what"])

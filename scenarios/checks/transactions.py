@@ -179,7 +179,10 @@ def always_answered(evidence: Evidence, judge: Judge) -> None:
             problem = "never answered, over a connection that stayed up"
         if problem and (binding or accepted.get(call.station, call.backend, arrived) is True):
             judge.fail("station", call.station, f"{call.action} was {problem}", line(call))
-    judge.say(f"{maybe} were still without an answer when their connection ended: maybe" if maybe else "")
+    lost = "1 message" if maybe == 1 else f"{maybe} messages"
+    judge.say(
+        f"{lost} lost the connection before an answer was due, so nobody can say if one was to come" if maybe else ""
+    )
 
 
 def _of_a_transaction(call: WireCall) -> bool:

@@ -28,6 +28,24 @@ LEGAL: dict[str, tuple[str, ...]] = {
 
 FINAL = ("CLOSED_AT_OLD", "BACK_AT_OLD", "STUCK")
 
+SAID = {
+    "PLANNED": "planned",
+    "PREFLIGHT_OK": "found fit to move",
+    "NOTIFIED": "announced",
+    "DRAINING": "draining",
+    "SWITCH_SENT": "sent to the new back-end",
+    "OFFLINE_WINDOW": "gone from the old back-end",
+    "SEEN_AT_NEW": "seen at the new back-end",
+    "PROVISIONED": "set up at the new back-end",
+    "VERIFIED": "verified",
+    "CLOSED_AT_OLD": "moved",
+    "ROLLBACK": "on its way back",
+    "BACK_AT_OLD": "back at the old back-end",
+    "STUCK": "stuck",
+    "SPLIT": "seen at both back-ends",
+}
+"""How a person says that a station is in a state."""
+
 OUTCOMES = {"CLOSED_AT_OLD": "verified", "BACK_AT_OLD": "rolled-back", "STUCK": "stuck", "SPLIT": "split"}
 """What a move that ends in this state is called; one that ends elsewhere is `unfinished`."""
 

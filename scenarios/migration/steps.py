@@ -269,5 +269,5 @@ class StationMove(Rollback):
         if self.parts.close_identity(order.old):
             yield from self.insist(order.old, "close-station", station=station)
         url = order.new_url.replace(f"//{order.new}/", f"//{order.old}/")
-        yield Inform(station, Command("knock", {"url": url, "backend": order.old}))
+        yield Inform(f"knock:{station}", Command("knock", {"url": url, "backend": order.old}))
         return "CLOSED_AT_OLD", "identity refused at the old back-end from now on"

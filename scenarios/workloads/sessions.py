@@ -27,6 +27,7 @@ MAX_CONNECTOR = 99
 MAX_KWH = Decimal(1_000_000)
 _NEEDED = ("start", "end", "station", "connector", "energy", "site")
 _OPTIONAL = ("user", "model", "registered")
+_MOST_COLUMNS = 12
 _TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 _TIME_ALLOWED = "a date and time such as 2019-06-12T08:00:00"
 
@@ -197,9 +198,15 @@ def _places(path: Path, header: list[str], named: Columns, given: Mapping[str, s
         if column in header:
             where[field] = header.index(column)
         elif field in _NEEDED or field in given:
-            found = ", ".join(header)
-            raise BadInput(path, "header", f"has no column {column!r} for the {field}", f"the columns found ({found})")
+            needed = ", ".join(getattr(named, one) for one in _NEEDED)
+            problem = f"has no column {column!r} for the {field}, only {_some(header)}"
+            raise BadInput(path, "header", problem, f"{needed}; or other names, told by sessions.columns of a scenario")
     return where
+
+
+def _some(header: Sequence[str]) -> str:
+    more = len(header) - _MOST_COLUMNS
+    return ", ".join(map(repr, header[:_MOST_COLUMNS])) + (f" and {more} more" if more > 0 else "")
 
 
 def _row(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sim.runtimes.virtual import Host, VirtualWorld
 
 Listener = Callable[[str, str, bytes, int], None]
+_IN_ITS_NAME = ("rig", "knock")
+"""Machines `rig:<station>` and `knock:<station>` dial as that station; every other one dials under its own name."""
 
 
 class WireSink(Protocol):
@@ -67,7 +69,8 @@ class Links:
         world = self._world
         parts = urlsplit(effect.url)
         identity = unquote(parts.path.rsplit("/", 1)[-1])
-        station = host.name.removeprefix("rig:")
+        role, _, named = host.name.partition(":")
+        station = named if role in _IN_ITS_NAME else host.name
         uplink = self.uplink(station)
         link = Link(LinkId(self._next), host, station, parts.hostname or "", uplink)
         self._next += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import html as html_module
+from reports import words
 from reports.asked import asked, claims, did_not_happen, hidden
 from reports.facts import NOT_SHOWN, facts
 from reports.html import evidence_text, ids, page, postings
@@ -44,6 +45,28 @@ def test_only_a_copied_row_of_the_quarantine_says_that_it_is_a_copy(make_run: Ma
         genuine, copy = _rows_of_quarantine(page(run))
     assert "a copy" not in genuine and "7.055\u00a0kWh" in genuine
     assert "a copy: the other back-end has settled this session" in copy and "kWh" not in copy
+
+
+def test_records_of_messages_are_told_apart_from_sessions_in_quarantine(make_run: Make) -> None:
+    def stray(tables: Tables) -> None:
+        held = tables["books_quarantine"][0]
+        for number, reason in enumerate(("stray-stop", "second-stop")):
+            row = {**held, "quarantine_id": f"m{number}", "reason": reason, "energy_wh": None}
+            tables["books_quarantine"].append(row)
+
+    told = "1\u00a0session, and 2\u00a0records of stray or repeated messages"
+    with Run(make_run(change=stray)) as run:
+        assert dict(summary(run).numbers)["quarantined"] == f"7.055\u00a0kWh ({told})"
+        assert f"Held here: {told}." in page(run)
+    with Run(make_run()) as run:
+        assert dict(summary(run).numbers)["quarantined"] == "7.055\u00a0kWh (1\u00a0session)"
+
+
+def test_states_of_the_move_are_told_in_words(make_run: Make) -> None:
+    with Run(make_run()) as run:
+        html = page(run)
+    assert [code for code in words.STATES if code in html] == []
+    assert words.STATES["OFFLINE_WINDOW"] in html
 
 
 def test_no_template_asks_a_row_for_a_name_that_every_dict_has() -> None:

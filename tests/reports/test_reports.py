@@ -136,18 +136,52 @@ def test_the_report_stands_alone(make_run: Make) -> None:
 def test_findings_are_named_with_their_evidence_and_escaped(make_run: Make) -> None:
     folder = make_run(checks=[check("INV-02", "FAIL", 9, (FINDING,)), check("INV-01", "PASS")], verdict="FAIL")
     with Run(folder) as run:
-        assert headline(run) == "1\u00a0finding in 1\u00a0check: something was billed twice."
+        said = "billed twice <script>alert(1)</script> (INV-02, session legacy-s3)"
+        assert headline(run) == f"1\u00a0finding in 1\u00a0check: {said}."
         html = page(run)
         assert summary(run).first_findings[0][:2] == ("INV-02", "session legacy-s3")
     assert "&lt;script&gt;alert(1)" in html and "<script>" not in html
     assert "books_bills" in html and "legacy-3" in html
 
 
-def test_a_headline_names_every_kind_of_harm(make_run: Make) -> None:
-    many = [check(name, "FAIL", findings=(FINDING,)) for name in ("INV-01", "T01", "DRV-02")]
-    with Run(make_run(checks=many, verdict="FAIL")) as run:
+def finding(check: str, number: int, sentence: str = "") -> dict[str, Any]:
+    """A finding as it stands in verdicts.json."""
+    said = {"check": check, "subject": f"s{number}", "sentence": sentence or f"{check} says {number}"}
+    return {**FINDING, **said, "evidence": []}
+
+
+def test_a_headline_says_what_was_found_and_nothing_else(make_run: Make) -> None:
+    """A sum that is off is no second billing, whatever else its check would find."""
+    off = (finding("B02", 1, "the record's lines sum to 5.00, not 5.01"), finding("B02", 2, "another"))
+    checks = [check("B02", "FAIL", findings=off), check("INV-01", "PASS")]
+    with Run(make_run(checks=checks, verdict="FAIL")) as run:
         told = headline(run)
-    assert told.endswith("energy or a session was lost, something was billed wrongly and DRV-02 is broken.")
+    assert told == "2\u00a0findings in 1\u00a0check: the record's lines sum to 5.00, not 5.01 (B02, session s1)."
+
+
+def test_a_headline_tells_two_checks_and_names_the_others(make_run: Make) -> None:
+    names = ["INV-01", "L02", "DRV-02", "T01", "B06", "L01", "L05", "T10"]
+    for count, rest in ((2, ""), (3, "; and what DRV-02 found"), (4, "; and what DRV-02 and T01 found")):
+        checks = [check(name, "FAIL", findings=(finding(name, 1),)) for name in names[:count]]
+        with Run(make_run(checks=checks, verdict="FAIL")) as run:
+            first = f"{count}\u00a0findings in {count}\u00a0checks: INV-01 says 1 (INV-01, session s1)"
+            assert headline(run) == f"{first}; L02 says 1 (L02, session s1){rest}."
+    checks = [check(name, "FAIL", findings=(finding(name, 1, "x" * 300),)) for name in names]
+    with Run(make_run(checks=checks, verdict="FAIL")) as run:
+        assert headline(run).endswith("; and what 6 other checks found.") and len(headline(run)) < 400
+
+
+def test_the_terminal_shows_a_finding_of_every_broken_check(make_run: Make) -> None:
+    many = [finding("INV-01", number) for number in range(30)]
+    checks = [check("INV-01", "FAIL", findings=tuple(many)), check("L02", "FAIL", findings=(finding("L02", 1),))]
+    with Run(make_run(checks=checks, verdict="FAIL")) as run:
+        shown = summary(run)
+    assert [name for name, _, _ in shown.first_findings] == ["INV-01"] * 9 + ["L02"]
+    assert [subject for _, subject, _ in shown.first_findings[:2]] == ["session s0", "session s1"]
+    assert shown.more == 21
+    checks = [check(f"X{n:02d}", "FAIL", findings=(finding(f"X{n:02d}", 1), finding("", 2))) for n in range(12)]
+    with Run(make_run(checks=checks, verdict="FAIL")) as run:
+        assert len(summary(run).first_findings) == summary(run).more == 12
 
 
 def test_what_could_not_be_judged_is_no_success(make_run: Make) -> None:
@@ -215,6 +249,9 @@ def test_a_picture_of_its_own_is_svg_on_white(make_run: Make, tmp_path: Path) ->
         (words.duration(7_500_000), "2\u00a0h 05\u00a0min"),
         (words.plural(1, "entry", "entries"), "1\u00a0entry"),
         (words.plural(2, "entry", "entries"), "2\u00a0entries"),
+        (words.listed([]), ""),
+        (words.listed(["A"]), "A"),
+        (words.listed(["A", "B", "C"]), "A, B and C"),
         (words.moment(None, "UTC"), "\u2014"),
         (words.moment(0, "Europe/Berlin", "1970-01-01"), "01:00:00"),
         (words.moment(0, "Europe/Berlin"), "01 Jan 01:00:00"),

@@ -229,6 +229,16 @@ def test_bad_input_inside_a_run_leaves_no_folder(chargerig: Any, tmp_path: Path)
     assert folders(tmp_path) == []
 
 
+def test_a_file_is_no_place_for_a_run(chargerig: Any, tmp_path: Path) -> None:
+    (tmp_path / "afile").write_text("mine")
+    rig = Rig()
+    for out in ("afile/sub", "afile/sub/deeper"):
+        result = chargerig(rig, "run", "first-day", "--out", out)
+        assert result.exit_code == 2 and rig.asked == []
+        assert "afile: is a file, so that no folder can be made in it; allowed: the path of a folder." in result.stderr
+    assert "afile: is a file; allowed: the folder of a run." in chargerig(rig, "report", "afile").stderr
+
+
 def test_a_foreign_folder_is_refused_before_anything_runs(chargerig: Any, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
@@ -275,7 +285,10 @@ def test_report_renders_an_old_folder_again(chargerig: Any, tmp_path: Path) -> N
     again = chargerig(rig, "report", "mine", "--json", "--picture", "day.svg")
     assert again.exit_code == 0 and json.loads(again.stdout)["digest"] == DIGEST
     assert rig.reported[-1] == Path("mine") and (tmp_path / "day.svg").is_file()
-    assert chargerig(rig, "report", "mine", "--picture", "no/where.svg").exit_code == 2
+    (tmp_path / "folder.svg").mkdir()
+    for picture in ("no/where.svg", "day.png", ".", "folder.svg"):
+        refused = chargerig(rig, "report", "mine", "--picture", picture)
+        assert refused.exit_code == 2 and refused.stderr.count("\n") == 1, picture
 
 
 def test_mutants_count_who_was_caught(chargerig: Any) -> None:

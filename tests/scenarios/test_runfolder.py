@@ -95,7 +95,9 @@ def test_another_run_in_the_named_folder_is_foreign_too(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="cannot be written"), RunFolder("tiny", 1, tmp_path / "file" / "run"):
+    with pytest.raises(BadInput, match="file: is a file, so that"), RunFolder("tiny", 1, tmp_path / "file" / "run"):
+        pytest.fail("the run has begun")
+    with pytest.raises(BadInput, match="cannot be written"), RunFolder("tiny", 1, tmp_path / ("x" * 300) / "run"):
         pytest.fail("the run has begun")
 
 

@@ -381,10 +381,17 @@ def test_a_bad_cell_is_named_with_file_line_and_column(tmp_path: Path, text: str
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_column_names_the_column_the_file_and_those_found(tmp_path: Path) -> None:
+def test_a_missing_column_names_the_needed_columns_and_those_that_the_file_has(tmp_path: Path) -> None:
     path = a_file(tmp_path, "x,y", header="start_local,end_local")
-    with pytest.raises(BadInput, match=r"sessions\.csv, header: has no column 'station'.*start_local, end_local"):
+    with pytest.raises(BadInput) as caught:
         load(path)
+    assert caught.value.problem == "has no column 'station' for the station, only 'start_local', 'end_local'"
+    assert caught.value.allowed.startswith(
+        "start_local, end_local, station, connector, energy_kwh, site; or other names"
+    )
+    wide = a_file(tmp_path, "x", header=",".join(f"c{number}" for number in range(40)))
+    with pytest.raises(BadInput, match="'c11' and 28 more; allowed"):
+        load(wide)
 
 
 def test_a_column_the_user_named_must_exist_even_if_it_is_optional(tmp_path: Path) -> None:

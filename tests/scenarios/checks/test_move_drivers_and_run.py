@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scenarios.migration.states import LEGAL, SAID
 from sim.evidence.verdict import CheckResult, Verdict
 
 At = Callable[[str], int]
@@ -24,7 +25,7 @@ def test_inv_26_finds_a_step_that_was_left_out(day: Any, left_out: str) -> None:
     day.tables["truth_migration"].remove(day.row("truth_migration", state=left_out))
     result = day.check("INV-26")
     assert subjects(result) == ["S1"]
-    assert "may not follow" in result.findings[0].sentence
+    assert result.findings[0].sentence.endswith("which is no legal step")
 
 
 @pytest.mark.parametrize("last", ["PROVISIONED", "STUCK"])
@@ -35,7 +36,7 @@ def test_inv_26_finds_a_move_that_never_ended(day: Any, last: str) -> None:
         day.add("truth_migration", at=1, station="S1", site="alpha", state="STUCK")
     result = day.check("INV-26")
     assert subjects(result) == ["S1"]
-    assert last in result.findings[0].sentence
+    assert result.findings[0].sentence == f"in the end it is {SAID[last]}, which is no end of a move"
 
 
 def test_inv_26_finds_a_station_of_the_move_that_nobody_touched(day: Any) -> None:
@@ -182,3 +183,7 @@ def test_inv_26_does_not_pass_where_nobody_knocked_at_the_old_back_end(day: Any)
     result = day.check("INV-26")
     assert result.verdict is Verdict.UNKNOWN
     assert "S1 is refused at its old back-end" in result.reason
+
+
+def test_every_state_of_a_move_has_its_words() -> None:
+    assert set(SAID) == {state for state in LEGAL if state}
