@@ -28,6 +28,9 @@ MEASURES = {
     "stuck_stations": "stuck stations",
 }
 """What is forecast per site, besides the money that is held."""
+BUDGET_CHECKS = ("DRV-01", "DRV-02", "DRV-03")
+"""Checks that hold one day against the budgets: over many days the percentile decides, so they are named but not counted."""
+_COUNTS = ("findings", "not_judged", "failed")
 
 
 class Seed(Struct, frozen=True):
@@ -65,7 +68,11 @@ def forecast(
         for number in sorted({int(window["wave"]) for window in windows.values()})
     ]
     whole = _budgeted(days, sites, budgets)
-    go = all(wave["verdict"] == GO for wave in waves) and all(one["ok"] for one in whole) and not any(trouble.values())
+    go = (
+        all(wave["verdict"] == GO for wave in waves)
+        and all(one["ok"] for one in whole)
+        and not any(trouble[kind] for kind in _COUNTS)
+    )
     return {
         "format": FORMAT,
         "scenario": scenario,
@@ -91,17 +98,19 @@ def dumps(told: Mapping[str, Any]) -> str:
 
 
 def _trouble(scenario: str, days: Sequence[Seed], failed: Mapping[int, str]) -> dict[str, list[dict[str, Any]]]:
-    """Seeds with a finding, with something that could not be judged, and seeds that failed; each with its replay."""
+    """Seeds with a finding, above a budget, with something not judged, and seeds that failed; each with its replay."""
 
     def replay(seed: int) -> dict[str, Any]:
         return {"seed": seed, "replay": f"chargerig run {scenario} --seed {seed}"}
 
+    found = [
+        {**replay(day.seed), "check": check, "findings": count, "first": first}
+        for day in days
+        for check, (count, first) in sorted(day.findings.items())
+    ]
     return {
-        "findings": [
-            {**replay(day.seed), "check": check, "findings": count, "first": first}
-            for day in days
-            for check, (count, first) in sorted(day.findings.items())
-        ],
+        "findings": [one for one in found if one["check"] not in BUDGET_CHECKS],
+        "over_budget": [one for one in found if one["check"] in BUDGET_CHECKS],
         "not_judged": [
             {**replay(day.seed), "check": check, "reason": reason}
             for day in days
@@ -168,7 +177,7 @@ def _wave(
     safe = [_last_rollback(site, days, windows[site], rolled) for site in sites]
     last = min(safe, key=lambda one: one["at"]) if rolled else None
     reasons.append(_about_rollback(last, windows))
-    for kind, what in (("findings", "with a finding"), ("not_judged", "not judged in full"), ("failed", "failed")):
+    for kind, what in zip(_COUNTS, ("with a finding", "not judged in full", "failed"), strict=True):
         named = sorted({int(one["seed"]) for one in trouble[kind]})
         if named:
             reasons.append({"ok": False, "says": f"{words.plural(len(named), 'seed')} {what}: {_listed(named)}"})
