@@ -27,6 +27,8 @@ MEASURES = {
     "refused_starts": "refused starts",
     "stuck_stations": "stuck stations",
 }
+SHORT = ("interrupted", "minutes lost", "refused", "stuck")
+"""The same, as heads of narrow columns."""
 """What is forecast per site, besides the money that is held."""
 BUDGET_CHECKS = ("DRV-01", "DRV-02", "DRV-03")
 """Checks that hold one day against the budgets: over many days the percentile decides, so they are named but not counted."""
@@ -186,7 +188,7 @@ def _wave(
         "wave": number,
         "date": _local(int(windows[sites[0]]["start"]), zone)[:10],
         "sites": sites,
-        "verdict": GO if all(reason["ok"] for reason in reasons) else NO_GO,
+        "verdict": NO_GO if any(reason["ok"] is False for reason in reasons) else GO,
         "reasons": reasons,
         "last_rollback": last,
     }
@@ -206,7 +208,7 @@ def _last_rollback(site: str, days: Sequence[Seed], window: Mapping[str, Any], r
 
 def _about_rollback(last: Mapping[str, Any] | None, windows: Mapping[str, Any]) -> dict[str, Any]:
     if last is None:
-        return {"ok": True, "says": "no rollback was measured in these seeds: the last safe time for one is not known"}
+        return {"ok": None, "says": "no rollback was measured in these seeds: the last safe time for one is not known"}
     all_of = f"a rollback of all {last['stations']} stations of {last['site']}"
     if last["at"] < int(windows[last["site"]]["start"]):
         return {"ok": False, "says": f"{all_of} does not end before the deadline, whenever it begins"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from reports import plots, words
 from reports.html import cards
-from reports.rehearsal import GO, MEASURES
+from reports.rehearsal import GO, MEASURES, SHORT
 from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "rehearsal.html"
@@ -33,6 +33,7 @@ def page(told: Mapping[str, Any]) -> str:
         "headline": headline(told),
         "go": told["verdict"] == GO,
         "measures": MEASURES,
+        "short": SHORT,
         "spreads": Markup(plots.spreads(told["sites"], MEASURES, "sites-wide")) if told["sites"] else "",
         "spreads_narrow": Markup(plots.spreads(told["sites"], MEASURES, "sites-narrow", True)) if told["sites"] else "",
         "switching": Markup(plots.switching(hours, "hours-wide")) if hours else "",

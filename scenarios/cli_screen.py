@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from reports import words
-from reports.rehearsal import GO, MEASURES
+from reports.rehearsal import GO, MEASURES, SHORT
 from reports.rehearsal_page import headline, per_hundred, tenth
 from reports.summary import Summary
 from scenarios.model import Scenario, duration_text, hhmm, plain
@@ -63,15 +63,11 @@ def verdicts(summary: Summary, folder: Path) -> None:
     console.print(f"report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 
 
-_SHORT = ("interrupted", "minutes lost", "refused", "stuck")
-"""The measures of a forecast, in the order of `MEASURES`, as heads of narrow columns."""
-
-
 def rehearsal(told: Mapping[str, Any], page: Path) -> None:
     """A forecast: what each site suffers, the hours, the waves with their reasons, and the seeds to look at."""
     console = out()
     seeds = len(told["seeds"])
-    table = _table("site", "wave", *_SHORT, "money held")
+    table = _table("site", "wave", *SHORT, "money held")
     table.columns[0].no_wrap = True
     for site, row in told["sites"].items():
         held = ", ".join(
@@ -111,7 +107,7 @@ def rehearsal(told: Mapping[str, Any], page: Path) -> None:
 
 def _reasons(console: Console, reasons: Iterable[Mapping[str, Any]]) -> None:
     for reason in reasons:
-        mark = "[green]✓[/]" if reason["ok"] else "[bold red]✗[/]"
+        mark = {True: "[green]✓[/]", None: "[yellow]?[/]"}.get(reason["ok"], "[bold red]✗[/]")
         console.print(f"  {mark} {escape(reason['says'])}", soft_wrap=True)
 
 
