@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports import words
@@ -227,6 +227,73 @@ def _bar(axis: Any, day: Day, band: Band, row: float, height: float, color: str,
     if end > begin:
         width = max(end - begin, least)
         axis.barh(row, width / HOUR, left=(begin - day.begin) / HOUR, height=height, color=color, linewidth=0)
+
+
+def spreads(sites: Mapping[str, Any], measures: Mapping[str, str], name: str, narrow: bool = False) -> str:
+    """A panel for each measure, a row for each site: the middle day (dot) and the bad one (diamond), joined by a line."""
+    rows = list(sites)
+    width, each = (4.3, 1) if narrow else (9.4, 2)
+    lines = -(-len(measures) // each)
+    plt = _pyplot()
+    figure, axes = plt.subplots(lines, each, squeeze=False, figsize=(width, lines * (0.75 + 0.24 * len(rows))))
+    try:
+        for axis, (key, title) in zip(axes.flat, measures.items(), strict=False):
+            for row, site in enumerate(rows):
+                middle, bad = sites[site][key]["p50"], sites[site][key]["p95"]
+                axis.plot([middle, bad], [row, row], color=GREY, linewidth=2, zorder=1)
+                axis.scatter([bad], [row], marker="D", s=34, color=NEW, zorder=2)
+                axis.scatter([middle], [row], marker="o", s=22, color=LEGACY, zorder=3)
+            axis.set_yticks(range(len(rows)), rows, fontsize=7.5)
+            axis.set_ylim(len(rows) - 0.4, -0.6)
+            _whole(axis, max(max(sites[site][key]["p95"] for site in rows), 1) * 1.06)
+            axis.tick_params(axis="y", length=0)
+            _titled(axis, title[:1].upper() + title[1:])
+        for axis in list(axes.flat)[len(measures) :]:
+            axis.axis("off")
+        figure.tight_layout()
+        return _svg(figure, name, "What each site suffers: the middle day and the bad one of twenty")
+    finally:
+        plt.close(figure)
+
+
+def _whole(axis: Any, right: float) -> None:
+    """An x axis of whole things that begins a little before 0, so that a mark there is not cut."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_xlim(-right * 0.03, right)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
+def switching(hours: Mapping[str, Any], name: str, narrow: bool = False) -> str:
+    """A panel for each site that moves: minutes lost by one switch, by the hour; the best hour is hatched and named."""
+    width = 4.3 if narrow else 9.4
+    plt = _pyplot()
+    figure, axes = plt.subplots(len(hours), 1, squeeze=False, figsize=(width, 0.35 + 1.35 * len(hours)))
+    try:
+        for axis, (site, told) in zip(axes.flat, hours.items(), strict=True):
+            rows = told["rows"]
+            minutes = [row["lost_ms_per_switch"] / 60_000 for row in rows]
+            top = max([*minutes, 0.1]) * 1.25
+            for row, height in zip(rows, minutes, strict=True):
+                best = row["hour"] == told["best"]
+                axis.bar(
+                    row["hour"], height, width=0.8, color="white" if best else LEGACY, edgecolor=LEGACY,
+                    hatch="////" if best else None, linewidth=1,
+                )  # fmt: skip
+                label = f"best: {height:.1f}" if best else f"{height:.1f}"
+                axis.annotate(
+                    label, (row["hour"], height), xytext=(0, 2), textcoords="offset points", ha="center",
+                    fontsize=7 if narrow else 8, fontweight="bold" if best else "normal", color=INK,
+                )  # fmt: skip
+            axis.set_ylim(0, top)
+            axis.set_yticks([])
+            axis.spines["left"].set_visible(False)
+            axis.set_xticks([row["hour"] for row in rows], [f"{row['hour']:02d}:00" for row in rows], fontsize=7.5)
+            _titled(axis, f"{site}: minutes lost by one switch")
+        figure.tight_layout()
+        return _svg(figure, name, "Minutes that drivers lose when a station switches, by the hour")
+    finally:
+        plt.close(figure)
 
 
 def _within(day: Day, times: Sequence[int], counts: Sequence[int]) -> tuple[list[float], list[int]]:

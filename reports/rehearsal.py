@@ -27,7 +27,12 @@ MEASURES = {
     "refused_starts": "refused starts",
     "stuck_stations": "stuck stations",
 }
+SHORT = ("interrupted", "minutes lost", "refused", "stuck")
+"""The same, as heads of narrow columns."""
 """What is forecast per site, besides the money that is held."""
+BUDGET_CHECKS = ("DRV-01", "DRV-02", "DRV-03")
+"""Checks that hold one day against the budgets: over many days the percentile decides, so they are named but not counted."""
+_COUNTS = ("findings", "not_judged", "failed")
 
 
 class Seed(Struct, frozen=True):
@@ -65,7 +70,11 @@ def forecast(
         for number in sorted({int(window["wave"]) for window in windows.values()})
     ]
     whole = _budgeted(days, sites, budgets)
-    go = all(wave["verdict"] == GO for wave in waves) and all(one["ok"] for one in whole) and not any(trouble.values())
+    go = (
+        all(wave["verdict"] == GO for wave in waves)
+        and all(one["ok"] for one in whole)
+        and not any(trouble[kind] for kind in _COUNTS)
+    )
     return {
         "format": FORMAT,
         "scenario": scenario,
@@ -91,17 +100,19 @@ def dumps(told: Mapping[str, Any]) -> str:
 
 
 def _trouble(scenario: str, days: Sequence[Seed], failed: Mapping[int, str]) -> dict[str, list[dict[str, Any]]]:
-    """Seeds with a finding, with something that could not be judged, and seeds that failed; each with its replay."""
+    """Seeds with a finding, above a budget, with something not judged, and seeds that failed; each with its replay."""
 
     def replay(seed: int) -> dict[str, Any]:
         return {"seed": seed, "replay": f"chargerig run {scenario} --seed {seed}"}
 
+    found = [
+        {**replay(day.seed), "check": check, "findings": count, "first": first}
+        for day in days
+        for check, (count, first) in sorted(day.findings.items())
+    ]
     return {
-        "findings": [
-            {**replay(day.seed), "check": check, "findings": count, "first": first}
-            for day in days
-            for check, (count, first) in sorted(day.findings.items())
-        ],
+        "findings": [one for one in found if one["check"] not in BUDGET_CHECKS],
+        "over_budget": [one for one in found if one["check"] in BUDGET_CHECKS],
         "not_judged": [
             {**replay(day.seed), "check": check, "reason": reason}
             for day in days
@@ -168,7 +179,7 @@ def _wave(
     safe = [_last_rollback(site, days, windows[site], rolled) for site in sites]
     last = min(safe, key=lambda one: one["at"]) if rolled else None
     reasons.append(_about_rollback(last, windows))
-    for kind, what in (("findings", "with a finding"), ("not_judged", "not judged in full"), ("failed", "failed")):
+    for kind, what in zip(_COUNTS, ("with a finding", "not judged in full", "failed"), strict=True):
         named = sorted({int(one["seed"]) for one in trouble[kind]})
         if named:
             reasons.append({"ok": False, "says": f"{words.plural(len(named), 'seed')} {what}: {_listed(named)}"})
@@ -177,7 +188,7 @@ def _wave(
         "wave": number,
         "date": _local(int(windows[sites[0]]["start"]), zone)[:10],
         "sites": sites,
-        "verdict": GO if all(reason["ok"] for reason in reasons) else NO_GO,
+        "verdict": NO_GO if any(reason["ok"] is False for reason in reasons) else GO,
         "reasons": reasons,
         "last_rollback": last,
     }
@@ -197,7 +208,7 @@ def _last_rollback(site: str, days: Sequence[Seed], window: Mapping[str, Any], r
 
 def _about_rollback(last: Mapping[str, Any] | None, windows: Mapping[str, Any]) -> dict[str, Any]:
     if last is None:
-        return {"ok": True, "says": "no rollback was measured in these seeds: the last safe time for one is not known"}
+        return {"ok": None, "says": "no rollback was measured in these seeds: the last safe time for one is not known"}
     all_of = f"a rollback of all {last['stations']} stations of {last['site']}"
     if last["at"] < int(windows[last["site"]]["start"]):
         return {"ok": False, "says": f"{all_of} does not end before the deadline, whenever it begins"}

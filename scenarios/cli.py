@@ -22,7 +22,7 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_screen
+from scenarios import catalogue, cli_rehearse, cli_screen
 from scenarios.cli_doors import Doors
 from scenarios.cli_run import (
     BAD_INPUT,
@@ -350,6 +350,41 @@ def mutants(
         else:
             cli_screen.mutants(rows)
             cli_screen.out().print(f"{caught} of {len(rows)} planted bugs caught")
+        raise typer.Exit(code)
+
+
+@app.command()
+def rehearse(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Argument(help="The name of a scenario, or the path of a .toml file.")],
+    seeds: Annotated[str, typer.Option(help="Seeds to play, as 0-99 or 1,4,10-12.")] = "0-99",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Days at once; one for each core if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the forecast, by default reports/out/<scenario>-rehearsal-<seeds>.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="The back-end under test, as of run.")] = "reference",
+    as_json: Json = False,
+) -> None:
+    """Repeat a day over many seeds and forecast it. Exit code 0 go, 1 no-go or a finding.
+
+    \b
+    chargerig rehearse upgrade-day --seeds 0-99 --jobs 4
+    """
+    with _guarded(as_json):
+        day, wanted = wanted_scenario(scenario), cli_rehearse.seeds_of(seeds)
+        _doors(context).resolve(target)
+        place = cli_rehearse.place_of(out, day, wanted)
+        with cli_screen.counted(scenario) as tell:
+            done = cli_rehearse.rehearse(day, wanted, cli_rehearse.jobs_of(jobs, len(wanted)), target, tell)
+        told, code = cli_rehearse.finish(scenario, day, done, len(wanted), place)
+        if as_json:
+            _print_json({**told, "folder": str(place), "exit_code": code})
+        else:
+            cli_screen.rehearsal(told, place / cli_rehearse.PAGE_FILE)
+        if done.stopped:
+            cli_screen.complain(
+                f"stopped after {len(done.seeds)} of {len(wanted)} seeds; this is the forecast of those"
+            )
         raise typer.Exit(code)
 
 

@@ -16,6 +16,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from reports import words
+from reports.rehearsal import GO, MEASURES, SHORT
+from reports.rehearsal_page import headline, per_hundred, tenth
 from reports.summary import Summary
 from scenarios.model import Scenario, duration_text, hhmm, plain
 from sim import clock
@@ -60,6 +63,54 @@ def verdicts(summary: Summary, folder: Path) -> None:
         console.print(f"[dim]and {summary.more:,} more in the report[/]")
     console.print(f"\n[{style}]{escape(summary.headline)}[/]")
     console.print(f"report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
+
+
+def rehearsal(told: Mapping[str, Any], page: Path) -> None:
+    """A forecast: what each site suffers, the hours, the waves with their reasons, and the seeds to look at."""
+    console = out()
+    seeds = len(told["seeds"])
+    table = _table("site", "wave", *SHORT, "money held")
+    table.columns[0].no_wrap = True
+    for site, row in told["sites"].items():
+        held = ", ".join(
+            f"{words.money(one['p50'], key)} / {words.money(one['p95'], key)}" for key, one in row["money_held"].items()
+        )
+        cells = [f"{row[key]['p50']} / {row[key]['p95']}" for key in MEASURES]
+        table.add_row(escape(site), str(row["wave"] or "-"), *cells, escape(held or "0"))
+    console.print(f"p50 / p95 over {words.plural(seeds, 'seed')}")
+    console.print(table)
+    for site, one in told["hours"].items():
+        hours = _table("hour", "minutes lost by one switch", "interrupted by 100 switches", "switches imagined")
+        for row in one["rows"]:
+            best = " (best)" if row["hour"] == one["best"] else ""
+            lost, broken = tenth(row["lost_ms_per_switch"]), per_hundred(row["interrupted_per_1000"])
+            hours.add_row(f"{row['hour']:02d}:00{best}", lost, broken, f"{row['switches']:,}")
+        console.print(f"\n[bold]{escape(site)}[/], wave {one['wave']}: when to switch")
+        console.print(hours)
+    for wave in told["waves"]:
+        style = "green" if wave["verdict"] == GO else "bold red"
+        sites = escape(", ".join(wave["sites"]))
+        console.print(f"\n[bold]wave {wave['wave']}[/], {wave['date']}, {sites}: [{style}]{wave['verdict']}[/]")
+        _reasons(console, wave["reasons"])
+        if wave["last_rollback"]:
+            console.print(f"  last safe time to roll back: {wave['last_rollback']['local']}")
+    console.print("\n[bold]all sites together[/]")
+    _reasons(console, told["reasons"])
+    for kind in ("findings", "failed", "not_judged", "over_budget"):
+        for row in told[kind]:
+            what = row.get("first") or row.get("problem") or row.get("reason")
+            console.print(
+                escape(f"seed {row['seed']} {row.get('check', 'failed')}: {what} -> {row['replay']}"), soft_wrap=True
+            )
+    console.print(f"\ndistinct combinations that occurred: {told['combinations']['count']}")
+    console.print(f"[{'bold green' if told['verdict'] == GO else 'bold red'}]{escape(headline(told))}[/]")
+    console.print(f"report: {escape(str(page))}", soft_wrap=True)
+
+
+def _reasons(console: Console, reasons: Iterable[Mapping[str, Any]]) -> None:
+    for reason in reasons:
+        mark = {True: "[green]✓[/]", None: "[yellow]?[/]"}.get(reason["ok"], "[bold red]✗[/]")
+        console.print(f"  {mark} {escape(reason['says'])}", soft_wrap=True)
 
 
 def names(rows: Mapping[str, str]) -> None:
@@ -163,3 +214,28 @@ def progress(title: str, zone: str) -> Iterator[Any]:
             bar.update(task, completed=(now - start) / max(end - start, 1), clock=clock_text(now, frames))
 
         yield move
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Any]:
+    """Yields `tell(done, total, running)`: a line that is drawn over on a terminal, one for each seed elsewhere."""
+    console = err()
+    begun = perf_counter()
+    before = [0]
+
+    def text(done: int, total: int, running: int) -> str:
+        left = (perf_counter() - begun) * (total - done) / done if done else 0.0
+        eta = f", about {words.duration(int(left) * 1000)} to go" if done and done < total else ""
+        return f"{title}: {done} of {total} seeds, {running} under way{eta}"
+
+    if not console.is_terminal:
+
+        def line(done: int, total: int, running: int) -> None:
+            if done > before[0]:
+                before[0] = done
+                console.print(text(done, total, running), soft_wrap=True)
+
+        yield line
+        return
+    with console.status(title) as status:
+        yield lambda done, total, running: status.update(text(done, total, running))

@@ -6,13 +6,12 @@ that cannot be made or fails says why instead of ending the first one.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+from scenarios import children
 from scenarios.model import Scenario
 from scenarios.targets import Target, resolve
 from sim.backend import Unverifiable
@@ -20,9 +19,6 @@ from sim.errors import raised
 
 HASH_SEEDS = ("20190612", "4711")
 _FAILED = "failed: "
-_PATH = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer)"
-_CHILD = f"{_PATH}; from scenarios.repeat import main; sys.exit(main())"
-"""Our own path comes first, so that the target's module is found, and no other module `scenarios` of the user's folder."""
 
 
 class Repeat:
@@ -34,29 +30,11 @@ class Repeat:
         self._process: subprocess.Popen[bytes] | None = None
         self._trouble = ""
         try:  # all of it before there is a process that could be left behind
-            work = pickle.dumps(sys.path) + pickle.dumps((scenario, seed, sessions, target.spec or target))
+            work = children.packed((scenario, seed, sessions, target.spec or target))
         except Exception as err:  # pickle raises whatever the object's own code raises
             self._trouble = f"the target {target.name!r} was made in Python and cannot be sent to it: {raised(err)}"
             return
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD],
-            env={**os.environ, "PYTHONHASHSEED": self.hash_seed},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what it has to say comes with its outcome
-        )
-        try:
-            self._send(self._process, work)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _send(self, process: subprocess.Popen[bytes], work: bytes) -> None:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it is dead already: its exit code will say so
-            process.stdin.write(work)
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+        self._process = children.start("scenarios.repeat", work, {"PYTHONHASHSEED": self.hash_seed})
 
     def digest(self) -> str | Unverifiable:
         """Wait for it: the digest, or why there is none."""
@@ -72,15 +50,8 @@ class Repeat:
 
     def stop(self) -> None:
         """End it if it still runs; for when the first run failed."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        if self._process is not None:
+            children.stop(self._process)
 
 
 def main() -> int:
@@ -100,6 +71,6 @@ def main() -> int:
 def _play() -> str:
     from scenarios.runner import play
 
-    scenario, seed, sessions, target = pickle.load(sys.stdin.buffer)  # our own parent wrote it
+    scenario, seed, sessions, target = children.unpacked()
     found = target if isinstance(target, Target) else resolve(target)
     return play(scenario, seed, sessions=sessions, target=found).evidence.digest

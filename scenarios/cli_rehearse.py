@@ -1,0 +1,191 @@
+"""`chargerig rehearse`: the same day over many seeds, each in a process of its own, a few at a time.
+
+Starts them, hears their answers, and writes the forecast. The clock on the wall is read for the progress only; nothing of
+it may get into what is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from reports import rehearsal
+from reports.rehearsal import Seed
+from reports.rehearsal_page import page
+from scenarios import children
+from scenarios.cli_run import FINDING, OK, OWN_FAILURE
+from scenarios.load import sessions_path
+from scenarios.model import Scenario
+from scenarios.runfolder import DEFAULT_BASE
+from scenarios.stopping import Stopped
+from sim.errors import BadInput, TargetFailed
+
+JSON_FILE, PAGE_FILE = "rehearsal.json", "rehearsal.html"
+_MOST_SEEDS = 10_000
+
+Tell = Callable[[int, int, int], None]
+"""Seeds done, seeds in all, seeds under way."""
+
+
+class Rehearsed(Struct):
+    """What came of it: seeds that came to their end, those that failed, and the exit code of a stop, 0 without one."""
+
+    seeds: list[Seed]
+    failed: dict[int, str]
+    stopped: int = 0
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds of `0-99`, `7` or `1,4,10-12`, in order and each once. Raises BadInput for anything else."""
+    seeds: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise BadInput(
+                "command line", "--seeds", f"{text!r} are no seeds", "numbers and ranges such as 0-99 or 1,4,10-12"
+            )
+        begin, end = int(first), int(last) if dash else int(first)
+        if begin > end or end - begin >= _MOST_SEEDS:
+            raise BadInput(
+                "command line", "--seeds", f"{part.strip()} is no range", f"at most {_MOST_SEEDS} seeds, upwards"
+            )
+        seeds |= set(range(begin, end + 1))
+    return sorted(seeds)
+
+
+def jobs_of(jobs: int | None, seeds: int) -> int:
+    """How many at once: as wanted, by default one for each core that this process may use, never more than seeds."""
+    return min(jobs or _cores(), seeds)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rehearse(scenario: Scenario, seeds: Sequence[int], jobs: int, target: str, tell: Tell) -> Rehearsed:
+    """Play every seed, at most `jobs` at once. After Ctrl-C or SIGTERM: what was done so far, and no process is left.
+
+    Raises BadInput for what the session file or the scenario lacks, whichever seed finds it first.
+    """
+    crowd = _Crowd(scenario, sessions_path(scenario), target)
+    done = Rehearsed([], {})
+    waiting = deque(seeds)
+    try:
+        while waiting or crowd.running:
+            while waiting and len(crowd.running) < jobs:
+                crowd.start(waiting.popleft())
+            tell(len(done.seeds) + len(done.failed), len(seeds), len(crowd.running))
+            for seed, answer in crowd.heard():
+                _take(done, seed, answer)
+        tell(len(done.seeds) + len(done.failed), len(seeds), 0)
+    except KeyboardInterrupt as stop:
+        done.stopped = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
+    finally:
+        crowd.stop()
+    return done
+
+
+def _take(done: Rehearsed, seed: int, answer: Mapping[str, Any]) -> None:
+    if "bad_input" in answer:
+        raise BadInput(**answer["bad_input"])
+    if "failed" in answer:
+        done.failed[seed] = str(answer["failed"])
+        return
+    findings = {check: (count, first) for check, (count, first) in answer["findings"].items()}
+    done.seeds.append(Seed(seed, answer["digest"], answer["facts"], findings, answer["not_judged"]))
+
+
+class _Crowd:
+    """The processes under way, each with what it has said so far."""
+
+    def __init__(self, scenario: Scenario, sessions: Path, target: str) -> None:
+        self._day = (scenario, sessions, target)
+        self._selector = selectors.DefaultSelector()
+        self.running: dict[int, tuple[subprocess.Popen[bytes], list[bytes]]] = {}
+
+    def start(self, seed: int) -> None:
+        scenario, sessions, target = self._day
+        process = children.start("scenarios.cli_seed", children.packed((scenario, seed, sessions, target)))
+        self.running[seed] = (process, [])
+        assert process.stdout is not None
+        self._selector.register(process.stdout, selectors.EVENT_READ, seed)
+
+    def heard(self) -> list[tuple[int, dict[str, Any]]]:
+        """Wait until somebody says something, at most a second; the answers that are complete."""
+        complete = []
+        for key, _ in self._selector.select(timeout=1):
+            process, said = self.running[key.data]
+            piece = os.read(key.fd, 1 << 16)
+            if piece:
+                said.append(piece)
+                continue
+            self._selector.unregister(key.fileobj)
+            code = process.wait()
+            children.stop(process)
+            del self.running[key.data]
+            complete.append((key.data, _answer(b"".join(said), code)))
+        return complete
+
+    def stop(self) -> None:
+        """End all of them."""
+        for process, _ in self.running.values():
+            children.stop(process)
+        self.running.clear()
+        self._selector.close()
+
+
+def _answer(said: bytes, code: int) -> dict[str, Any]:
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return {"failed": f"its process ended with exit code {code}"}
+    return answer if isinstance(answer, dict) else {"failed": "its process answered nonsense"}
+
+
+def finish(name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Path) -> tuple[dict[str, Any], int]:
+    """Write the forecast of what was done; it and the exit code. `name` is what the user called the scenario.
+
+    Exit code: 130 or 143 after a stop, 3 if a day itself failed, else 0 for go and 1 for no-go or a finding. Raises Stopped
+    or TargetFailed where there is nothing to forecast from.
+    """
+    if not done.seeds:
+        if done.stopped:
+            raise Stopped(done.stopped - 128)
+        raise TargetFailed(f"no seed came to its end; the first one: {next(iter(done.failed.values()))}")
+    budgets = {key: getattr(scenario.budgets, key) for key in scenario.budgets.__struct_fields__}
+    told = rehearsal.forecast(name, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed)
+    _write(place, told)
+    went = OWN_FAILURE if done.failed else OK if told["verdict"] == rehearsal.GO else FINDING
+    return told, done.stopped or went
+
+
+def place_of(out: Path | None, scenario: Scenario, seeds: Sequence[int]) -> Path:
+    """The folder of the forecast. Raises BadInput if something foreign lies there."""
+    place = out or DEFAULT_BASE / f"{scenario.name}-rehearsal-{seeds[0]}-{seeds[-1]}"
+    if place.is_dir() and any(place.iterdir()) and not (place / JSON_FILE).is_file():
+        raise BadInput(place, None, "holds something that no rehearsal has written", "a folder that is empty or new")
+    if place.exists() and not place.is_dir():
+        raise BadInput(place, None, "is no folder", "a folder that is empty or new")
+    return place
+
+
+def _write(place: Path, forecast: Mapping[str, Any]) -> None:
+    """Write rehearsal.json and rehearsal.html, each whole or not at all. Raises BadInput if that cannot be."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in ((JSON_FILE, rehearsal.dumps(forecast)), (PAGE_FILE, page(forecast))):
+            partial = place / f"{name}.{os.getpid()}.partial"
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, place / name)
+    except OSError as err:
+        problem = f"cannot be written ({err.strerror})"
+        raise BadInput(place, None, problem, "a folder that this user may write to") from None
