@@ -161,3 +161,18 @@ def progress(title: str, zone: str) -> Iterator[Any]:
             bar.update(task, completed=(now - start) / max(end - start, 1), clock=clock_text(now, frames))
 
         yield move
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Any]:
+    """Yields `tell(line)`: a line for each step that is done, on a terminal below them a sign that it goes on."""
+    console = err()
+
+    def line(text: str) -> None:
+        console.print(f"{title}: {text}", soft_wrap=True, markup=False)
+
+    if not console.is_terminal:
+        yield line
+        return
+    with console.status(title):
+        yield line
