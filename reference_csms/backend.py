@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from reference_csms import exports, records
 from reference_csms.authorization import Access
+from reference_csms.billing.central import Parcel, bills_elsewhere, parcels
 from reference_csms.billing.ledger import Ledger
 from reference_csms.billing.run import BillingRun, Outbox
 from reference_csms.books import Bookkeeper
@@ -51,8 +52,8 @@ class ReferenceCsms:
     """A back-end that implements `sim.backend.Asking`.
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
-    `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`) and `money` (see
-    `options.MoneyOptions`).
+    `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`), `billing` (own, or
+    central: see `billing.central`) and `money` (see `options.MoneyOptions`).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -75,7 +76,7 @@ class ReferenceCsms:
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
-        self._outbox = Outbox(store, numbers)
+        self._outbox = Outbox(store, numbers, held=bills_elsewhere(options))
         settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name, closed)
         base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
         sessions = Sessions(
@@ -226,6 +227,10 @@ class ReferenceCsms:
             if wish is not None and (earliest is None or wish < earliest):
                 earliest = wish
         return earliest
+
+    def unbilled(self) -> list[Parcel]:
+        """What waits for a bill: all rated sessions of a shard, for the central billing."""
+        return parcels(self._store, self.name)
 
     def books(self, now: Instant) -> Books:
         """All books as plain rows."""

@@ -256,7 +256,12 @@ class Due(Struct, frozen=True, kw_only=True):
     session_id: str
     rated_id: str
     due_at: Instant
-    state: str = "pending"
+    state: str = PENDING
+
+    @property
+    def waits(self) -> bool:
+        """Whether its bill is still to be written."""
+        return self.state == PENDING
 
 
 class Bill(Struct, frozen=True, kw_only=True):

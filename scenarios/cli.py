@@ -397,17 +397,37 @@ def day(
     context: typer.Context,
     stations: Annotated[int, typer.Option(min=1, help="Number of stations.")] = 1000,
     hours: Annotated[int, typer.Option(min=1, help="Length of the virtual day.")] = 24,
-    repeats: Annotated[int, typer.Option(min=1, help="How often to measure the day; the middle one counts.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Groups of stations played at the same time, each in a process.")
+    ] = 1,
+    group: Annotated[
+        int, typer.Option(min=1, help="Stations in a group. The digest depends on it, and not on --jobs.")
+    ] = 250,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements at least of ours and of the library; medians.")] = 3,
+    compare_jobs: Annotated[
+        bool, typer.Option("--compare-jobs", help="Play the day with one job too: how much faster, same digest?")
+    ] = False,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Write all evidence into this new folder.")] = None,
     as_json: Json = False,
 ) -> None:
     """Round trips per CPU second of a virtual day, and of the `ocpp` library's own engine for the same messages.
 
     \b
     chargerig bench day --stations 100 --hours 6
+    chargerig bench day --stations 10000 --jobs 2
     """
     with _guarded(as_json):
-        with cli_screen.progress(f"{stations} stations, {hours} h", "UTC") as tell:
-            result = _doors(context).bench_day(stations, hours, repeats=repeats, progress=tell)
+        with cli_screen.steps(f"{stations:,} stations, {hours} h") as tell:
+            result = _doors(context).bench_day(
+                stations,
+                hours,
+                jobs=jobs,
+                group=group,
+                repeats=repeats,
+                compare=compare_jobs,
+                keep=keep,
+                progress=tell,
+            )
         if as_json:
             _print_json(msgspec.to_builtins(result))
         else:

@@ -43,7 +43,7 @@ def _run_mutant(name: str, seed: int) -> Any:
 
 
 def _bench_day(stations: int, hours: int, **named: Any) -> Any:
-    from scenarios.bench import bench_day
+    from scenarios.bench.day import bench_day
 
     return bench_day(stations, hours, **named)
 

@@ -239,3 +239,18 @@ def counted(title: str) -> Iterator[Any]:
         return
     with console.status(title) as status:
         yield lambda done, total, running: status.update(text(done, total, running))
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Any]:
+    """Yields `tell(line)`: a line for each step that is done, on a terminal below them a sign that it goes on."""
+    console = err()
+
+    def line(text: str) -> None:
+        console.print(f"{title}: {text}", soft_wrap=True, markup=False)
+
+    if not console.is_terminal:
+        yield line
+        return
+    with console.status(title):
+        yield line

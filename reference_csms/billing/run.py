@@ -25,17 +25,20 @@ DELAY = 5 * SECOND
 PAUSE = 20
 """Time between two bills of a run, ms: other things happen in between."""
 
-_PENDING = "pending"
 _DONE = "done"
 
 
 class Outbox:
-    """Rated sessions that wait for their bill, in the order in which they were rated."""
+    """Rated sessions that wait for their bill, in the order in which they were rated.
 
-    def __init__(self, store: Store, numbers: Numbers) -> None:
+    `held`: they are billed elsewhere (`billing.central`), so nothing is ever due here.
+    """
+
+    def __init__(self, store: Store, numbers: Numbers, held: bool = False) -> None:
         self._store = store
         self._numbers = numbers
-        self._waiting = deque(store.find(DUES, "state", _PENDING))
+        self._held = held
+        self._waiting = deque(store.find(DUES, "state", records.PENDING))
         self._not_before: Instant | None = None if self._waiting else Instant(0)
 
     def add(self, session_id: str, rated_id: str, now: Instant) -> None:
@@ -44,7 +47,8 @@ class Outbox:
             number=self._numbers.next("due"), session_id=session_id, rated_id=rated_id, due_at=Instant(now + DELAY)
         )
         self._store.insert(DUES, due)
-        self._waiting.append(due)
+        if not self._held:
+            self._waiting.append(due)
 
     def seen_time(self, now: Instant) -> None:
         """After a restart nobody knows what time it is before the first event; what was due in between is due then."""
@@ -53,7 +57,7 @@ class Outbox:
 
     def next_due(self) -> Instant | None:
         """When the next bill is due, None if none waits."""
-        if not self._waiting or self._not_before is None:
+        if self._held or not self._waiting or self._not_before is None:
             return None
         return max(self._waiting[0].due_at, self._not_before)
 

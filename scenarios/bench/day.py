@@ -1,187 +1,235 @@
-"""`chargerig bench day`: how much of a day of charging one second of one CPU core holds, and how much of it the `ocpp`
-library's own engine would.
+"""`chargerig bench day`: how much of a day of charging one second of one CPU core holds, how much of it the `ocpp`
+library's own engine would, and how long the whole day takes on some cores.
 
-Reads the process's CPU clock, which nothing else in the house may do besides the CLI: what it measures never looks at it.
+The bench reads wall and CPU clocks, which nothing else in the house may do besides the CLI: what it measures never looks
+at them.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import platform
-import resource
+import shutil
 import statistics
-import sys
-import time
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from pathlib import Path
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from scenarios.bench import library, world
+from scenarios.bench import library, result, world
+from scenarios.bench.group import GroupDay, peak_memory_mb
 from scenarios.bench.library import LibraryRun
-from scenarios.bench.world import Outcome, Progress
+from scenarios.bench.play import Played, Tell, play_alone, play_day
+from scenarios.bench.result import BenchResult, Compared, Evidence, Pace
+from scenarios.bench.world import BenchFailed, Exchange, Group
 from sim.clock import HOUR, SECOND
 from sim.errors import BadInput
+from sim.evidence.store import save_tables
 
+GROUP = 250
+"""Stations in a group: small enough to be done in seconds and to fit into little memory, large enough that starting a
+process for it does not count."""
+REPEATS = 3
 LIBRARY_SAMPLE = 2_000
-"""Round trips at least through the library, each way: one station's day over and over."""
-_PACKAGES = ("simpy", "msgspec", "jsonschema-rs", "cryptography", "ocpp", "jsonschema")
+"""Round trips at least through the library each time, each way: one station's day over and over."""
+EVIDENCE_SAMPLE = 20
+"""Stations whose evidence is written to know how large that of the day would be."""
 _MOST_HOURS = 24 * 14
 
 
-class Pace(Struct, frozen=True):
-    """How fast something went: round trips in CPU seconds of this process (its threads included) and wall seconds."""
-
-    round_trips: int
-    cpu_s: float
-    wall_s: float
-    per_cpu_s: float
-
-
-class BenchResult(Struct, frozen=True, kw_only=True):
-    """What `chargerig bench day` says. `ours` is the run in the middle of `repeats`, `ours_all` their rates in order."""
-
-    stations: int
-    hours: int
-    sessions_per_station: int
-    session_minutes: float
-    ours: Pace
-    ours_all: tuple[float, ...]
-    virtual_over_real: float
-    peak_memory_mb: float
-    setup_cpu_s: float
-    sessions_driven: int
-    sessions_billed: int
-    energy_kwh: float
-    signed_records: int
-    round_trips_by_action: dict[str, int]
-    digest: str
-    library_as_installed: Pace
-    library_sync: Pace
-    ratio_as_installed: float
-    ratio_sync: float
-    versions: dict[str, str]
-    machine: dict[str, str]
-    notes: tuple[str, ...]
-
-    def text(self) -> str:
-        """The figures as a user reads them, the most wanted first."""
-        ours, plain, sync = self.ours, self.library_as_installed, self.library_sync
-        lines = [
-            f"{self.stations} stations, {self.hours} h: {ours.round_trips:,} round trips, "
-            f"{self.sessions_billed:,} of {self.sessions_driven:,} sessions billed, {self.signed_records:,} signed records",
-            f"round trips per CPU second     {ours.per_cpu_s:>12,.0f}   ({ours.cpu_s:.1f} s on one core, median of "
-            f"{len(self.ours_all)})",
-            f"virtual time over real time    {self.virtual_over_real:>12,.0f}",
-            f"peak memory                    {self.peak_memory_mb:>12,.0f} MB",
-            f"ocpp library, as installed     {plain.per_cpu_s:>12,.0f}   ratio_as_installed {self.ratio_as_installed:.1f}",
-            f"ocpp library, no threads       {sync.per_cpu_s:>12,.0f}   ratio_sync {self.ratio_sync:.1f}",
-            *self.notes,
-        ]
-        return "\n".join(lines)
-
-
-class _Measured(Struct, frozen=True):
-    """One virtual day and what it took."""
-
-    outcome: Outcome
-    digest: str
-    pace: Pace
-    setup_cpu_s: float
-
-
 def bench_day(
-    stations: int = 1000, hours: int = 24, *, repeats: int = 1, progress: Progress | None = None
-) -> BenchResult:
-    """`measure` as the command line asks for it."""
-    return measure(stations, hours, repeats=repeats, progress=progress)
-
-
-def measure(
     stations: int = 1000,
     hours: int = 24,
     *,
-    repeats: int = 1,
-    progress: Progress | None = None,
+    jobs: int = 1,
+    group: int = GROUP,
+    repeats: int = REPEATS,
+    compare: bool = False,
+    keep: Path | None = None,
+    progress: Tell | None = None,
     library_sample: int = LIBRARY_SAMPLE,
 ) -> BenchResult:
-    """Measure the virtual day and the library, on one core, in one run.
+    """Measure the virtual day, in groups of `group` stations and `jobs` of them at once, and the library with it.
 
-    `progress(start, now, end, frames)` is called now and then in virtual time. Raises BadInput for a number out of range,
-    BenchFailed if a session was not billed or anything else went wrong that day.
+    The rate comes from groups that are played alone on one core, `repeats` of them at least with the library before each.
+    `compare` plays the day with one job first. `keep` is a folder for the evidence. `progress` is told one line for each
+    finished group. Raises BadInput for what is out of range, BenchFailed if a session was not billed or anything else
+    went wrong that day, TaskFailed if a group's process did not come to its end.
     """
-    for name, value, most in (("stations", stations, 99_999), ("hours", hours, _MOST_HOURS), ("repeats", repeats, 99)):
+    ranges = {"stations": (stations, 99_999), "hours": (hours, _MOST_HOURS), "repeats": (repeats, 99)}
+    for name, (value, most) in {**ranges, "jobs": (jobs, 99), "group": (group, 99_999)}.items():
         if not 1 <= value <= most:
             raise BadInput(None, f"--{name}", f"{value} is out of range", f"1 to {most}")
-    with _one_core() as core:
-        exchanges = world.tape(hours)  # also loads and compiles what is loaded once
-        days = [_measure_day(stations, hours, progress) for _ in range(repeats)]
-        if len({day.digest for day in days}) > 1:
-            raise world.BenchFailed("the same day gave another digest when it was run again")
-        peak = _peak_memory_mb()
-        as_installed = library.measure(exchanges, True, library_sample)
-        sync = library.measure(exchanges, False, library_sample)
-    day = sorted(days, key=lambda one: one.pace.per_cpu_s)[len(days) // 2]
-    rate = statistics.median(one.pace.per_cpu_s for one in days)
+    if compare and jobs == 1:
+        raise BadInput(None, "--compare-jobs", "has nothing to compare with --jobs 1", "--jobs of 2 or more")
+    groups, one = world.cut(stations, hours, group), None
+    with _evidence_folder(keep) as folder:
+        with _one_core() as core:
+            yardstick = _Yardstick(world.tape(hours), library_sample, repeats)
+            again = [groups[n % len(groups)] for n in range(repeats)]  # the rate comes from so many groups at least
+            rates: list[GroupDay] = []
+            if jobs == 1 or compare:
+                one = play_day(groups, 1, progress, None if compare else folder, yardstick.measure)
+                rates, again = one.days, again[len(groups) :]
+            rates = [*rates, *play_alone(again, progress, yardstick.measure)]
+        played = one if one is not None and not compare else play_day(groups, jobs, progress, folder)
+        stored = _evidence(played, folder, keep, groups[0])
+    if one is not None and one.digest != played.digest:
+        raise BenchFailed(f"--jobs {jobs} gave another digest than --jobs 1: {played.digest}, not {one.digest}")
+    _same_again(rates, played.days)
     count, length = world.sessions_for(hours)
+    ours = _our_pace(played, rates)
+    plain, sync = yardstick.paces()
+    by_action: dict[str, int] = {}
+    for action, number in (pair for day in played.days for pair in day.outcome.by_action.items()):
+        by_action[action] = by_action.get(action, 0) + number
+    parent = peak_memory_mb()
     return BenchResult(
         stations=stations,
         hours=hours,
+        group_size=group,
+        groups=len(groups),
+        jobs=jobs,
         sessions_per_station=count,
         session_minutes=round(length / (HOUR / 60), 1),
-        ours=day.pace,
-        ours_all=tuple(one.pace.per_cpu_s for one in days),
-        virtual_over_real=hours * HOUR / SECOND / day.pace.wall_s,
-        peak_memory_mb=peak,
-        setup_cpu_s=day.setup_cpu_s,
-        sessions_driven=day.outcome.sessions_driven,
-        sessions_billed=day.outcome.sessions_billed,
-        energy_kwh=day.outcome.energy_wh / 1000,
-        signed_records=day.outcome.records,
-        round_trips_by_action=day.outcome.by_action,
-        digest=day.digest,
-        library_as_installed=_library_pace(as_installed),
-        library_sync=_library_pace(sync),
-        ratio_as_installed=rate / as_installed.per_cpu_s,
-        ratio_sync=rate / sync.per_cpu_s,
-        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        machine=_machine(core),
-        notes=_notes(len(exchanges)),
+        ours=ours,
+        ours_all=tuple(_rate(day, played) for day in rates),
+        virtual_over_real=hours * HOUR / SECOND / played.wall_s,
+        cpu_all_s=played.cpu_s,
+        setup_cpu_s=sum(day.process_cpu_s - day.cpu_s for day in played.days),
+        billing_cpu_s=played.billing_cpu_s,
+        peak_memory_mb=parent + played.children_mb,
+        parent_memory_mb=parent,
+        children_memory_mb=played.children_mb,
+        sessions_driven=sum(day.outcome.sessions_driven for day in played.days),
+        sessions_billed=played.billed.bills,
+        energy_kwh=sum(day.outcome.energy_wh for day in played.days) / 1000,
+        gross=played.billed.gross,
+        signed_records=sum(day.outcome.records for day in played.days),
+        round_trips_by_action=dict(sorted(by_action.items())),
+        digest=played.digest,
+        ledger_head=played.billed.head,
+        evidence=stored,
+        compared=None if one is None or not compare else _compared(jobs, one, played),
+        library_as_installed=plain,
+        library_sync=sync,
+        ratio_as_installed=ours.per_cpu_s / plain.per_cpu_s,
+        ratio_sync=ours.per_cpu_s / sync.per_cpu_s,
+        versions=result.versions(),
+        machine=result.machine(core),
+        notes=result.notes(yardstick.kinds, keep is not None),
     )
 
 
-def _measure_day(stations: int, hours: int, progress: Progress | None) -> _Measured:
-    gc.collect()
-    before = time.process_time()
-    day = world.build(stations, hours)
-    wall, cpu = time.perf_counter(), time.process_time()
-    digest = day.run(progress)
-    spent, took = time.process_time() - cpu, time.perf_counter() - wall
-    outcome = world.settle_up(day)
-    pace = Pace(outcome.round_trips, spent, took, outcome.round_trips / spent)
-    return _Measured(outcome, digest, pace, cpu - before)
+class _Yardstick:
+    """The library, measured a little at a time between our groups, so that what disturbs the machine disturbs both."""
+
+    def __init__(self, exchanges: Sequence[Exchange], sample: int, times: int) -> None:
+        self.kinds = len(exchanges)
+        self._exchanges = exchanges
+        self._sample = sample
+        self._times = times
+        self._runs: dict[bool, list[LibraryRun]] = {True: [], False: []}
+
+    def measure(self) -> None:
+        """Once with the library's threads and once without, until there is enough."""
+        for threads, runs in self._runs.items():
+            if len(runs) < self._times:
+                runs.append(library.measure(self._exchanges, threads, self._sample))
+
+    def paces(self) -> tuple[Pace, Pace]:
+        """As installed, and without threads: all round trips and seconds, and the median rate."""
+        plain, sync = (self._pace(runs) for runs in self._runs.values())
+        return plain, sync
+
+    @staticmethod
+    def _pace(runs: list[LibraryRun]) -> Pace:
+        rate = statistics.median(run.per_cpu_s for run in runs)
+        return Pace(sum(r.round_trips for r in runs), sum(r.cpu_s for r in runs), sum(r.wall_s for r in runs), rate)
 
 
-def _library_pace(run: LibraryRun) -> Pace:
-    return Pace(run.round_trips, run.cpu_s, run.wall_s, run.per_cpu_s)
+def _rate(day: GroupDay, played: Played) -> float:
+    """Round trips per CPU second of a group, with its share of the central billing."""
+    trips = day.outcome.round_trips
+    return trips / (day.cpu_s + played.billing_cpu_s * trips / played.round_trips)
 
 
-def _notes(kinds: int) -> tuple[str, ...]:
-    return (
-        f"ours: profile {world.PROFILE}, heartbeat {world.HEARTBEAT_S} s after silence, MeterValues every "
-        f"{world.SAMPLE_S} s with 4 values; every frame encoded, judged, decoded; records signed, verified, rated, posted",
-        f"ours: wire policy `{world.WIRE_POLICY}` (running digest and a row per call, no file), truth whole; building the "
-        "world and writing evidence.sqlite are not in the rate",
-        f"library: {kinds} round trips of one station's same day, over and over, through call() and @on in memory; it only "
-        "carries them, no session, signature, bill or record; its schemas are loaded before the clock starts",
-    )
+def _our_pace(played: Played, rates: Sequence[GroupDay]) -> Pace:
+    cpu = sum(day.cpu_s for day in played.days) + played.billing_cpu_s
+    rate = statistics.median(_rate(day, played) for day in rates)
+    return Pace(played.round_trips, cpu, played.wall_s, rate)
+
+
+def _same_again(rates: Sequence[GroupDay], days: Sequence[GroupDay]) -> None:
+    digests = {day.group.number: day.outcome.digest for day in days}
+    for day in rates:
+        if day.outcome.digest != digests[day.group.number]:
+            raise BenchFailed(f"{day.group.name} gave another digest when it was played again")
+
+
+def _compared(jobs: int, one: Played, many: Played) -> Compared:
+    return Compared(jobs, one.wall_s, many.wall_s, one.cpu_s, many.cpu_s, one.wall_s / many.wall_s)
+
+
+# -- evidence ---------------------------------------------------------------------------------------------------------------
+
+
+def _evidence(played: Played, folder: Path | None, keep: Path | None, first: Group) -> Evidence:
+    """How large the evidence is, or would have been: then that of a few stations is written, measured and removed."""
+    if folder is not None and keep is not None:
+        _publish(folder, keep)
+        wire, books = _bytes_of(played)
+        return Evidence(str(keep), wire, books, "all of it was written")
+    few = replace(first, count=min(first.count, EVIDENCE_SAMPLE))
+    with tempfile.TemporaryDirectory(prefix="chargerig-bench-") as place:
+        save_tables(Path(place) / "empty", {}).close()
+        empty = (Path(place) / "empty").stat().st_size
+        sample = play_day([few], 1, None, Path(place))
+    wire, books = _bytes_of(sample)
+    scale = played.round_trips / sample.round_trips
+    books = round((books - 2 * empty) * scale) + (len(played.days) + 1) * empty  # a file for each shard and the office
+    return Evidence("", round(wire * scale), books, f"scaled by round trips from what {few.count} stations wrote")
+
+
+def _bytes_of(played: Played) -> tuple[int, int]:
+    outcomes = [day.outcome for day in played.days]
+    books = sum(outcome.evidence_bytes for outcome in outcomes) + played.billed.evidence_bytes
+    return sum(outcome.wire_bytes for outcome in outcomes), books
+
+
+@contextmanager
+def _evidence_folder(keep: Path | None) -> Iterator[Path | None]:
+    """A folder beside `keep` while the day goes on; it appears under its name only when it is whole."""
+    if keep is None:
+        yield None
+        return
+    if os.path.lexists(keep):
+        raise BadInput(keep, None, "is there already", "a folder that does not exist")
+    folder = keep.absolute().with_name(f"{keep.absolute().name}.{os.getpid()}.partial")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as err:
+        raise BadInput(keep, None, f"cannot be written ({err.strerror})", "a folder that this user may make") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, keep: Path) -> None:
+    try:
+        os.rename(folder, keep)
+    except OSError as err:
+        raise BadInput(keep, None, f"cannot be written ({err.strerror})", "a folder that does not exist") from None
+
+
+# -- cores ------------------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _one_core() -> Iterator[int | None]:
-    """Stay on one core where the system lets us: CPU time is only comparable so. Threads made inside inherit it."""
+    """Stay on one core where the system lets us: CPU time is only comparable so. Threads and processes inherit it."""
     if not hasattr(os, "sched_setaffinity"):
         yield None
         return
@@ -192,28 +240,3 @@ def _one_core() -> Iterator[int | None]:
         yield core
     finally:
         os.sched_setaffinity(0, allowed)
-
-
-def _machine(core: int | None) -> dict[str, str]:
-    pinned = "not pinned to a core" if core is None else f"pinned to core {core}"
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "process": pinned,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _peak_memory_mb() -> float:
-    """The most that this process ever held; Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024

@@ -1,11 +1,14 @@
-"""The virtual day that is measured: many equal stations, sessions spread by the seed, one back-end, nothing goes wrong.
+"""The virtual day that is measured: many equal stations, sessions spread by the seed, nothing goes wrong.
 
-Built from the same parts as a run, with everything on that a run has. It never reads a clock; whoever measures it does.
+The fleet is cut into groups, each with a world and a shard of the back-end of its own; the shards rate, and one office
+bills for all (`scenarios.bench.office`). Built from the same parts as a run, with everything on that a run has. It never
+reads a clock; whoever measures it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,11 +19,14 @@ from fleet.profile import load_profile
 from fleet.rig import Rig, RigConfig, meters_of
 from fleet.visits import Visit
 from reference_csms import assemble
+from reference_csms.backend import ReferenceCsms
+from reference_csms.billing.central import CENTRAL, Parcel
 from sim.backend import Row, Setup, Unverifiable
 from sim.clock import HOUR, MINUTE, Instant, parse_iso
 from sim.evidence.schema import TRUTH
+from sim.evidence.store import run_digest, write_evidence
 from sim.evidence.truth import TruthRecorder
-from sim.evidence.wire import WireRecorder
+from sim.evidence.wire import Policy, WireRecorder
 from sim.rng import stream
 from sim.runtimes.virtual import VirtualWorld
 
@@ -28,6 +34,7 @@ START = parse_iso("2026-06-10T00:00:00Z")
 SEED = 1
 BACKEND = "bench"
 SITE = "bench-site"
+OWNER = "bench"
 PROFILE = "ac-duo"
 HEARTBEAT_S = 300
 SAMPLE_S = 60
@@ -36,13 +43,14 @@ POWER_W = 11_000
 WISH_WH = 80_000
 """More than any session can deliver: the EV draws to the end."""
 LATENCY_MS = (15, 105)
-WIRE_POLICY = "index"
+WIRE_POLICY: Policy = "index"
+WIRE_FILE, EVIDENCE_FILE = "wire.jsonl.zst", "evidence.sqlite"
+TRANSACTIONS_FROM = 1_000
+_SPARE = 10
+"""So many times the transactions that a station is to have fit into its part of the number circle."""
 _BOOT_SPREAD = MINUTE
 _LEAD = 2 * MINUTE
 _TAIL = 2 * MINUTE
-
-Progress = Callable[[Instant, Instant, Instant, int], None]
-"""start, now, end, frames so far."""
 
 
 class BenchFailed(RuntimeError):
@@ -58,9 +66,42 @@ class Exchange(Struct, frozen=True):
     answer: bytes
 
 
+class Group(Struct, frozen=True):
+    """Some stations, by the number of the first and how many, for so many hours: what one shard of the day serves."""
+
+    number: int
+    first: int
+    count: int
+    hours: int
+
+    @property
+    def name(self) -> str:
+        """The name of its shard of the back-end, and the beginning of all ids that it gives."""
+        return f"{BACKEND}-{self.number:03d}"
+
+    @property
+    def stations(self) -> list[str]:
+        """The identities of its stations; they do not depend on how the fleet is cut."""
+        return [f"B{number:05d}" for number in range(self.first, self.first + self.count)]
+
+    @property
+    def transaction_base(self) -> int:
+        """Where its part of the one circle of transaction ids begins."""
+        return TRANSACTIONS_FROM + (self.first - 1) * sessions_for(self.hours)[0] * _SPARE
+
+
+def cut(stations: int, hours: int, size: int) -> list[Group]:
+    """The fleet in groups of `size` stations, the last one with what is left."""
+    firsts = range(1, stations + 1, size)
+    return [
+        Group(number, first, min(size, stations + 1 - first), hours) for number, first in enumerate(firsts, start=1)
+    ]
+
+
 class Day(Struct):
     """A world that is ready to run, with its recorders and the sessions that will be driven in it."""
 
+    group: Group
     world: VirtualWorld
     wire: WireRecorder
     truth: TruthRecorder
@@ -68,28 +109,28 @@ class Day(Struct):
     visits: list[Visit]
     end: Instant
 
-    def run(self, progress: Progress | None = None) -> str:
-        """Let the day happen; returns the digest of wire and truth."""
-
-        def beat(now: Instant, frames: int) -> None:
-            if progress is not None:
-                progress(START, now, self.end, frames)
-
-        self.world.run(self.end, beat if progress is not None else None)
-        return f"{self.wire.close()}-{self.truth.digest[:16]}"
+    def run(self) -> None:
+        """Let the day happen."""
+        self.world.run(self.end)
+        self.wire.close()
 
 
 class Outcome(Struct, frozen=True):
-    """What the day came to: round trips are CALLs of either side that were answered."""
+    """What the day of a group came to: round trips are CALLs of either side that were answered.
 
+    `parcels` wait for the central billing. `wire_bytes` and `evidence_bytes` are 0 if nothing was written.
+    """
+
+    digest: str
     round_trips: int
     by_action: dict[str, int]
     unanswered: int
     sessions_driven: int
-    sessions_billed: int
     energy_wh: int
-    gross: int
     records: int
+    parcels: list[Parcel]
+    wire_bytes: int
+    evidence_bytes: int
 
 
 def sessions_for(hours: int) -> tuple[int, int]:
@@ -101,15 +142,17 @@ def sessions_for(hours: int) -> tuple[int, int]:
     return count, hours * HOUR // (3 * count)
 
 
-def build(stations: int, hours: int, sink: Any = None) -> Day:
-    """Put the world up. `sink` takes the frames instead of the recorder of a run."""
-    end = Instant(START + hours * HOUR)
-    wire, truth = WireRecorder(salt=str(SEED), policy="index"), TruthRecorder()
+def build(group: Group, folder: Path | None = None, sink: Any = None) -> Day:
+    """Put the world of a group up. With `folder` every frame goes into a file there; `sink` takes them instead."""
+    end = Instant(START + group.hours * HOUR)
+    policy: Policy = WIRE_POLICY if folder is None else "whole"
+    wire = WireRecorder(None if folder is None else folder / WIRE_FILE, salt=f"{SEED}/{group.name}", policy=policy)
+    truth = TruthRecorder()
     world = VirtualWorld(START, SEED, wire if sink is None else sink, truth, LATENCY_MS)
-    names = [f"B{number:05d}" for number in range(1, stations + 1)]
-    configs = [_config(name) for name in names]
-    visits = [visit for name in names for visit in _visits(name, hours)]
-    setup = Setup(name=BACKEND, seed=SEED, provision=_provision(configs, visits), options={"transaction_base": 1_000})
+    configs = [_config(name, group) for name in group.stations]
+    visits = [visit for name in group.stations for visit in _visits(name, group.hours)]
+    options = {"transaction_base": group.transaction_base, "billing": CENTRAL}
+    setup = Setup(name=group.name, seed=SEED, provision=_provision(group, configs, visits), options=options)
     world.add_backend(assemble, setup)
     rigs = [
         Rig(config, Instant(START + stream(SEED, "boot", config.station).randrange(_BOOT_SPREAD))) for config in configs
@@ -118,12 +161,12 @@ def build(stations: int, hours: int, sink: Any = None) -> Day:
         world.add(f"rig:{rig.config.station}", rig)
     for visit in visits:
         world.add(visit.machine, EvDriver(visit, SEED))
-    return Day(world, wire, truth, rigs, visits, end)
+    return Day(group, world, wire, truth, rigs, visits, end)
 
 
-def _config(name: str) -> RigConfig:
+def _config(name: str, group: Group) -> RigConfig:
     profile = load_profile(PROFILE)
-    url = f"ws://{BACKEND}/ocpp/1.6"
+    url = f"ws://{group.name}/ocpp/1.6"
     return RigConfig(station=name, site=SITE, profile=profile, connectors=(1,), url=url, seed=SEED, max_power_w=POWER_W)
 
 
@@ -158,9 +201,8 @@ def _visits(station: str, hours: int) -> list[Visit]:
     return visits
 
 
-def _provision(configs: list[RigConfig], visits: list[Visit]) -> dict[str, list[Row]]:
-    configuration = {"HeartbeatInterval": str(HEARTBEAT_S), "MeterValueSampleInterval": str(SAMPLE_S)}
-    configuration["ClockAlignedDataInterval"] = "0"
+def places() -> dict[str, list[Row]]:
+    """The part of the instruction sheet that all shards and the office share: owner, site and tariff."""
     bands = [{"from": "06:00", "to": "22:00", "price": "0.49"}, {"from": "22:00", "to": "06:00", "price": "0.39"}]
     tariff = {
         "tariff_id": "bench",
@@ -175,16 +217,24 @@ def _provision(configs: list[RigConfig], visits: list[Visit]) -> dict[str, list[
         "group_discounts": {},
         "minimum_wh": 100,
     }
-    owner = {"owner": "bench", "name": "Bench", "country": "DE", "currency": "EUR", "vat_percent": "19"}
+    owner = {"owner": OWNER, "name": "Bench", "country": "DE", "currency": "EUR", "vat_percent": "19"}
     return {
         "owners": [{**owner, "zone": "Europe/Berlin", "tariff_id": "bench"}],
-        "sites": [{"site": SITE, "owner": "bench", "tariff_id": "bench"}],
+        "sites": [{"site": SITE, "owner": OWNER, "tariff_id": "bench"}],
         "tariffs": [tariff],
+    }
+
+
+def _provision(group: Group, configs: list[RigConfig], visits: list[Visit]) -> dict[str, list[Row]]:
+    configuration = {"HeartbeatInterval": str(HEARTBEAT_S), "MeterValueSampleInterval": str(SAMPLE_S)}
+    configuration["ClockAlignedDataInterval"] = "0"
+    return {
+        **places(),
         "stations": [
             {
                 "station": config.station,
                 "site": SITE,
-                "backend": BACKEND,
+                "backend": group.name,
                 "power_w": POWER_W,
                 "heartbeat_s": HEARTBEAT_S,
                 "configuration": configuration,
@@ -206,47 +256,61 @@ def _provision(configs: list[RigConfig], visits: list[Visit]) -> dict[str, list[
 # -- what came of it ------------------------------------------------------------------------------------------------------
 
 
-def settle_up(day: Day) -> Outcome:
-    """Compare what was driven with what was billed. Raises BenchFailed for anything that a healthy day does not show."""
-    world, now = day.world, day.world.now
-    books = world.backend(BACKEND).books(now)
-    bills, entries, records = (_rows(books[name]) for name in ("books_bills", "books_journal", "books_records"))
+def settle_up(day: Day, folder: Path | None = None) -> Outcome:
+    """Compare what was driven with what was rated, and write the evidence into `folder` if there is one.
+
+    Raises BenchFailed for anything that a healthy day does not show.
+    """
+    world, now, name = day.world, day.world.now, day.group.name
+    shard = world.backend(name)
+    assert isinstance(shard, ReferenceCsms)
+    last = [note for rig in day.rigs for note in rig.final_notes(now)]
+    for note in last:
+        day.truth.note(note.kind, note.fields)
+    books, parcels = {name: shard.books(now)}, shard.unbilled()
+    digest = run_digest(day.truth, day.wire, books)
+    if folder is not None:
+        write_evidence(folder / EVIDENCE_FILE, truth=day.truth, wire=day.wire, books=books, ended_at=int(now)).close()
+    cdrs, quarantine = _rows(books[name]["books_cdrs"]), _rows(books[name]["books_quarantine"])
     driven = _table(day.truth, "truth_sessions")
-    counts = day.wire.counts()
     by_action: dict[str, int] = {}
     errors = unanswered = 0
-    for row in counts:
+    for row in day.wire.counts():
         _, _, _, action, _, results, refused, open_calls = row
         by_action[str(action)] = by_action.get(str(action), 0) + int(str(results)) + int(str(refused))
         errors += int(str(refused))
         unanswered += int(str(open_calls))
     outcome = Outcome(
+        digest=digest,
         round_trips=sum(by_action.values()),
         by_action=dict(sorted(by_action.items())),
         unanswered=unanswered,
         sessions_driven=len(driven),
-        sessions_billed=len({row["session_id"] for row in bills}),
         energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
-        gross=sum(int(row["gross"]) for row in bills),
-        records=len(records),
+        records=len(_rows(books[name]["books_records"])),
+        parcels=parcels,
+        wire_bytes=_size(folder, WIRE_FILE),
+        evidence_bytes=_size(folder, EVIDENCE_FILE),
     )
-    sold = sum(int(row["energy_wh"] or 0) for row in _rows(books["books_sessions"]) if row["state"] == "billed")
     expected = {
         "sessions driven": (outcome.sessions_driven, len(day.visits)),
-        "sessions billed": (outcome.sessions_billed, len(day.visits)),
-        "bills": (len(bills), len(day.visits)),
-        "journal entries": (len(entries), len(day.visits)),
-        "Wh billed": (sold, outcome.energy_wh),
-        "cases in quarantine": (len(_rows(books["books_quarantine"])), 0),
+        "sessions rated": (len({row["session_id"] for row in cdrs}), len(day.visits)),
+        "CDRs for billing": (len(parcels), len(day.visits)),
+        "Wh rated": (sum(Decimal(row["kwh"]) for row in cdrs) * 1000, outcome.energy_wh),
+        "cases in quarantine": (len(quarantine), 0),
         "calls refused": (errors, 0),
-        "running sessions": (sum(note.kind == "sessions" for rig in day.rigs for note in rig.final_notes(now)), 0),
+        "running sessions": (sum(note.kind == "sessions" for note in last), 0),
     }
     wrong = [f"{what}: {got}, not {wanted}" for what, (got, wanted) in expected.items() if got != wanted]
     if unanswered > len(day.rigs):  # what is under way in the last instant
         wrong.append(f"calls unanswered: {unanswered}")
     if wrong:
-        raise BenchFailed("the measured day was not a healthy one; " + "; ".join(wrong))
+        raise BenchFailed(f"the measured day of {name} was not a healthy one; " + "; ".join(wrong))
     return outcome
+
+
+def _size(folder: Path | None, file: str) -> int:
+    return 0 if folder is None else (folder / file).stat().st_size
 
 
 def _rows(book: Any) -> list[Row]:
@@ -295,5 +359,5 @@ class _Tape:
 def tape(hours: int) -> tuple[Exchange, ...]:
     """All round trips of one station in this time (a day at most), in order: the mix of messages of the measured day."""
     recorder = _Tape()
-    build(1, min(hours, 24), recorder).run()
+    build(Group(1, 1, 1, min(hours, 24)), sink=recorder).run()
     return tuple(recorder.exchanges)

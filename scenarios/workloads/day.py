@@ -57,7 +57,8 @@ def load_day(
     """The visits of `day`, or of so many `days` from it on, from the session file at `path` with wall clock of `zone`.
 
     `sites` are those of the file that take part, none for all. `sites_zone` gives the time zone that a site lies in. With
-    `wall_clock` "site" 08:00 of the file is 08:00 at the site, with "file" it is the instant that it was in the file's zone. `horizon` is ms from the day's first midnight.
+    `wall_clock` "site" 08:00 of the file is 08:00 at the site, with "file" it is the instant that it was in the file's zone.
+    `horizon` is ms from the day's first midnight.
     Raises BadInput for whatever the file or the wishes lack.
     """
     if horizon < days * DAY + MINUTE:
