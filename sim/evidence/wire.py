@@ -8,7 +8,6 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -30,9 +29,9 @@ POLICIES: tuple[str, ...] = ("whole", "index", "off")
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
-_NOTHING_MORE = b"{}]"
-_usual = re.compile(rb'\[(?:2,"([^"\\]*)","([^"\\]*)",|3,"([^"\\]*)",)').match
-"""How a CALL or a CALLRESULT begins in the usual writing: id and action, or id."""
+_NOTHING_MORE = b",{}]"
+_ESCAPE = ord("\\")
+_CALL, _RESULT = b'[2,"', b'[3,"'
 _pack = msgspec.msgpack.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
 _LOOSE = msgspec.json.Decoder(list[Any])
@@ -210,34 +209,32 @@ class WireRecorder:
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            usual = _usual(frame)
-            if usual is None:
-                self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
-                continue
-            id, action, answered = usual.groups()
-            if action is not None:
-                counts = calls.counts.get(action)
-                if counts is None or delivered_at is None or action not in MOSTLY:
-                    at = (station, backend, link, way, sent_at, delivered_at)
-                    log.call(calls, id, action, frame[usual.end() : -1], at)
-                else:  # as `call`, for nearly all there is
-                    counts[0] += 1
-                    calls.pending[id] = (number(), counts, entry) if action == READING else counts
-                continue
-            row = answers.pending.pop(answered, None)
-            rest = frame[usual.end() :]
-            if (
-                type(row) is tuple
-                and rest == _NOTHING_MORE
-                and delivered_at is not None
-                and pack(row, answers.place, answered, sent_at, delivered_at)
-            ):
-                row[1][1] += 1
-                continue
-            answer = _NOTHING if rest == _NOTHING_MORE else rest[:-1]  # one object for most answers
-            known = log.answer(row, answered, "result", answer, sent_at, delivered_at)
-            if way == "down" and (known is None or known == COUNTED_ONLY):
-                self._oddities.answered(answered, known, answer, (station, backend, link, sent_at, frame))
+            if frame[:4] == _CALL:
+                head = frame.split(b'"', 4)
+                if len(head) == 5 and head[2] == b"," and head[4][:1] == b"," and _ESCAPE not in head[1]:
+                    _, id, _, action, rest = head
+                    counts = calls.counts.get(action)
+                    if counts is None or delivered_at is None or action not in MOSTLY:
+                        log.call(calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at))
+                    else:  # as `call`, for nearly all there is
+                        counts[0] += 1
+                        calls.pending[id] = (number(), counts, entry) if action == READING else counts
+                    continue
+            elif frame[:4] == _RESULT:
+                end = frame.find(b'"', 4)
+                id, rest = frame[4:end], frame[end + 1 :]
+                if rest[:1] == b"," and _ESCAPE not in id:
+                    row = answers.pending.pop(id, None)
+                    empty = rest == _NOTHING_MORE
+                    if empty and type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
+                        row[1][1] += 1
+                        continue
+                    answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
+                    action = log.answer(row, id, "result", answer, sent_at, delivered_at)
+                    if way == "down" and (action is None or action == COUNTED_ONLY):
+                        self._oddities.answered(id, action, answer, (station, backend, link, sent_at, frame))
+                    continue
+            self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
     def _unusual(
         self,

@@ -173,7 +173,7 @@ class PackedRows:
         self._wheres.append(where)
         return len(self._wheres) - 1
 
-    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int) -> bool:
+    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int | None) -> bool:
         """Pack this row; False, and nothing done, if there is anything unusual about it."""
         number, _, (_, sent_at, delivered_at, _, _, _, _, frame) = reading
         at = frame.find(_KEPT)
@@ -184,7 +184,7 @@ class PackedRows:
             if not digits.isdigit() or len(digits) > _LONGEST:
                 return False
             transaction = int(digits)
-        if len(id) > 0xFFFF:
+        if answer_delivered_at is None or len(id) > 0xFFFF:
             return False
         self._bytes += self._head.pack(
             number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)
