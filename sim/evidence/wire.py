@@ -230,9 +230,9 @@ class WireRecorder:
                         row[1][1] += 1
                         continue
                     answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
-                    action = log.answer(row, id, "result", answer, sent_at, delivered_at)
-                    if way == "down" and (action is None or action == COUNTED_ONLY):
-                        self._oddities.answered(id, action, answer, (station, backend, link, sent_at, frame))
+                    known = log.answer(row, id, "result", answer, sent_at, delivered_at)
+                    if way == "down" and (known is None or known == COUNTED_ONLY):
+                        self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
                     continue
             self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
