@@ -14,6 +14,7 @@ import msgspec
 
 from reference_csms.calls import Asked, StationCalls, encode_payload
 from reference_csms.handlers.v16 import HANDLERS, QUIET, Handlers
+from reference_csms.readings import Readings
 from reference_csms.records import UNKNOWN
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
@@ -25,6 +26,7 @@ from sim.wire.payloads import v16
 from sim.wire.schema import judge, known_actions
 
 _ACTIONS = known_actions("1.6")
+_READING = "MeterValues"
 _TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotification"})
 
 
@@ -36,6 +38,7 @@ class Connection:
         "_alive",
         "_handlers",
         "_on_ready",
+        "_readings",
         "_stage",
         "_stations",
         "_triggered",
@@ -68,6 +71,7 @@ class Connection:
         self._on_ready = on_ready
         self._alive = True
         self._triggered = False
+        self._readings = Readings()
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to an event of this link. What leaves goes through the stage, so the answer is always empty."""
@@ -80,14 +84,15 @@ class Connection:
             if not state.unsaved:
                 self._stations.plan_to_save(state, now)
                 self._stage.moved = True
-            usual = glance(event.frame)
-            if usual is None:
-                self._unusual(event.frame, now)
-            elif usual.action in QUIET and self._admit(usual.action, state.accepted):  # nearly all there is
-                reply = HANDLERS[usual.action](self._handlers, state, usual.request, usual.id, now)
-                self._stage.add(Send(self.link, ocppj.encode_result(usual.id, reply)))
+            reading = self._readings.again(event.frame)
+            if reading is None:
+                self._look(event.frame, now)
+            elif self._admit(_READING, state.accepted):
+                id, connector, wh = reading
+                state.register(connector, wh)
+                self._stage.add(Send(self.link, b'[3,"%b",{}]' % id))
             else:
-                self._call(usual.id, usual.action, usual.request, now)
+                self._call(reading[0].decode(), _READING, None, now)
             return ()
         self._stage.moved = True
         if isinstance(event, Opened):
@@ -125,6 +130,19 @@ class Connection:
         self.calls.drop(now)
 
     # -- frames ------------------------------------------------------------------------------------------------
+
+    def _look(self, frame: bytes, now: Instant) -> None:
+        """Any frame but one of the readings that are told by their bytes."""
+        usual, accepted = glance(frame), self.state.accepted
+        if usual is None:
+            self._unusual(frame, now)
+        elif usual.action in QUIET and self._admit(usual.action, accepted):
+            reply = HANDLERS[usual.action](self._handlers, self.state, usual.request, usual.id, now)
+            self._stage.add(Send(self.link, ocppj.encode_result(usual.id, reply)))
+            if usual.action == _READING:
+                self._readings.learn(frame, usual.request)
+        else:
+            self._call(usual.id, usual.action, usual.request, now)
 
     def _unusual(self, frame: bytes, now: Instant) -> None:
         """An answer, or whatever else is no CALL in the usual writing."""

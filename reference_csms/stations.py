@@ -65,6 +65,11 @@ class StationState:
         self.configuration: dict[str, str] = dict(life.configuration) if life else {}
         self.unsaved = False
 
+    def register(self, connector: int, wh: int) -> None:
+        """Keep the register last seen; an older message never turns it back."""
+        if wh >= self.registers.get(connector, 0):
+            self.registers[connector] = wh
+
 
 class Stations:
     """All stations of this process."""

@@ -15,6 +15,7 @@ import msgspec
 from reference_csms.authorization import Access
 from reference_csms.commands import Answer, Start, Stop
 from reference_csms.installed import Installed
+from reference_csms.readings import MAX_DIGITS, is_register
 from reference_csms.records import ACCEPTED, PENDING
 from reference_csms.sessions import Sessions
 from reference_csms.stations import Stations, StationState
@@ -25,8 +26,6 @@ Handler = Callable[["Handlers", StationState, Any, str, Instant], bytes]
 
 _EMPTY = b"{}"
 _STATUS = {ACCEPTED: "Accepted", PENDING: "Pending"}
-_MAX_DIGITS = 15
-_ENERGY = "Energy.Active.Import.Register"
 
 
 class Handlers:
@@ -105,7 +104,7 @@ def _start_transaction(
     answer = house.sessions.start(start)
     if request.reservation_id is not None:
         house.installed.used(state.station, request.reservation_id)
-    _register(state, request.connector_id, request.meter_start)
+    state.register(request.connector_id, request.meter_start)
     assert answer.transaction_id is not None
     info = v16.IdTagInfo(status=answer.status or "Invalid", parent_id_tag=answer.parent)
     return v16.encode(v16.StartTransactionResult(id_tag_info=info, transaction_id=answer.transaction_id))
@@ -127,19 +126,18 @@ def _stop_transaction(
     )
     answer = house.sessions.stop(stop)
     if answer.connector is not None:
-        _register(state, answer.connector, request.meter_stop)
+        state.register(answer.connector, request.meter_stop)
     return v16.encode(v16.StopTransactionResult(id_tag_info=_info(answer)))
 
 
 def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues, id: str, now: Instant) -> bytes:
     for sample in request.meter_value[-1].sampled_value if request.meter_value else ():
-        measurand = sample.measurand
-        if (measurand is None or measurand == _ENERGY) and sample.format != "SignedData" and sample.phase is None:
+        if is_register(sample):
             value, unit = sample.value, sample.unit
-            plain = unit != "kWh" and len(value) < _MAX_DIGITS and value.isdecimal()
+            plain = unit != "kWh" and len(value) < MAX_DIGITS and value.isdecimal()
             wh = int(value) if plain else _watt_hours(value, unit)
-            if wh is not None and wh >= state.registers.get(request.connector_id, 0):  # as `_register`
-                state.registers[request.connector_id] = wh
+            if wh is not None:
+                state.register(request.connector_id, wh)
             break
     return _EMPTY
 
@@ -190,16 +188,10 @@ def _signed_values(data: list[v16.MeterValue] | None) -> tuple[str, ...]:
     return tuple(s.value for value in data or () for s in value.sampled_value if s.format == "SignedData")
 
 
-def _register(state: StationState, connector: int, wh: int) -> None:
-    """The register last seen; an older message never turns it back."""
-    if wh >= state.registers.get(connector, 0):
-        state.registers[connector] = wh
-
-
 def _watt_hours(value: str, unit: str | None) -> int | None:
     """A sampled energy in whole Wh, None if it is no number. Exact: energy is never a binary float."""
     try:
         number = Decimal(value)
-        return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < _MAX_DIGITS else None
+        return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < MAX_DIGITS else None
     except (InvalidOperation, ValueError, OverflowError):
         return None

@@ -21,7 +21,7 @@ from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
-from sim.evidence.wire_calls import COUNTED_ONLY, CallLog, Direction, Where, text
+from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, text
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
@@ -29,10 +29,9 @@ POLICIES: tuple[str, ...] = ("whole", "index", "off")
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
-_ESCAPE, _QUOTE = ord("\\"), ord('"')
+_NOTHING_MORE = b",{}]"
+_ESCAPE = ord("\\")
 _CALL, _RESULT = b'[2,"', b'[3,"'
-_Entry = tuple[int, int, int | None, str, str, int, str, bytes]
-"""What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
 _pack = msgspec.msgpack.Encoder().encode
 _lines = msgspec.json.Encoder().encode_lines
 _LOOSE = msgspec.json.Decoder(list[Any])
@@ -59,11 +58,11 @@ class _Link:
 
     __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up")
 
-    def __init__(self, opened: tuple[int, str, str, int | None]) -> None:
+    def __init__(self, opened: tuple[int, str, str, int | None], up: Direction, down: Direction) -> None:
         self.opened = opened
         self.closed: tuple[int, str, str] | None = None
-        self.up = Direction()
-        self.down = Direction()
+        self.up = up
+        self.down = down
         self.frames_up = 0
         self.frames_down = 0
         self.last: int | None = None
@@ -84,7 +83,7 @@ class WireRecorder:
         self.policy = policy
         self._on = policy != "off"
         self._digest = hashlib.sha256(salt.encode())
-        self._waiting: list[_Entry] = []
+        self._waiting: list[Entry] = []
         self._links: dict[int, _Link] = {}
         self._calls = CallLog(version)
         self._oddities = Oddities(version)
@@ -103,15 +102,15 @@ class WireRecorder:
     ) -> None:
         """One frame reached the other side, or was lost (`delivered_at` None)."""
         if self._on:
-            self._number += 1
-            self._waiting.append((self._number, sent_at, delivered_at, station, backend, link, way, frame))
-            if len(self._waiting) >= _BATCH:
+            number = self._number = self._number + 1
+            self._waiting.append((number, sent_at, delivered_at, station, backend, link, way, frame))
+            if not number % _BATCH:
                 self._spill()
 
     def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
         """A handshake succeeded."""
         self._spill()
-        self._links[link] = _Link((at, station, backend, at))
+        self._link((at, station, backend, at), link)
         if self._on:
             self._line(at, station, backend, link, "open", "")
 
@@ -172,12 +171,19 @@ class WireRecorder:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _link(self, opened: tuple[int, str, str, int | None], link: int) -> _Link:
+        """Begin to record a connection."""
+        _, station, backend, _ = opened
+        up, down = [self._calls.direction(station, backend, link, way) for way in ("up", "down")]
+        state = self._links[link] = _Link(opened, up, down)
+        return state
+
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
         """An entry for what is no frame."""
         self._number += 1
         self._write([(self._number, at, at, station, backend, link, what, text.encode())])
 
-    def _write(self, entries: list[_Entry]) -> None:
+    def _write(self, entries: list[Entry]) -> None:
         """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
@@ -190,11 +196,11 @@ class WireRecorder:
         if not waiting:
             return
         self._write(waiting)
-        links = self._links
-        for _, sent_at, delivered_at, station, backend, link, way, frame in waiting:
-            state = links.get(link)
-            if state is None:
-                state = links[link] = _Link((sent_at, station, backend, None))
+        links, log = self._links, self._calls
+        pack, number = log.packed.add, log.next_number
+        for entry in waiting:
+            _, sent_at, delivered_at, station, backend, link, way, frame = entry
+            state = links.get(link) or self._link((sent_at, station, backend, None), link)
             if delivered_at is not None:
                 state.last = delivered_at
             if way == "up":
@@ -203,25 +209,30 @@ class WireRecorder:
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            head = frame[:4]
-            if head == _CALL:
-                end = frame.find(b'","', 4)
-                begin = end + 3  # of the action
-                stop = frame.find(b'"', begin)
-                id = frame[4:end]
-                if end > 0 and frame[stop : stop + 2] == b'",' and _ESCAPE not in id and _QUOTE not in id:
-                    at = (station, backend, link, way, sent_at, delivered_at)
-                    self._calls.call(calls, id, frame[begin:stop], frame[stop + 2 : -1], at)
+            if frame[:4] == _CALL:
+                head = frame.split(b'"', 4)
+                if len(head) == 5 and head[2] == b"," and head[4][:1] == b"," and _ESCAPE not in head[1]:
+                    _, id, _, action, rest = head
+                    counts = calls.counts.get(action)
+                    if counts is None or delivered_at is None or action not in MOSTLY:
+                        log.call(calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at))
+                    else:  # as `call`, for nearly all there is
+                        counts[0] += 1
+                        calls.pending[id] = (number(), counts, entry) if action == READING else counts
                     continue
-            elif head == _RESULT:
+            elif frame[:4] == _RESULT:
                 end = frame.find(b'"', 4)
-                id = frame[4:end]
-                if frame[end + 1 : end + 2] == b"," and _ESCAPE not in id:
-                    answer = frame[end + 2 : -1]
-                    answer = _NOTHING if answer == _NOTHING else answer  # one object for most answers
-                    action = self._calls.answer(answers, id, "result", answer, sent_at, delivered_at)
-                    if way == "down" and (action is None or action == COUNTED_ONLY):
-                        self._oddities.answered(id, action, answer, (station, backend, link, sent_at, frame))
+                id, rest = frame[4:end], frame[end + 1 :]
+                if rest[:1] == b"," and _ESCAPE not in id:
+                    row = answers.pending.pop(id, None)
+                    empty = rest == _NOTHING_MORE
+                    if empty and type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
+                        row[1][1] += 1
+                        continue
+                    answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
+                    known = log.answer(row, id, "result", answer, sent_at, delivered_at)
+                    if way == "down" and (known is None or known == COUNTED_ONLY):
+                        self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
                     continue
             self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
@@ -246,12 +257,14 @@ class WireRecorder:
                 self._calls.call(calls, id.encode(), action.encode(), again(payload), at)
             case [3, str() as id, payload]:
                 raw = again(payload)
-                answered = self._calls.answer(answers, id.encode(), "result", raw, sent_at, delivered_at)
+                row = answers.pending.pop(id.encode(), None)
+                answered = self._calls.answer(row, id.encode(), "result", raw, sent_at, delivered_at)
                 if heard:
                     self._oddities.answered(id.encode(), answered, raw, sent)
             case [4, str() as id, code, *rest]:
                 error = {"code": code, "description": rest[0] if rest else "", "details": rest[1] if rest[1:] else {}}
-                answered = self._calls.answer(answers, id.encode(), "error", again(error), sent_at, delivered_at)
+                row = answers.pending.pop(id.encode(), None)
+                answered = self._calls.answer(row, id.encode(), "error", again(error), sent_at, delivered_at)
                 if heard:
                     self._oddities.answered(id.encode(), answered, None, sent)
             case _:

@@ -8,6 +8,7 @@ a call was well-formed is judged when it is read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from struct import Struct as Packed
 
 from msgspec import Struct
@@ -18,11 +19,16 @@ from sim.wire.schema import judge
 Where = tuple[str, str, int, str, int, int | None]
 """Station, back-end, link, way, sent and delivered of a frame."""
 
+Entry = tuple[int, int, int | None, str, str, int, str, bytes]
+"""What becomes a line: number, sent, delivered, station, back-end, link, way, frame."""
+
 COUNTED_ONLY = "Heartbeat"
 """The action of which no row is kept."""
-_COUNTED_ONLY = COUNTED_ONLY.encode()
-_PACKED = "MeterValues"
-_NOTHING = b"{}"
+READING = b"MeterValues"
+"""The action whose rows are packed."""
+MOSTLY = (READING, COUNTED_ONLY.encode())
+_PACKED = READING.decode()
+_PAYLOAD = b'"%b",' % READING
 _KEPT = b'"transactionId":'
 _NONE = -(1 << 63)
 _LONGEST = 18
@@ -56,17 +62,25 @@ class CallRow(Struct, gc=False):
         return (*head, sent_at, delivered_at, self.answer_kind, answer, self.answered_at, self.answer_delivered_at)
 
 
+Reading = tuple[int, list[int], Entry]
+"""A MeterValues that waits for its answer: call number, counts, and the line of its frame."""
+Waiting = CallRow | Reading | list[int]
+"""A call that waits for its answer; of one that is only counted, the counts."""
+
+
 class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
-    `counts` has for each action how many were called, answered and refused.
+    `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
+    rows.
     """
 
-    __slots__ = ("counts", "pending")
+    __slots__ = ("counts", "pending", "place")
 
-    def __init__(self) -> None:
-        self.pending: dict[bytes, CallRow | list[int]] = {}
+    def __init__(self, place: int) -> None:
+        self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
+        self.place = place
 
 
 class CallLog:
@@ -75,11 +89,15 @@ class CallLog:
     def __init__(self, version: str) -> None:
         self._version = version
         self._names: dict[bytes, str] = {}
-        self._number = 0
         self._whole: dict[int, CallRow] = {}
-        self._packed = _PackedRows()
+        self.next_number = count(1).__next__
+        self.packed = PackedRows()
         self.answers_to_nothing = 0
         """Answers that no call waited for."""
+
+    def direction(self, station: str, backend: str, link: int, way: str) -> Direction:
+        """A new direction of a link."""
+        return Direction(self.packed.place((station, backend, link, way)))
 
     def call(self, calls: Direction, id: bytes, action: bytes, payload: bytes, at: Where) -> None:
         """A CALL was delivered, or lost."""
@@ -87,38 +105,36 @@ class CallLog:
         if counts is None:
             counts = calls.counts[action] = [0, 0, 0]
         counts[0] += 1
-        if action == _COUNTED_ONLY:
-            if at[-1] is not None:
-                calls.pending[id] = counts
-            return
         name = self._names.get(action)
         if name is None:
             name = self._names[action] = text(action)
-        number = self._number = self._number + 1
+        if name == COUNTED_ONLY:
+            if at[-1] is not None:
+                calls.pending[id] = counts
+            return
+        number = self.next_number()
         row = calls.pending[id] = CallRow(number, at, id, name, payload, counts)
         if name != _PACKED:
             self._whole[number] = row
 
     def answer(
-        self, calls: Direction, id: bytes, kind: str, answer: bytes, sent_at: int, delivered_at: int | None
+        self, row: Waiting | None, id: bytes, kind: str, answer: bytes, sent_at: int, delivered_at: int | None
     ) -> str | None:
-        """The answer to the call of this id was delivered, or lost.
+        """The answer to the call that waited under this id (None: no call did) was delivered, or lost.
 
         Returns the action, None if nobody waited for it, or if the call had never arrived.
         """
-        row = calls.pending.pop(id, None)
         which = 1 if kind == "result" else 2
         if row is None:
             self.answers_to_nothing += 1
             return None
-        if type(row) is list:
+        if isinstance(row, list):
             row[which] += 1
             return COUNTED_ONLY
-        assert isinstance(row, CallRow)
+        if isinstance(row, tuple):
+            row = _unpacked(row, id)
         row.counts[which] += 1
         if row.action == _PACKED:
-            if answer == _NOTHING and delivered_at is not None and self._packed.add(row, sent_at, delivered_at):
-                return row.action
             self._whole[row.call_no] = row
             if which == 1:
                 row.payload = _id_only(row.payload)
@@ -133,51 +149,48 @@ class CallLog:
         """All rows of `wire_calls`; `directions` are those of all links, whose calls may still wait."""
         whole = dict(self._whole)
         for direction in directions:
-            whole.update((row.call_no, row) for row in direction.pending.values() if isinstance(row, CallRow))
+            for id, row in direction.pending.items():
+                if not isinstance(row, list):
+                    known = _unpacked(row, id) if isinstance(row, tuple) else row
+                    whole[known.call_no] = known
         rows = [row.columns(self._version) for row in whole.values()]
-        rows.extend(self._packed.columns())
+        rows.extend(self.packed.columns())
         rows.sort(key=_number_of)
         return rows
 
 
-class _PackedRows:
+class PackedRows:
     """MeterValues that were answered with nothing, as everybody does: numbers and id of each in one run of bytes."""
 
     _head = Packed("<7qH")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._places: dict[tuple[str, str, int, str], int] = {}
         self._wheres: list[tuple[str, str, int, str]] = []
 
-    def add(self, row: CallRow, answered_at: int, answer_delivered_at: int) -> bool:
+    def place(self, where: tuple[str, str, int, str]) -> int:
+        """What stands for this direction of a link in a row."""
+        self._wheres.append(where)
+        return len(self._wheres) - 1
+
+    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int | None) -> bool:
         """Pack this row; False, and nothing done, if there is anything unusual about it."""
-        payload, id = row.payload, row.message_id
-        at = payload.find(_KEPT)
+        number, _, (_, sent_at, delivered_at, _, _, _, _, frame) = reading
+        at = frame.find(_KEPT)
         transaction = _NONE
         if at >= 0:
-            at += len(_KEPT)
-            end = payload.find(b",", at)
-            digits = payload[at : end if end >= 0 else -1]
+            end = frame.find(b",", at)
+            digits = frame[at + len(_KEPT) : end if end >= 0 else -2]
             if not digits.isdigit() or len(digits) > _LONGEST:
                 return False
             transaction = int(digits)
-        station, backend, link, way, sent_at, delivered_at = row.at
-        if delivered_at is None or len(id) > 0xFFFF:
+        if answer_delivered_at is None or len(id) > 0xFFFF:
             return False
-        place = self._place((station, backend, link, way))
         self._bytes += self._head.pack(
-            row.call_no, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)
+            number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)
         )
         self._bytes += id
         return True
-
-    def _place(self, where: tuple[str, str, int, str]) -> int:
-        place = self._places.get(where)
-        if place is None:
-            place = self._places[where] = len(self._wheres)
-            self._wheres.append(where)
-        return place
 
     def columns(self) -> Iterator[tuple[Scalar, ...]]:
         """The rows as they go into `wire_calls`."""
@@ -189,6 +202,13 @@ class _PackedRows:
             payload = "{}" if transaction == _NONE else f'{{"transactionId":{transaction}}}'
             head = (number, *self._wheres[place], id, _PACKED, payload, None)
             yield (*head, sent, delivered, "result", "{}", answered, back)
+
+
+def _unpacked(reading: Reading, id: bytes) -> CallRow:
+    """The row of a MeterValues that is to be kept whole after all."""
+    number, counts, (_, sent_at, delivered_at, station, backend, link, way, frame) = reading
+    payload = frame[frame.index(_PAYLOAD) + len(_PAYLOAD) : -1]
+    return CallRow(number, (station, backend, link, way, sent_at, delivered_at), id, _PACKED, payload, counts)
 
 
 def text(data: bytes) -> str:

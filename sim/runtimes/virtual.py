@@ -36,16 +36,13 @@ from sim.machine import (
 )
 from sim.network.uplink import Uplink
 from sim.rng import stream
-from sim.runtimes.virtual_backends import BackEnds, Crash
-from sim.runtimes.virtual_links import Links, WireSink
+from sim.runtimes.virtual_backends import BackEnds, Crash, Late
+from sim.runtimes.virtual_links import NORMAL, Links, WireSink
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
-NORMAL = 1
 _SLOT = 1 << 10
 """Width of one slot of the far future, ms."""
-_OURS = 5
-"""Our entries in SimPy's heap are (instant, priority, number, function, arguments); its own have an event at the end."""
 _TICK = Tick()
 
 
@@ -79,11 +76,13 @@ class VirtualWorld:
         self.now = start
         """The present instant."""
         self.env = simpy.Environment(initial_time=start)
-        self._queue: list[Any] = self.env._queue
-        self._number = self.env._eid
-        self._late: deque[tuple[Callable[..., None], tuple[Any, ...]]] = (
-            deque()
-        )  # what is to happen last at this instant
+        self.queue: list[Any] = self.env._queue
+        """SimPy's heap."""
+        self.number = self.env._eid.__next__
+        """The number of the next entry."""
+        self._late: deque[Late] = deque()
+        self.later = self._late.append
+        """Takes (fn, args), to be called at this instant behind everything else that happens at it (group commit)."""
         self._near = (start // _SLOT + 1) * _SLOT
         self._far: dict[int, list[Any]] = {}
         self._far_slots: list[int] = []
@@ -94,8 +93,9 @@ class VirtualWorld:
         self._hosts: dict[str, Host] = {}
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._http = stream(seed, "http-latency")
-        self.backends = BackEnds(self)
         self.links = Links(self, wire, latency_ms)
+        self.backends = BackEnds(self)
+        self._send_up = self.links.send_up
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -142,18 +142,14 @@ class VirtualWorld:
         if when < self._near:
             if when < self.now:
                 raise ValueError(f"an event {self.now - when} ms in the past")
-            heappush(self._queue, (when, NORMAL, next(self._number), fn, args))
+            heappush(self.queue, (when, NORMAL, self.number(), fn, args))
             return
         slot = when // _SLOT
         waiting = self._far.get(slot)
         if waiting is None:
             waiting = self._far[slot] = []
             heappush(self._far_slots, slot)
-        waiting.append((when, NORMAL, next(self._number), fn, args))
-
-    def later(self, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Call `fn(*args)` at this instant, behind everything else that happens at it (group commit)."""
-        self._late.append((fn, args))
+        waiting.append((when, NORMAL, self.number(), fn, args))
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -174,27 +170,34 @@ class VirtualWorld:
 
     def _run(self, until: Instant) -> None:
         """SimPy's loop over SimPy's heap. Our own entries are calls and need none of what its `step` does for events."""
-        env, queue, late = self.env, self._queue, self._late
+        env, queue, late = self.env, self.queue, self._late
         limit = min(self._near, until)
+        now = min(self.now, until - 1)
         while True:
-            when: Any = queue[0][0] if queue else limit
-            if late and when > self.now:
+            while queue:
+                entry = queue[0]
+                when = entry[0]
+                if when > now:
+                    if late or when >= limit:
+                        break
+                    now = self.now = env._now = when
+                try:
+                    _, _, _, fn, args = entry
+                except ValueError:  # an event of SimPy's own
+                    env.step()
+                else:
+                    heappop(queue)
+                    fn(*args)
+            if late:
                 fn, args = late.popleft()
                 fn(*args)
-            elif when < limit:
-                self.now = env._now = when
-                if len(queue[0]) == _OURS:
-                    _, _, _, fn, args = heappop(queue)
-                    fn(*args)
-                else:
-                    env.step()
             elif self._unsettled:
                 self._settle_deadlines()
             elif self._far_slots and self._far_slots[0] * _SLOT < until:
                 self._come_nearer()
                 limit = min(self._near, until)
-            elif when < until:
-                self._near = (when // _SLOT + 1) * _SLOT
+            elif queue and queue[0][0] < until:
+                self._near = (queue[0][0] // _SLOT + 1) * _SLOT
                 limit = min(self._near, until)
             else:
                 break
@@ -204,7 +207,7 @@ class VirtualWorld:
         """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
         slot = heappop(self._far_slots)
         near = self._near = (slot + 1) * _SLOT
-        queue, wakes = self._queue, self._wakes
+        queue, wakes = self.queue, self._wakes
         for entry in self._far.pop(slot):
             if entry[3] is wakes:
                 host, armed = entry[4]
@@ -247,14 +250,17 @@ class VirtualWorld:
         machine = host.machine
         for effect in machine.handle(event, self.now):
             if type(effect) is Send:
-                self.links.send_up(effect)
+                self._send_up(effect)
             else:
                 self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
-        if deadline is not None and (host.armed is None or deadline < host.armed):
+        if deadline is None or host.unsettled:
+            return
+        armed = host.armed
+        if armed is None or deadline < armed:
             if deadline < self._near:
                 self._arm(host, deadline)
-            elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
+            else:  # most such deadlines are timeouts that an answer moves within the same slot
                 host.unsettled = True
                 self._unsettled.append(host)
 

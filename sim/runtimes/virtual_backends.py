@@ -8,10 +8,9 @@ what the back-end was doing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
 _TICK = Tick()
 _DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
+Late = tuple[Callable[..., None], tuple[Any, ...]]
+"""A call that is to be made last at an instant."""
 
 
 class _Died(Exception):
@@ -48,25 +49,47 @@ _NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)
 """What passes through: told already, or the user's hand."""
 
 
+def _no_release(effect: Effect) -> None:
+    raise AssertionError("a back-end that was never started")
+
+
+_no_flush: Late = (_no_release, (None,))
+
+
 class _Connection:
     """The back-end's Machine of one link, with its armed wake-up."""
 
-    __slots__ = ("armed", "machine")
+    __slots__ = ("armed", "handle", "next_deadline")
 
     def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+        self.handle = machine.handle
+        self.next_deadline = machine.next_deadline
         self.armed: int | None = None
 
 
 class _Process:
     """A back-end process: the object while it lives, its connections, and how it is to die next."""
 
-    __slots__ = ("armed", "connections", "crashes", "doomed", "factory", "flush_armed", "object", "release", "setup")
+    __slots__ = (
+        "armed",
+        "connections",
+        "crashes",
+        "doomed",
+        "factory",
+        "flush",
+        "flush_armed",
+        "object",
+        "release",
+        "setup",
+    )
 
-    def __init__(self, factory: Factory, setup: Setup, release: Callable[[_Process, Effect], None]) -> None:
+    def __init__(self, factory: Factory, setup: Setup) -> None:
         self.factory = factory
         self.setup = setup
-        self.release = partial(release, self)
+        self.release: Release = _no_release
+        """Takes what it lets go."""
+        self.flush: Late = _no_flush
+        """What is to be done last at an instant at which it had something to do."""
         self.object: BackEnd | None = None
         self.connections: dict[LinkId, _Connection] = {}
         self.flush_armed = False
@@ -87,7 +110,8 @@ class BackEnds:
 
     def add(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end for the first time."""
-        process = self._processes[setup.name] = _Process(factory, setup, self._release)
+        process = self._processes[setup.name] = _Process(factory, setup)
+        process.release = self._releaser(process)
         self._start(process)
 
     def is_up(self, name: str) -> bool:
@@ -130,11 +154,11 @@ class BackEnds:
         process, connection = peer
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
-        world, machine = self._world, connection.machine
+        world = self._world
         try:
-            for effect in machine.handle(event, world.now):
-                self._release(process, effect)
-            if machine.next_deadline() is not None:
+            for effect in connection.handle(event, world.now):
+                process.release(effect)
+            if connection.next_deadline() is not None:
                 self._arm_connection(process, connection)
         except _NOT_THEIRS:
             raise
@@ -142,7 +166,7 @@ class BackEnds:
             raise self._blame(process, f"handling {_told(event)}", err) from err
         if not process.flush_armed:
             process.flush_armed = True
-            world.later(self._flush, (process, process.object))
+            world.later(process.flush)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
@@ -150,8 +174,8 @@ class BackEnds:
         connection = process.connections.pop(link.id, None)
         if connection is not None and notify:
             try:
-                for effect in connection.machine.handle(Closed(link.id, reason), self._world.now):
-                    self._release(process, effect)
+                for effect in connection.handle(Closed(link.id, reason), self._world.now):
+                    process.release(effect)
             except _NOT_THEIRS:
                 raise
             except BaseException as err:
@@ -159,7 +183,7 @@ class BackEnds:
             self._arm_flush(process)
 
     def _arm_connection(self, process: _Process, connection: _Connection) -> None:
-        deadline = connection.machine.next_deadline()
+        deadline = connection.next_deadline()
         if deadline is not None and (connection.armed is None or deadline < connection.armed):
             connection.armed = deadline
             self._world.schedule(deadline, self._wake, (process, process.object, connection, deadline))
@@ -169,7 +193,7 @@ class BackEnds:
             return
         connection.armed = None
         try:
-            deadline = connection.machine.next_deadline()
+            deadline = connection.next_deadline()
         except _NOT_THEIRS:
             raise
         except BaseException as err:
@@ -179,13 +203,23 @@ class BackEnds:
         else:
             self._arm_connection(process, connection)
 
+    def _releaser(self, process: _Process) -> Release:
+        """The function through which this back-end lets effects go."""
+        send_down = self._world.links.send_down
+
+        def release(effect: Effect) -> None:
+            if type(effect) is not Send:
+                self._release(process, effect)
+            elif type(effect.frame) is bytes:
+                send_down(effect)
+            else:
+                raise TypeError(f"a frame is bytes, not {type(effect.frame).__name__}")
+
+        return release
+
     def _release(self, process: _Process, effect: Effect) -> None:
         kind = type(effect)
-        if kind is Send:
-            if type(effect.frame) is not bytes:  # type: ignore[union-attr]
-                raise TypeError(f"a frame is bytes, not {type(effect.frame).__name__}")  # type: ignore[union-attr]
-            self._world.links.send_down(effect)  # type: ignore[arg-type]
-        elif kind is Settle:
+        if kind is Settle:
             self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
         elif kind is Close:
             self._world.links.close_by_backend(effect.link, effect.reason)  # type: ignore[union-attr]
@@ -227,7 +261,7 @@ class BackEnds:
     def _arm_flush(self, process: _Process) -> None:
         if not process.flush_armed:
             process.flush_armed = True
-            self._world.later(self._flush, (process, process.object))
+            self._world.later(process.flush)
 
     def _flush(self, process: _Process, lived: BackEnd) -> None:
         if process.object is not lived:
@@ -319,7 +353,7 @@ class BackEnds:
                 if left == 0:
                     raise _Died
                 left -= 1
-            self._release(process, effect)
+            process.release(effect)
             if left == 0 and allowed and type(effect) is Send:
                 raise _Died
 
@@ -360,6 +394,7 @@ class BackEnds:
             problem = f"its factory returned {what}, which has no {lacks[0]}() and is no back-end"
             raise BackEndRaised(process.setup.name, "starting", problem, iso(self._world.now))
         process.object = made
+        process.flush = (self._flush, (process, made))
 
     def revive(self, name: str) -> BackEnd:
         """The back-end, started again from its disk if it is down. For after the run: no more time passes for it."""

@@ -7,6 +7,7 @@ every frame to the wire plane exactly once: when it arrives, or when it turns ou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappush
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,9 @@ from sim.rng import stream
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import Host, VirtualWorld
+
+NORMAL = 1
+"""Our entries in SimPy's heap are (instant, NORMAL, number, function, arguments); its own have an event at the end."""
 
 Listener = Callable[[str, str, bytes, int], None]
 _IN_ITS_NAME = ("rig", "knock")
@@ -47,7 +51,10 @@ class Links:
 
     def __init__(self, world: VirtualWorld, wire: WireSink, latency_ms: tuple[int, int]) -> None:
         self._world = world
+        self._queue, self._number = world.queue, world.number  # frames go straight into the heap: they are always near
+        self._up, self._down = self._deliver_up, self._deliver_down
         self._wire = wire
+        self._record = wire.frame
         self._latency = latency_ms
         self._uplinks: dict[str, Uplink] = {}
         self._links: dict[LinkId, Link] = {}
@@ -121,19 +128,19 @@ class Links:
         if link is None or not link.station_alive:
             raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
         now = self._world.now
-        self._world.schedule(link.arrival_up(now), self._deliver_up, (link, effect.frame, now))
+        heappush(self._queue, (link.arrival_up(now), NORMAL, self._number(), self._up, (link, effect.frame, now)))
 
     def _deliver_up(self, link: Link, frame: bytes, sent_at: int) -> None:
         world = self._world
         now = world.now
         if link.uplink.stalled_until > now:
-            world.schedule(link.uplink.stalled_until + 1, self._deliver_up, (link, frame, sent_at))
+            world.schedule(link.uplink.stalled_until + 1, self._up, (link, frame, sent_at))
             return
         self.frames += 1
         if not link.backend_alive:
-            self._wire.frame(sent_at, None, link.station, link.backend, link.id, "up", frame)
+            self._record(sent_at, None, link.station, link.backend, link.id, "up", frame)
             return
-        self._wire.frame(sent_at, now, link.station, link.backend, link.id, "up", frame)
+        self._record(sent_at, now, link.station, link.backend, link.id, "up", frame)
         world.backends.handle(link.peer, Received(link.id, frame))
         for listener in self.listeners:
             listener(link.station, link.backend, frame, now)
@@ -143,19 +150,20 @@ class Links:
         link = self._links.get(effect.link)
         if link is not None and link.backend_alive:
             now = self._world.now
-            self._world.schedule(link.arrival_down(now), self._deliver_down, (link, effect.frame, now))
+            at = link.arrival_down(now)
+            heappush(self._queue, (at, NORMAL, self._number(), self._down, (link, effect.frame, now)))
 
     def _deliver_down(self, link: Link, frame: bytes, sent_at: int) -> None:
         world = self._world
         now = world.now
         if link.uplink.stalled_until > now:
-            world.schedule(link.uplink.stalled_until + 1, self._deliver_down, (link, frame, sent_at))
+            world.schedule(link.uplink.stalled_until + 1, self._down, (link, frame, sent_at))
             return
         self.frames += 1
         if not link.station_alive:
-            self._wire.frame(sent_at, None, link.station, link.backend, link.id, "down", frame)
+            self._record(sent_at, None, link.station, link.backend, link.id, "down", frame)
             return
-        self._wire.frame(sent_at, now, link.station, link.backend, link.id, "down", frame)
+        self._record(sent_at, now, link.station, link.backend, link.id, "down", frame)
         world.handle(link.host, Received(link.id, frame))
 
     # -- closing ------------------------------------------------------------------------------------------------------

@@ -38,11 +38,10 @@ _decoders: dict[bytes, _Decode | None] = {}
 
 def glance(frame: bytes) -> Glanced | None:
     """The CALL of OCPP 1.6 in this frame, None if there is anything unusual about it."""
-    begin = frame.find(b'"', frame.find(b'"', 4) + 1) + 1  # of the action: behind the third quotation mark
-    action = frame[begin : frame.find(b'"', begin)]
-    decode = _decoders.get(action, _unknown)
+    action = frame.split(b'"', 4)[3:4]  # behind the third quotation mark
+    decode = _decoders.get(action[0], _unknown) if action else None
     if decode is _unknown:
-        decode = _decoder(action)
+        decode = _decoder(action[0])
     if decode is None:
         return None
     try:

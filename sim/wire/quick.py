@@ -15,7 +15,7 @@ from msgspec import Meta, UnsetType, defstruct
 
 Quick = Callable[[bytes], Any]
 
-_TIME = (
+USUAL_TIME = (
     r"(?a)\A[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
     r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z\Z"
 )
@@ -101,5 +101,5 @@ def _string(node: Mapping[str, Any]) -> Any:
         return Literal[tuple(node["enum"])]
     if node.get("format", "date-time") != "date-time":
         raise _TooHard
-    pattern = _TIME if "format" in node else None
+    pattern = USUAL_TIME if "format" in node else None
     return Annotated[str, Meta(min_length=node.get("minLength"), max_length=node.get("maxLength"), pattern=pattern)]
