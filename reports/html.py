@@ -29,6 +29,8 @@ from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _MOST_FINDINGS = 50
+_MOST_ROWS = 5
+"""A longer table is folded, so that the page stays short on a phone."""
 _INSTANTS = frozenset(("at", "until", "arrive", "leave"))
 _AMOUNTS = frozenset(("gross", "net", "vat", "amount"))
 _SCENARIO: dict[str, Any] = {"title": "", "story": "", "sessions": {}}
@@ -90,6 +92,7 @@ def page(run: Run) -> str:
         "manifest": {**_MANIFEST, **run.manifest},
         "repeats": run.table("repeats"),
         "hidden": hidden(run),
+        "most_rows": _MOST_ROWS,
         "glossary": words.GLOSSARY,
         "quarantine_words": words.QUARANTINE,
         "fault_words": words.FAULTS,

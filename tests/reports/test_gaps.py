@@ -163,6 +163,31 @@ def test_a_phone_can_stack_every_table(make_run: Make) -> None:
     assert order == re.findall(r'<h2 id="([a-z]+)"', html)
 
 
+def test_verdicts_come_first_and_only_what_is_not_proven_lies_open(make_run: Make) -> None:
+    says = {"claims": [{"says": "All.", "checks": ["INV-01"]}, {"says": "Same.", "checks": ["L01"]}]}
+    checks = [check("INV-01", "PASS"), check("L01", "UNKNOWN", "no journal")]
+    with Run(make_run(checks=checks, verdict="UNKNOWN", more=says)) as run:
+        html = page(run)
+    assert html.index('id="claims"') < html.index('id="day"')
+    opened = re.findall(r'<details class="claim"( open)?><summary>.*?(All|Same)\.', html)
+    assert opened == [("", "All"), (" open", "Same")]
+
+
+def test_long_tables_are_folded_and_short_ones_are_not(make_run: Make) -> None:
+    def many(tables: Tables) -> None:
+        tables["truth_faults"] += [{**tables["truth_faults"][0], "fault_id": f"f{n}"} for n in range(7)]
+
+    def folds(html: str) -> list[str]:
+        return re.findall(r"<details(?: open)?><summary>([^<]*), with victim and time</summary>", html)
+
+    with Run(make_run()) as run:
+        assert folds(page(run)) == [], "five rows"
+    with Run(make_run(change=many)) as run:
+        html = page(run)
+    assert folds(html) == ["12\u00a0faults"]
+    assert html.count("<details") == html.count("</details>")
+
+
 def test_the_story_of_other_sessions_is_the_scenarios_word(make_run: Make) -> None:
     with Run(make_run(command="chargerig run tiny --sessions mine.csv")) as run:
         assert "The scenario says" in page(run)
