@@ -30,6 +30,7 @@ from scenarios.cli_run import (
     OK,
     OWN_FAILURE,
     Wish,
+    draw,
     known_checks,
     run_one,
     versions,
@@ -269,23 +270,11 @@ def report(
         doors = _doors(context)
         doors.reports(run_dir)
         if picture is not None:
-            _draw(run_dir, picture, doors)
+            draw(run_dir, picture, doors)
         if as_json:
             _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})
         else:
             _show(run_dir)
-
-
-def _draw(run_dir: Path, picture: Path, doors: Doors) -> None:
-    if picture.suffix != ".svg":
-        raise BadInput("command line", "--picture", f"{str(picture)!r} is no name for an SVG file", "FILE.svg")
-    if not picture.absolute().parent.is_dir():
-        raise BadInput("command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is")
-    try:
-        doors.picture(run_dir, picture)
-    except OSError as err:
-        problem = f"{picture} cannot be written ({err.strerror})"
-        raise BadInput("command line", "--picture", problem, "a file that this user may write") from None
 
 
 @app.command()

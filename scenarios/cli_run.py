@@ -206,3 +206,16 @@ def _write_bills(evidence: Evidence, folder: Path, doors: Doors) -> int:
         else:
             (folder / bill_file(bill)).write_text(page, encoding="utf-8")
     return failed
+
+
+def draw(run_dir: Path, picture: Path, doors: Doors) -> None:
+    """Write the picture of a run into a file of its own. Raises BadInput for a place that cannot hold it."""
+    if picture.suffix != ".svg":
+        raise BadInput("command line", "--picture", f"{str(picture)!r} is no name for an SVG file", "FILE.svg")
+    if not picture.absolute().parent.is_dir():
+        raise BadInput("command line", "--picture", f"there is no folder for {picture}", "a file in a folder that is")
+    try:
+        doors.picture(run_dir, picture)
+    except OSError as err:
+        problem = f"{picture} cannot be written ({err.strerror})"
+        raise BadInput("command line", "--picture", problem, "a file that this user may write") from None
