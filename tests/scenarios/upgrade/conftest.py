@@ -67,7 +67,7 @@ def make_owner(n: int, *fates: str, **more: Any) -> OwnerPlan:
         "vat_percent": "25",
     }
     old = {**contract, "contract": f"old-{n}", "seller": "oldco", "period": "month", "start": "2024-03-01"}
-    new = {**contract, "contract": f"new-{n}", "seller": "newco", "period": "quarter", "start": DAY_OF_WAVE}
+    new = {**contract, "contract": f"new-{n}", "seller": "newco", "period": "quarter", "start": "2024-01-01"}
     plan = {
         "owner": owner,
         "name": f"Fjord {n} Lading AS",
@@ -92,7 +92,7 @@ def make_owner(n: int, *fates: str, **more: Any) -> OwnerPlan:
         "pays_old_account": False,
         "lacks": (),
         "contract_old": {**old, "backend": "legacy"},
-        "contract_new": {**new, "backend": "new"},
+        "contract_new": {**new, "billed_until": "2024-04-01", "backend": "new"},
     }
     return OwnerPlan(**{**plan, **more})
 
