@@ -45,14 +45,13 @@ class Contracts:
             else:
                 yield self._stories.note("prepaid-moved", owner.owner, wave.wave, rows=prepaid)
         if owner.contract_new is not None:
-            row = {**owner.contract_new, "start": self._parts.contract_start(wave.day)}
+            start = self._parts.contract_start(wave.day)
+            row = {**owner.contract_new, "start": start, "billed_until": start}  # nothing before it is the new seller's
             begun = yield from self._stories.insist(self._new, "import", what="contracts", rows=[row])
             if isinstance(begun, Refused):
                 yield self._refused(wave, owner, "contracts", begun)
                 return
-            yield self._stories.note(
-                "contract-begun", owner.owner, wave.wave, contract=row["contract"], start=row["start"]
-            )
+            yield self._stories.note("contract-begun", owner.owner, wave.wave, contract=row["contract"], start=start)
 
     def _refused(self, wave: WavePlan, owner: OwnerPlan, what: str, outcome: Refused) -> Note:
         return self._stories.note(

@@ -31,6 +31,7 @@ from sim.partners.iban import make_iban
 from sim.partners.line import Line
 from sim.partners.mailbox import Mailbox, Rule
 from sim.partners.port import Request
+from sim.partners.riverty import Riverty
 from sim.partners.stripe import Stripe
 from sim.runtimes.virtual import VirtualWorld
 
@@ -67,7 +68,7 @@ def make_owner(n: int, *fates: str, **more: Any) -> OwnerPlan:
         "vat_percent": "25",
     }
     old = {**contract, "contract": f"old-{n}", "seller": "oldco", "period": "month", "start": "2024-03-01"}
-    new = {**contract, "contract": f"new-{n}", "seller": "newco", "period": "quarter", "start": DAY_OF_WAVE}
+    new = {**contract, "contract": f"new-{n}", "seller": "newco", "period": "quarter", "start": "2024-01-01"}
     plan = {
         "owner": owner,
         "name": f"Fjord {n} Lading AS",
@@ -92,7 +93,7 @@ def make_owner(n: int, *fates: str, **more: Any) -> OwnerPlan:
         "pays_old_account": False,
         "lacks": (),
         "contract_old": {**old, "backend": "legacy"},
-        "contract_new": {**new, "backend": "new"},
+        "contract_new": {**new, "billed_until": "2024-04-01", "backend": "new"},
     }
     return OwnerPlan(**{**plan, **more})
 
@@ -208,7 +209,8 @@ class Town:
         self.stripe = Stripe(7, register=register(plan.owners))
         self.bank = Bank(7, accounts)
         self.mailbox = Mailbox(7, rules=[*rules, *burnt], hosts=hosts, readers=readers)
-        for partner in (self.stripe, self.bank, self.mailbox):
+        riverty = Riverty(7, merchant="oldco", iban=OLD_IBAN)
+        for partner in (self.stripe, riverty, self.bank, self.mailbox):
             self.world.add(partner.name, Line(partner, 7, faults.get(partner.name, ())))
         self.world.add("till", self.till)
         self.world.add("operator", Desk(plan, parts, begins_at=START))

@@ -34,6 +34,7 @@ def assert_moved(play: Any, owner: str = "own-1") -> None:
     assert [row["net"] for row in old] == [row["net"] for row in new] == [NET * 15 // 30]
     first = invoices(play, "new", owner)[0]
     assert [row["credited_on"] for row in new] == [first["number"]]
+    assert (first["period_start"], first["issued_at"] > ENDS) == ("2024-04-16", True)
     kinds = ["contract-ended", "prepaid-moved", "contract-begun"]
     assert [kind for kind in play.kinds(owner) if kind in kinds] == kinds
 
