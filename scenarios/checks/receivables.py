@@ -172,7 +172,7 @@ def cleared(evidence: Evidence, judge: Judge) -> None:
 def _against_partner(
     evidence: Evidence, judge: Judge, account: str, currency: str, rest: int, posted: list[Posted]
 ) -> None:
-    """What the partner holds, and what each side does not know of the other yet; fees stay on the account."""
+    """What the partner holds before its fees, what each side does not know of the other yet, and fees that are booked."""
     _, partner, name = f"{account}:".split(":", 2)
     name = name.rstrip(":")
     lines = [
@@ -182,10 +182,12 @@ def _against_partner(
     ]
     held, fees = sum(one.amount for one in lines), sum(one.fee or 0 for one in lines)
     waiting = _not_known(evidence, partner, name, lines, posted)
-    if rest == held + waiting:
-        judge.say(f"{fees} {currency} of fees on {account}" if fees else "")
+    booked = -sum(one.amount for one in posted if '"fees:' in one.entry.postings)
+    if rest == held + waiting - booked and 0 <= booked <= fees:
         return
-    sentence = f"{rest} {currency} on {account}, {held} at the partner, and {waiting} on the way"
+    sentence = (
+        f"{rest} {currency} on {account}, {held} at the partner, {waiting} on the way, {booked} of {fees} in fees"
+    )
     judge.fail("entry", account, sentence, *map(line, lines[-5:]), *(line(one.entry) for one in posted[-5:]))
 
 

@@ -96,23 +96,20 @@ def _contracts(evidence: Evidence, judge: Judge) -> None:
         known.setdefault((one.backend, one.contract_id), []).append(one)
     listed = set()
     for owner in plan.get("owners", ()):
-        days = [_day_of(wave) for wave in plan.get("waves", ()) if owner["owner"] in wave["owners"]]
+        day = next((_day_of(wave) for wave in plan.get("waves", ()) if owner["owner"] in wave["owners"]), None)
+        begun = day is not None and day < _today(evidence, owner)
         for side, key in ((move.old, "contract_old"), (move.new, "contract_new")):
             row = owner.get(key)
-            if not row or (side == move.new and (not days or min(days) > _today(evidence, owner))):
+            if not row or (side == move.new and day is not None and not begun):
                 continue
             judge.examined()
             listed.add((side, row["contract"]))
             found = known.get((side, row["contract"]), [])
             problem = f"is {len(found)} times at {side}" if len(found) != 1 else _unlike(row, found[0])
-            if not problem and side == move.old and days and min(days) < _today(evidence, owner):
-                problem = (
-                    "" if found[0].end_day in days else f"ends on {found[0].end_day}, and the site moved on {days}"
-                )
-            if not problem and side == move.new:
-                problem = (
-                    "" if found[0].start_day in days else f"begins on {found[0].start_day}, and the move was on {days}"
-                )
+            if not problem and begun and side == move.old and found[0].end_day != day:
+                problem = f"ends on {found[0].end_day}, and the first site moved on {day}"
+            if not problem and begun and side == move.new and found[0].start_day != day:
+                problem = f"begins on {found[0].start_day}, and the first site moved on {day}"
             if problem:
                 rows: Sequence[EvidenceLine] = [line(one) for one in found]
                 given = note("plan", "upgrade", contract=row["contract"], owner=owner["owner"])
