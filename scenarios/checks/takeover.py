@@ -19,7 +19,7 @@ from sim.evidence.billing_views import BookContract, PayoutState
 from sim.evidence.money_views import BookAccount, BookClaim, BookPayment, PartnerPayment
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.verdict import EvidenceLine
-from sim.evidence.views import Access, BookSession, GridPrice
+from sim.evidence.views import Access, BookBill, BookSession, GridPrice
 
 CAUGHT_UP = 7 * DAY
 """How long after the last news of an enabled account a claim may still wait, besides the days that an amount makes, ms."""
@@ -163,9 +163,13 @@ def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
         ):
             taken.setdefault((attempt.backend, attempt.claim_id), []).append((moved, attempt))
     waiting: dict[str, list[BookClaim]] = {}
+    billed = {(one.backend, one.number): one.issued_at or 0 for one in evidence.read(BookBill)}
     for claim in evidence.read(BookClaim):
+        born = max(
+            claim.created_at, billed.get((claim.backend, claim.document or ""), 0)
+        )  # a hold comes before its bill
         ours = claim.backend == moves(evidence).new and claim.route == PARTNER["new"] and claim.final and claim.amount
-        if ours and not _enabled(states.get(claim.seller or "", ()), claim.created_at):
+        if ours and not _enabled(states.get(claim.seller or "", ()), born):
             waiting.setdefault(claim.seller or "", []).append(claim)
     for owner, claims in waiting.items():
         judge.examined(len(claims))
@@ -202,7 +206,7 @@ def _badly_waited(claim: BookClaim, states: Sequence[PayoutState], taken: Sequen
     if taken or claim.credited >= claim.amount:
         return ""
     if not any(state.charges_enabled for state in states if state.at >= claim.created_at):
-        waits = claim.state in ("waiting-account", "cancelled")
+        waits = claim.state.startswith("waiting") or claim.state == "cancelled"
         return "" if waits else f"is {claim.state}, and its account cannot charge"
     overdue = bool(states[-1].charges_enabled) and all(one.at < since for one in states)
     return "still waits, and its account can charge" if overdue and claim.state == "waiting-account" else ""
