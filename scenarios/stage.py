@@ -23,7 +23,7 @@ from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
 from scenarios.nemesis_move import WRONG_URL, Strike
 from scenarios.targets import ROLES
-from scenarios.upgrade.casting import cast_upgrade, driver_terms
+from scenarios.upgrade.casting import cast_upgrade, catch_up_per_day, driver_terms
 from scenarios.upgrade.plan import UpgradePlan
 from scenarios.workloads import Workload, load_day
 from sim.backend import Row
@@ -368,6 +368,7 @@ def _plan(
         "window": {"start": workload.day_start, "end": workload.horizon},
         "move": move,
         "upgrade": None if upgrade is None else upgrade.row(),
+        "catch_up_per_day": catch_up_per_day(scenario.upgrade),
         "checks": list(scenario.checks.all_of),
         "input": workload.input_report,
         "scenario": {"name": scenario.name, "title": scenario.title},

@@ -121,7 +121,16 @@ def billed_over_the_cut(evidence: Evidence, judge: Judge) -> None:
     "M06",
     sentence="the old partner gets no claim of a session that ended at the new back-end, and no capture a second time",
     planes=("truth", "wire", "books", "run"),
-    needs=("books_sessions", "books_claims", "books_bills", "books_billables", "books_payments", "partner_payments"),
+    needs=(
+        "books_sessions",
+        "books_bills",
+        "books_billables",
+        "books_invoices",
+        "books_invoice_lines",
+        "books_claims",
+        "books_payments",
+        "partner_payments",
+    ),
 )
 def nothing_new_at_the_old(evidence: Evidence, judge: Judge) -> None:
     """Every claim that goes through the old partner with the sessions it is over; every authorisation with its captures."""

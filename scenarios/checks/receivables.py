@@ -92,15 +92,17 @@ def owed_is_open(evidence: Evidence, judge: Judge) -> None:
     booked: dict[tuple[str, str, str], int] = {}
     due: dict[tuple[str, str, str], int] = {}
     rows: dict[tuple[str, str, str], list[BookClaim | BookBill | BookInvoice]] = {}
+    if not evidence.read(BookClaim):
+        return  # nobody keeps claims here, so there is nothing to compare with
+    collected = _collected(evidence)
     for one in postings(evidence):
         if one.account.startswith(OWED):
             place = (one.entry.backend, one.account.partition(":")[2], one.currency)
             booked[place] = booked.get(place, 0) + one.amount
-            if one.entry.kind == "correction":
+            about = (one.entry.backend, (one.entry.ref or "").split(" ")[0])
+            if one.entry.kind == "correction" and about not in collected:  # else its claim is changed with it
                 due[place] = due.get(place, 0) + one.amount
-    if not evidence.read(BookClaim):
-        return  # nobody keeps claims here, so there is nothing to compare with
-    for customer, currency, amount, row in _open_items(evidence):
+    for customer, currency, amount, row in _open_items(evidence, collected):
         place = (row.backend, customer, currency)
         due[place] = due.get(place, 0) + amount
         if amount:
@@ -115,20 +117,24 @@ def owed_is_open(evidence: Evidence, judge: Judge) -> None:
             judge.fail("entry", name, sentence, *told or [note("books", "books_journal", account=customer)])
 
 
-def _open_items(evidence: Evidence) -> list[tuple[str, str, int, BookClaim | BookBill | BookInvoice]]:
+def _collected(evidence: Evidence) -> set[tuple[str, str | None]]:
+    """(back-end, number) of each bill that a claim or an invoice which holds is over."""
+    valid = {(one.backend, one.number) for one in evidence.read(BookInvoice) if one.state != "cancelled"}
+    lines = [one for one in evidence.read(BookInvoiceLine) if one.kind == "session"]
+    found = {(one.backend, one.bill) for one in lines if (one.backend, one.number) in valid}
+    return found | {(claim.backend, claim.document) for claim in evidence.read(BookClaim)}
+
+
+def _open_items(
+    evidence: Evidence, collected: set[tuple[str, str | None]]
+) -> list[tuple[str, str, int, BookClaim | BookBill | BookInvoice]]:
     """(customer, currency, open amount, row): claims, and bills and invoices that no claim is over."""
     found: list[tuple[str, str, int, BookClaim | BookBill | BookInvoice]] = []
-    direct = set()
     for claim in evidence.read(BookClaim):
         owed = claim.amount - claim.credited - claim.paid + claim.refunded
         found.append((claim.customer or "", _currency(evidence, claim), owed, claim))
-        direct.add((claim.backend, claim.document))
-    valid = {(one.backend, one.number) for one in evidence.read(BookInvoice) if one.state != "cancelled"}
-    for one in evidence.read(BookInvoiceLine):
-        if one.kind == "session" and (one.backend, one.number) in valid:
-            direct.add((one.backend, one.bill))
     for bill in evidence.read(BookBill):
-        if (bill.backend, bill.number) not in direct:
+        if (bill.backend, bill.number) not in collected:
             found.append((bill.customer or "", (bill.currency or "").upper(), bill.gross, bill))
     for invoice in evidence.read(BookInvoice):
         if invoice.kind in ("drivers", "subscription") and invoice.state != "cancelled" and not invoice.claim_id:
@@ -148,7 +154,14 @@ def _currency(evidence: Evidence, claim: BookClaim) -> str:
     "L04",
     sentence="clearing accounts hold what the partner still holds, and nothing on them is older than 14 days",
     planes=("books", "run"),
-    needs=("books_journal", "books_movements", "books_payments", "partner_balance", "partner_payments"),
+    needs=(
+        "books_journal",
+        "books_movements",
+        "books_payments",
+        "partner_balance",
+        "partner_payments",
+        "partner_accounts",
+    ),
 )
 def cleared(evidence: Evidence, judge: Judge) -> None:
     """Every clearing account against the balance of its partner, every intercompany account over both back-ends."""
@@ -172,7 +185,7 @@ def cleared(evidence: Evidence, judge: Judge) -> None:
 def _against_partner(
     evidence: Evidence, judge: Judge, account: str, currency: str, rest: int, posted: list[Posted]
 ) -> None:
-    """What the partner holds, and what each side does not know of the other yet; fees stay on the account."""
+    """What the partner holds before its fees, what each side does not know of the other yet, and fees that are booked."""
     _, partner, name = f"{account}:".split(":", 2)
     name = name.rstrip(":")
     lines = [
@@ -182,10 +195,12 @@ def _against_partner(
     ]
     held, fees = sum(one.amount for one in lines), sum(one.fee or 0 for one in lines)
     waiting = _not_known(evidence, partner, name, lines, posted)
-    if rest == held + waiting:
-        judge.say(f"{fees} {currency} of fees on {account}" if fees else "")
+    booked = -sum(one.amount for one in posted if '"fees:' in one.entry.postings)
+    if rest == held + waiting - booked and 0 <= booked <= fees:
         return
-    sentence = f"{rest} {currency} on {account}, {held} at the partner, and {waiting} on the way"
+    sentence = (
+        f"{rest} {currency} on {account}, {held} at the partner, {waiting} on the way, {booked} of {fees} in fees"
+    )
     judge.fail("entry", account, sentence, *map(line, lines[-5:]), *(line(one.entry) for one in posted[-5:]))
 
 

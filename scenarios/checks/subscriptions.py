@@ -99,7 +99,7 @@ def each_period_once(evidence: Evidence, judge: Judge) -> None:
 def _periods(one: Sold, begin: str | None, today: date, returned: set[str | None]) -> str:
     """How the periods of a contract are not its calendar; empty if they are. `returned`: invoices with prepaid days."""
     contract, held = one.contract, sorted((*one.invoices, *one.cancelled), key=lambda row: row.period_start or "")
-    start = date.fromisoformat(begin or (held[0].period_start if held else None) or contract.start_day or "")
+    start = date.fromisoformat(max(begin or (held[0].period_start if held else None) or "", contract.start_day or ""))
     end = date.fromisoformat(contract.end_day) if contract.end_day else None
     due = start
     for invoice in held:

@@ -19,7 +19,7 @@ from sim.evidence.billing_views import BookContract, PayoutState
 from sim.evidence.money_views import BookAccount, BookClaim, BookPayment, PartnerPayment
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.verdict import EvidenceLine
-from sim.evidence.views import Access, BookSession, GridPrice
+from sim.evidence.views import Access, BookBill, BookSession, GridPrice
 
 CAUGHT_UP = 7 * DAY
 """How long after the last news of an enabled account a claim may still wait, besides the days that an amount makes, ms."""
@@ -96,23 +96,20 @@ def _contracts(evidence: Evidence, judge: Judge) -> None:
         known.setdefault((one.backend, one.contract_id), []).append(one)
     listed = set()
     for owner in plan.get("owners", ()):
-        days = [_day_of(wave) for wave in plan.get("waves", ()) if owner["owner"] in wave["owners"]]
+        day = next((_day_of(wave) for wave in plan.get("waves", ()) if owner["owner"] in wave["owners"]), None)
+        begun = day is not None and day < _today(evidence, owner)
         for side, key in ((move.old, "contract_old"), (move.new, "contract_new")):
             row = owner.get(key)
-            if not row or (side == move.new and (not days or min(days) > _today(evidence, owner))):
+            if not row or (side == move.new and day is not None and not begun):
                 continue
             judge.examined()
             listed.add((side, row["contract"]))
             found = known.get((side, row["contract"]), [])
             problem = f"is {len(found)} times at {side}" if len(found) != 1 else _unlike(row, found[0])
-            if not problem and side == move.old and days and min(days) < _today(evidence, owner):
-                problem = (
-                    "" if found[0].end_day in days else f"ends on {found[0].end_day}, and the site moved on {days}"
-                )
-            if not problem and side == move.new:
-                problem = (
-                    "" if found[0].start_day in days else f"begins on {found[0].start_day}, and the move was on {days}"
-                )
+            if not problem and begun and side == move.old and found[0].end_day != day:
+                problem = f"ends on {found[0].end_day}, and the first site moved on {day}"
+            if not problem and begun and side == move.new and found[0].start_day != day:
+                problem = f"begins on {found[0].start_day}, and the first site moved on {day}"
             if problem:
                 rows: Sequence[EvidenceLine] = [line(one) for one in found]
                 given = note("plan", "upgrade", contract=row["contract"], owner=owner["owner"])
@@ -166,9 +163,13 @@ def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
         ):
             taken.setdefault((attempt.backend, attempt.claim_id), []).append((moved, attempt))
     waiting: dict[str, list[BookClaim]] = {}
+    billed = {(one.backend, one.number): one.issued_at or 0 for one in evidence.read(BookBill)}
     for claim in evidence.read(BookClaim):
+        born = max(
+            claim.created_at, billed.get((claim.backend, claim.document or ""), 0)
+        )  # a hold comes before its bill
         ours = claim.backend == moves(evidence).new and claim.route == PARTNER["new"] and claim.final and claim.amount
-        if ours and not _enabled(states.get(claim.seller or "", ()), claim.created_at):
+        if ours and not _enabled(states.get(claim.seller or "", ()), born):
             waiting.setdefault(claim.seller or "", []).append(claim)
     for owner, claims in waiting.items():
         judge.examined(len(claims))
@@ -205,7 +206,7 @@ def _badly_waited(claim: BookClaim, states: Sequence[PayoutState], taken: Sequen
     if taken or claim.credited >= claim.amount:
         return ""
     if not any(state.charges_enabled for state in states if state.at >= claim.created_at):
-        waits = claim.state in ("waiting-account", "cancelled")
+        waits = claim.state.startswith("waiting") or claim.state == "cancelled"
         return "" if waits else f"is {claim.state}, and its account cannot charge"
     overdue = bool(states[-1].charges_enabled) and all(one.at < since for one in states)
     return "still waits, and its account can charge" if overdue and claim.state == "waiting-account" else ""

@@ -295,12 +295,16 @@ def money_options(role: str, scenario: Scenario, seed: int) -> dict[str, Any]:
         "route": "riverty" if role == "legacy" else "stripe",
         "number_code": role[0].upper(),
         "hold_amounts": {currency: int(amount.value * 100) for currency, amount in upgrade.holds.items()},
-        "catch_up_per_day": {
-            currency: int(amount.value * 100) for currency, amount in upgrade.catch_up_per_day.items()
-        },
+        "catch_up_per_day": catch_up_per_day(upgrade),
         "webhook_secrets": {"stripe": webhook_secret(seed)},
         "bank_accounts": [old] if role == "legacy" else [new, old],
     }
+
+
+def catch_up_per_day(upgrade: Upgrade | None) -> dict[str, int]:
+    """The most that is charged for one owner in one day from claims that had waited, minor units by currency."""
+    limits = upgrade.catch_up_per_day if upgrade is not None else {}
+    return {currency: int(amount.value * 100) for currency, amount in limits.items()}
 
 
 def webhook_secret(seed: int) -> str:

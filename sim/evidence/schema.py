@@ -224,7 +224,8 @@ PARTNERS: dict[str, tuple[str, ...]] = {
 
 # what the scenario promised, for the oracle and the budgets: key TEXT, json TEXT. Keys: owners, sites, stations,
 # tariffs, tokens, meters (registered or not, time_billing), budgets, window, move, checks, probes, input (what the
-# session file held)
+# session file held), upgrade, catch_up_per_day (the most that is charged in one day for an owner from claims that had
+# waited: {currency: minor units})
 PLAN: dict[str, tuple[str, ...]] = {"plan": ("key", "json"), "repeats": ("hash_seed", "digest")}
 
 # the fields of each plan row that oracle and checks read; a runner may add more. A token's group may also be called grp

@@ -262,6 +262,13 @@ def test_a_token_whose_access_was_meant_to_change_may_be_refused(moved: Any) -> 
     assert [moved.day.check(name).verdict for name in ("M02", "M03")] == [Verdict.PASS, Verdict.PASS]
 
 
+def test_a_session_that_ended_when_the_account_was_on_did_not_wait(moved: Any) -> None:
+    """M10: its hold was asked for too early and given up; the bill is charged like any other, beside the day's amount."""
+    too_much_on_one_day(moved)
+    moved.day.add("books_bills", backend="new", number="LATE-2", session_id="x", gross=600, issued_at=BORN + 3 * DAY)
+    assert moved.day.check("M10").verdict is Verdict.PASS
+
+
 def test_a_larger_claim_goes_alone(moved: Any) -> None:
     """M10: more than the agreed amount of a day is taken if it is one claim."""
     moved.day.plan["catch_up_per_day"] = {"EUR": 650}

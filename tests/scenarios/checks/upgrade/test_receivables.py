@@ -166,6 +166,54 @@ def test_a_bill_that_nothing_collects_yet_is_owed_too(upgrade: Any) -> None:
     assert upgrade.day.check("L03").verdict is Verdict.PASS
 
 
+def settled(up: Any, fee: int, booked: int) -> None:
+    """Riverty pays out what it captured less its fee; the books take both from its report."""
+    claim = up.day.row("books_claims", claim_id="k-CITY-LD-000001")
+    at, amount = claim["created_at"] + DAY, claim["amount"]
+    up.day.row("partner_balance", partner="riverty").update(fee=fee, net=amount - fee)
+    row = {"account": "merchant", "currency": "EUR", "amount": amount - fee, "state": "paid", "at": at}
+    up.day.add("partner_payments", partner="riverty", kind="settlement", id="st_1", **row)
+    up.balance("riverty", "merchant", fee - amount, at, "settlement", "st_1")
+    up.day.add("books_movements", backend="legacy", movement_id="st_1", kind="payout", **{**row, "account": "riverty"})
+    up.entry("legacy", "payout", "st_1 riverty", at, ("bank:2", amount - fee), ("clearing:riverty", fee - amount))
+    if booked:
+        up.entry("legacy", "fee", "st_1 fee", at, ("fees:riverty", booked), ("clearing:riverty", -booked))
+
+
+@pytest.mark.parametrize(("booked", "verdict"), [(10, Verdict.PASS), (11, Verdict.FAIL)])
+def test_no_more_fees_are_booked_than_the_partner_kept(upgrade: Any, booked: int, verdict: Verdict) -> None:
+    """L04."""
+    settled(upgrade, 10, booked)
+    assert upgrade.day.check("L04").verdict is verdict
+
+
+def test_a_fee_that_is_never_booked_is_left_on_the_account_until_it_is_too_old(upgrade: Any) -> None:
+    """L04."""
+    settled(upgrade, 10, 0)
+    assert upgrade.day.check("L04").verdict is Verdict.PASS
+    upgrade.day.row("meta", key="ended_at")["value"] = str(
+        upgrade.day.row("books_claims", claim_id="k-s2")["created_at"] + 40 * DAY
+    )
+    sentences = [one.sentence for one in upgrade.day.check("L04").findings if "riverty" in one.subject]
+    assert len(sentences) == 1 and sentences[0].startswith("10 EUR are left")
+
+
+def test_a_corrected_bill_changes_its_claim_and_one_that_waits_changes_what_is_owed(upgrade: Any) -> None:
+    """L03: what a claim is over already follows there; other bills are owed as corrected."""
+    up = upgrade
+    bill = up.day.row("books_bills", backend="new", customer="c-GUEST-7")
+    less = (("receivable:c-GUEST-7", -50), ("revenue:city", 50))
+    up.entry("new", "correction", f"{bill['number']} c-2", bill["issued_at"] + DAY, *less)
+    assert up.day.check("L03").verdict is Verdict.FAIL
+    up.day.row("books_claims", document=bill["number"])["credited"] = 50
+    assert up.day.check("L03").verdict is Verdict.PASS
+    waiting = {"number": "CITY-new-000009", "session_id": "s-9", "customer": "c-X", "currency": "EUR", "gross": 700}
+    up.day.add("books_bills", backend="new", **waiting)
+    up.entry("new", "bill", "CITY-new-000009", 1, ("receivable:c-X", 700), ("revenue:city", -700))
+    up.entry("new", "correction", "CITY-new-000009 c-3", 2, ("receivable:c-X", -70), ("revenue:city", 70))
+    assert up.day.check("L03").verdict is Verdict.PASS
+
+
 AMOUNTS = st.lists(st.integers(-50, 50).filter(bool), max_size=30)
 
 
