@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from scenarios.checks import all_checks, check, invoices, payments, periods, receivables, run_checks, subscriptions
+from scenarios.checks import (
+    all_checks,
+    check,
+    invoices,
+    notices,
+    payees,
+    payments,
+    payouts,
+    periods,
+    receivables,
+    run_checks,
+    subscriptions,
+)
 from scenarios.checks.registry import Check, Judge
 from sim.errors import BadInput
 from sim.evidence.reader import Evidence
@@ -15,7 +27,7 @@ from sim.evidence.verdict import CheckResult, Verdict, overall
 
 MONEY = [
     one.name
-    for module in (payments, invoices, subscriptions, periods, receivables)
+    for module in (payments, invoices, subscriptions, periods, receivables, payees, payouts, notices)
     for one in vars(module).values()
     if isinstance(one, Check)
 ]
