@@ -7,28 +7,27 @@ one JSON document and nothing else, whatever a target prints.
 
 from __future__ import annotations
 
-import json
 import shlex
-import signal
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_rehearse, cli_screen
+from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen
 from scenarios.cli_doors import Doors
+from scenarios.cli_guard import Json
+from scenarios.cli_guard import doors_of as _doors
+from scenarios.cli_guard import guarded as _guarded
+from scenarios.cli_guard import print_json as _print_json
+from scenarios.cli_guard import say as _say
+from scenarios.cli_many import NotRun, play_all, plays_of
 from scenarios.cli_run import (
-    BAD_INPUT,
     FINDING,
     OK,
-    OWN_FAILURE,
+    Done,
     Wish,
     draw,
     known_checks,
@@ -42,69 +41,16 @@ from scenarios.cli_usage import OneSentence
 from scenarios.load import load_scenario
 from scenarios.model import plain
 from scenarios.runfolder import newest_run, open_run
-from scenarios.stopping import Stopped, quiet, stopping
-from sim.errors import BadInput, TargetFailed, unknown
+from scenarios.stopping import quiet
+from sim.errors import BadInput, unknown
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
-
-
-@contextmanager
-def _guarded(as_json: bool) -> Iterator[None]:
-    """Exit code 2 and one sentence for a user's mistake, 3 for ours and for a target that raises, each told apart.
-
-    SIGTERM ends as Ctrl-C does, through every `finally` on the way, with exit code 143 instead of 130.
-    """
-    try:
-        with stopping():
-            yield
-    except BadInput as bad:
-        raise typer.Exit(_say(bad, as_json)) from None
-    except KeyboardInterrupt as stop:
-        code = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
-        how = "stopped by a signal" if isinstance(stop, Stopped) else "stopped by hand"
-        cli_screen.complain(f"{how}; nothing was written")
-        if as_json:
-            _print_json({"error": {"sentence": f"{how}; nothing was written"}, "exit_code": code})
-        raise typer.Exit(code) from None
-    except typer.Exit:
-        raise
-    except TargetFailed as failed:
-        if failed.__cause__ is not None:
-            traceback.print_exception(failed.__cause__, file=sys.stderr)
-        cli_screen.complain(str(failed))
-        if as_json:
-            _print_json({"error": {"sentence": str(failed)}, "exit_code": OWN_FAILURE})
-        raise typer.Exit(OWN_FAILURE) from None
-    except Exception as err:
-        traceback.print_exc(file=sys.stderr)
-        cli_screen.complain(f"this is our own failure, not the back-end's: {type(err).__name__}: {err}")
-        if as_json:
-            _print_json({"error": {"sentence": f"{type(err).__name__}: {err}"}, "exit_code": OWN_FAILURE})
-        raise typer.Exit(OWN_FAILURE) from None
-
-
-def _say(bad: BadInput, as_json: bool) -> int:
-    """Tell the user about a mistake of theirs; returns the exit code."""
-    cli_screen.complain(str(bad))
-    if as_json:
-        keys = {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}
-        _print_json({"error": {"sentence": str(bad), **keys}, "exit_code": BAD_INPUT})
-    return BAD_INPUT
 
 
 class _Root(OneSentence):
     """The root of `chargerig`."""
 
     said = staticmethod(_say)
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-
-
-def _doors(context: typer.Context) -> Doors:
-    return context.obj if isinstance(context.obj, Doors) else Doors()
 
 
 app = typer.Typer(
@@ -146,6 +92,10 @@ def run(
         list[str], typer.Argument(metavar="SCENARIO...", help="Names of scenarios, or paths of .toml files.")
     ],
     seed: Seed = 1,
+    seeds: Annotated[str | None, typer.Option(metavar="A-B", help="Seeds to play, as 1-10 or 1,4,7-9.")] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Runs at the same time, each in a process (and its repetition in another).")
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -178,6 +128,7 @@ def run(
     \b
     chargerig run first-day --seed 1
     chargerig run first-day --seed 7 --json | jq .runs[0].verdict
+    chargerig run first-day --seeds 1-10 --jobs 2
     chargerig run first-day --target mycompany.backend:factory
     chargerig run first-day --sessions mine.csv --zone Europe/London
     """
@@ -185,17 +136,24 @@ def run(
         days = [wanted_scenario(name, sessions, zone, sites) for name in scenario]
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
-        done = []
-        for day in days:
-            place = out if out is None or len(days) == 1 else out / f"{day.name}-seed{seed}"
-            wish = Wish(seed, target, place, repeat, forgiven, command)
-            with cli_screen.progress(f"{day.name}, seed {seed}", day.day.zone) as tell, quiet():
-                done.append(run_one(day, wish, _doors(context), tell))
-            if not as_json:
-                _show(done[-1].folder)
+        wanted = [seed] if seeds is None else cli_rehearse.seeds_of(seeds)
+        plays = plays_of(days, wanted, Wish(seed, target, out, repeat, forgiven, command))
+        if len(plays) == 1:
+            day, wish = plays[0].scenario, plays[0].wish
+            with cli_screen.progress(plays[0].name, day.day.zone) as tell, quiet():
+                done: list[Done | NotRun] = [run_one(day, wish, _doors(context), tell)]
+        else:
+            with cli_screen.steps(f"{len(plays)} runs") as say, quiet():
+                done = play_all(plays, jobs, _doors(context), say)
         code = worst([one.code for one in done])
         if as_json:
             _print_json({"runs": [one.as_data() for one in done], "exit_code": code})
+        else:
+            for one in done:
+                if isinstance(one, Done):
+                    _show(one.folder)
+            if len(done) > 1:
+                cli_screen.runs([one.line() for one in done])
         raise typer.Exit(code)
 
 
@@ -377,50 +335,7 @@ def rehearse(
         raise typer.Exit(code)
 
 
-bench = typer.Typer(no_args_is_help=True, help="Measure how fast the rig is on this machine.")
-app.add_typer(bench, name="bench")
-
-
-@bench.command()
-def day(
-    context: typer.Context,
-    stations: Annotated[int, typer.Option(min=1, help="Number of stations.")] = 1000,
-    hours: Annotated[int, typer.Option(min=1, help="Length of the virtual day.")] = 24,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Groups of stations played at the same time, each in a process.")
-    ] = 1,
-    group: Annotated[
-        int, typer.Option(min=1, help="Stations in a group. The digest depends on it, and not on --jobs.")
-    ] = 250,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements at least of ours and of the library; medians.")] = 3,
-    compare_jobs: Annotated[
-        bool, typer.Option("--compare-jobs", help="Play the day with one job too: how much faster, same digest?")
-    ] = False,
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Write all evidence into this new folder.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Round trips per CPU second of a virtual day, and of the `ocpp` library's own engine for the same messages.
-
-    \b
-    chargerig bench day --stations 100 --hours 6
-    chargerig bench day --stations 10000 --jobs 2
-    """
-    with _guarded(as_json):
-        with cli_screen.steps(f"{stations:,} stations, {hours} h") as tell:
-            result = _doors(context).bench_day(
-                stations,
-                hours,
-                jobs=jobs,
-                group=group,
-                repeats=repeats,
-                compare=compare_jobs,
-                keep=keep,
-                progress=tell,
-            )
-        if as_json:
-            _print_json(msgspec.to_builtins(result))
-        else:
-            typer.echo(result.text())
+app.add_typer(cli_bench.app, name="bench")
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ The clock on the wall is read here, for the timings in the manifest; nothing tha
 from __future__ import annotations
 
 import platform
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib import metadata
@@ -22,7 +24,7 @@ from scenarios.cli_doors import Doors
 from scenarios.load import load_scenario, sessions_path, unknown, with_sessions
 from scenarios.model import Scenario, plain
 from scenarios.runfolder import RunFolder, write_manifest, write_verdicts
-from sim.errors import BadInput
+from sim.errors import BadInput, TargetFailed
 from sim.evidence.store import Evidence, open_evidence
 from sim.evidence.verdict import CheckResult, Verdict, overall
 
@@ -67,6 +69,11 @@ class Done(Struct, frozen=True):
     timings: dict[str, str]
 
     @property
+    def findings(self) -> int:
+        """How many findings all checks have together."""
+        return sum(len(result.findings) for result in self.results)
+
+    @property
     def code(self) -> int:
         """The exit code that this run asks for."""
         return {Verdict.PASS: OK, Verdict.FAIL: FINDING}.get(self.verdict, NOT_JUDGED)
@@ -84,6 +91,10 @@ class Done(Struct, frozen=True):
             "timings": self.timings,
             "checks": [msgspec.to_builtins(result) for result in self.results],
         }
+
+    def line(self) -> tuple[str, int, str, int, str]:
+        """Its line in the table of all runs: scenario, seed, verdict, findings, folder."""
+        return self.scenario, self.seed, self.verdict.value, self.findings, str(self.folder)
 
 
 def wanted_scenario(
@@ -160,6 +171,18 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) ->
         counts=counts,
         timings=dict(manifest["timings"]),
     )
+
+
+def blame(err: Exception) -> tuple[int, str]:
+    """Exit code and sentence for what ended a command; what is no mistake of the user shows its traceback, too."""
+    if isinstance(err, BadInput):
+        return BAD_INPUT, str(err)
+    cause = err.__cause__ if isinstance(err, TargetFailed) else err
+    if cause is not None:
+        traceback.print_exception(cause, file=sys.stderr)
+    if isinstance(err, TargetFailed):
+        return OWN_FAILURE, str(err)
+    return OWN_FAILURE, f"this is our own failure, not the back-end's: {type(err).__name__}: {err}"
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -172,6 +172,15 @@ def mutants(rows: Iterable[Any]) -> None:
     out().print(table)
 
 
+def runs(lines: Iterable[tuple[str, int, str, int, str]]) -> None:
+    """What became of several runs: scenario, seed, verdict, findings, and where it lies or why it could not be run."""
+    table = _table("scenario", "seed", "verdict", "findings", "")
+    for scenario, seed, verdict, findings, where in lines:
+        style = {"PASS": "bold green", "UNKNOWN": "bold yellow"}.get(verdict, "bold red")
+        table.add_row(escape(scenario), str(seed), f"[{style}]{verdict}[/]", str(findings or ""), escape(where))
+    out().print(table)
+
+
 def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in heads:

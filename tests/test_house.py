@@ -32,7 +32,7 @@ DOORS = {
     "typst": ("reference_csms/billing/documents/pdf.py",),
     "zstandard": ("sim/evidence/wire.py",),
     "holidays": ("scenarios/working_days.py",),
-    "typer": ("scenarios/cli.py", "scenarios/cli_usage.py"),
+    "typer": ("scenarios/cli.py", "scenarios/cli_bench.py", "scenarios/cli_guard.py", "scenarios/cli_usage.py"),
     "rich": ("scenarios/cli_screen.py",),
     "sqlalchemy": ("reference_csms/storage/sql.py",),
     "msgspec": ("",),

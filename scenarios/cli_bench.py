@@ -1,0 +1,61 @@
+"""`chargerig bench`: how fast the rig is on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from scenarios import cli_screen
+from scenarios.cli_guard import Json, doors_of, guarded, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Measure how fast the rig is on this machine.")
+
+
+@app.callback()
+def measure() -> None:
+    """What can be measured; the help says it."""
+
+
+@app.command()
+def day(
+    context: typer.Context,
+    stations: Annotated[int, typer.Option(min=1, help="Number of stations.")] = 1000,
+    hours: Annotated[int, typer.Option(min=1, help="Length of the virtual day.")] = 24,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Groups of stations played at the same time, each in a process.")
+    ] = 1,
+    group: Annotated[
+        int, typer.Option(min=1, help="Stations in a group. The digest depends on it, and not on --jobs.")
+    ] = 250,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements at least of ours and of the library; medians.")] = 3,
+    compare_jobs: Annotated[
+        bool, typer.Option("--compare-jobs", help="Play the day with one job too: how much faster, same digest?")
+    ] = False,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Write all evidence into this new folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Round trips per CPU second of a virtual day, and of the `ocpp` library's own engine for the same messages.
+
+    \b
+    chargerig bench day --stations 100 --hours 6
+    chargerig bench day --stations 10000 --jobs 2
+    """
+    with guarded(as_json):
+        with cli_screen.steps(f"{stations:,} stations, {hours} h") as tell:
+            result = doors_of(context).bench_day(
+                stations,
+                hours,
+                jobs=jobs,
+                group=group,
+                repeats=repeats,
+                compare=compare_jobs,
+                keep=keep,
+                progress=tell,
+            )
+        if as_json:
+            print_json(msgspec.to_builtins(result))
+        else:
+            typer.echo(result.text())
