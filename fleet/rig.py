@@ -14,7 +14,7 @@ import msgspec
 from fleet.ev import Ev
 from fleet.outlet import Outlet
 from fleet.station.config import StationConfig
-from fleet.station.timers import NEVER
+from fleet.station.timers import NEVER, Timers
 from fleet.station.v16 import Station
 from fleet.switchboard import RigConfig, Switchboard, meters_of
 from sim.clock import SECOND, Instant
@@ -58,6 +58,7 @@ class Rig:
         self.config = config
         self.flash: dict[str, Any] = {}
         self.station: Station | None = None
+        self._timers: Timers | None = None
         self._station_config = StationConfig(
             station=config.station,
             profile=config.profile,
@@ -106,11 +107,13 @@ class Rig:
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
         earliest = self._physical
-        if self.station is not None:
-            timers = self.station.desk.timers
-            wish = timers.least if timers.known else timers.earliest()
+        timers = self._timers
+        if timers is not None:
+            wish = timers.least if timers.known else timers.find()
             if wish < earliest:
                 earliest = wish
+            if timers.answer < earliest:
+                earliest = timers.answer
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def final_notes(self, now: Instant) -> list[Note]:
@@ -158,6 +161,7 @@ class Rig:
 
     def _start(self, now: Instant) -> None:
         self.station = Station(self._station_config, self.flash, self.board)
+        self._timers = self.station.desk.timers
         self._perform(self.station.handle(Command("power-up"), now), now)
         waiting, self._waiting = self._waiting, []
         for command in waiting:
@@ -165,7 +169,7 @@ class Rig:
 
     def _dark(self, now: Instant) -> None:
         """The control unit is gone; its contactors fall open."""
-        self.station = None
+        self.station = self._timers = None
         self._orphans = self._dials
         self._link = None
         self.board.fall_open(now)

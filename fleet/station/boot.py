@@ -53,14 +53,14 @@ class Boot:
 
     def down(self) -> None:
         """The connection is gone; a registration that was granted outlives it."""
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.set(self._slot, NEVER)
         if self.state != ACCEPTED:
             self.state = UNKNOWN
             self._desk.accepted = False
 
     def send(self) -> None:
         """Send BootNotification now."""
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.set(self._slot, NEVER)
         self._desk.accepted = False
         if self._eager:
             self._eager = False
@@ -97,7 +97,7 @@ class Boot:
         desk.note("boot", status=answer.status, interval=answer.interval, url=self._connection.url)
         if self.state != ACCEPTED:
             interval = answer.interval if answer.interval > 0 else desk.profile.boot.retry_s
-            desk.timers.at[self._slot] = desk.now + interval * SECOND
+            desk.timers.set(self._slot, desk.now + interval * SECOND)
             return
         desk.accepted = True
         self._connection.works()
@@ -115,7 +115,7 @@ class Boot:
             return
         wait = self._desk.profile.boot.retry_s * SECOND << min(self._failures, _MAX_DOUBLINGS)
         self._failures += 1
-        self._desk.timers.at[self._slot] = self._desk.now + wait
+        self._desk.timers.set(self._slot, self._desk.now + wait)
 
     def _retry(self) -> None:
         if self._desk.link is not None and not self._desk.accepted:
@@ -134,7 +134,7 @@ class Liveness:
         """The station is online, or the interval changed."""
         desk = self._desk
         interval = desk.keys.seconds("HeartbeatInterval")
-        desk.timers.at[self._slot] = max(desk.now, desk.last_call_at + interval) if interval and desk.online else NEVER
+        desk.timers.set(self._slot, max(desk.now, desk.last_call_at + interval) if interval and desk.online else NEVER)
 
     def _due(self) -> None:
         desk = self._desk
@@ -143,7 +143,7 @@ class Liveness:
         silent_until = desk.last_call_at + desk.keys["HeartbeatInterval"] * SECOND
         synced_at = desk.clock.synced_at
         if silent_until > desk.now and synced_at is not None and synced_at + DAY > desk.now:
-            desk.timers.at[self._slot] = silent_until
+            desk.timers.set(self._slot, silent_until)
         else:
             self.send()
 
@@ -151,7 +151,7 @@ class Liveness:
         """Send a Heartbeat now."""
         desk = self._desk
         interval = desk.keys["HeartbeatInterval"] * SECOND
-        desk.timers.at[self._slot] = desk.now + interval if interval else NEVER
+        desk.timers.set(self._slot, desk.now + interval if interval else NEVER)
         id = self._calls.mint()
         self._calls.put(Pending(id, "Heartbeat", heartbeat(id), NORMAL, self))
 

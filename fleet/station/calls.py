@@ -7,7 +7,8 @@ call; whoever asked decides. Sources: OCPP-J 1.6 §4.1.1 (one outstanding), §4.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, count, islice
 from typing import Protocol
 
 import msgspec
@@ -60,34 +61,23 @@ class Careless:
         """Nothing depends on it."""
 
 
-class Ids:
+def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
-
-    __slots__ = ("_block", "_front", "_next")
-
-    def __init__(self, salt: object, station: str, boots: int) -> None:
-        h = derive(salt, "message-id", station, boots).hex()
-        self._front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
-        self._block = f"{self._front}{0:09x}"
-        self._next = 0
-
-    def mint(self) -> str:
-        """The next id."""
-        number = self._next = self._next + 1
-        rest = number & 0xFFF
-        if not rest:
-            self._block = f"{self._front}{number >> 12:09x}"
-        return self._block + _THREE_DIGITS[rest]
+    h = derive(salt, "message-id", station, boots).hex()
+    front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
+    blocks = (map(f"{front}{block:09x}".__add__, _THREE_DIGITS) for block in count())
+    return islice(chain.from_iterable(blocks), 1, None)
 
 
 class Calls:
     """The line of own calls on the present connection."""
 
-    def __init__(self, desk: Desk, ids: Ids) -> None:
+    def __init__(self, desk: Desk, ids: Iterator[str]) -> None:
         self._desk = desk
         self._queue = CallQueue(desk.profile.calls.timeout_s * SECOND)
-        self._slot = desk.timers.slot(self._time_is_up)
-        self.mint = ids.mint
+        desk.timers.on_no_answer = self._time_is_up
+        self.mint = ids.__next__
+        """The next message id."""
         self.on_stuck: Callable[[], None] = lambda: None
         self.on_forgotten: Callable[[], None] = lambda: None
 
@@ -110,7 +100,7 @@ class Calls:
         elif queue.outstanding is None and not queue.waiting:  # nearly always: `offer` and `next` in one
             now = desk.now
             queue.outstanding = call
-            call.deadline = desk.timers.at[self._slot] = now + queue.timeout_ms
+            call.deadline = desk.timers.answer = now + queue.timeout_ms
             desk.last_call_at = now
             desk.out.append(Send(link, call.frame))
         else:
@@ -123,7 +113,7 @@ class Calls:
         call = self._queue.next(self._desk.now) if link is not None else None
         if call is not None and link is not None:
             desk = self._desk
-            desk.timers.at[self._slot] = call.deadline or NEVER
+            desk.timers.answer = call.deadline or NEVER
             desk.last_call_at = desk.now
             desk.out.append(Send(link, call.frame))
 
@@ -145,7 +135,7 @@ class Calls:
         else:
             return False
         self._queue.outstanding = None
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.answer = NEVER
         call.tag.answered(call, payload)
         if self._queue.waiting:
             self._next()
@@ -188,7 +178,7 @@ class Calls:
 
     def drop(self) -> None:
         """The connection is gone: everything asked is lost, in the order it was asked."""
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.answer = NEVER
         for call in self._queue.drop_all():
             call.tag.failed(call, LOST)
 
@@ -197,7 +187,7 @@ class Calls:
         if call is None:
             self._desk.note("ignored-frame", why="an answer that nobody waits for", id=id)
             return None
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.answer = NEVER
         return call
 
     def _fits(self, action: str, payload: bytes) -> bool:

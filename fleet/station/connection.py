@@ -40,7 +40,7 @@ class Connection:
 
     def dial(self) -> None:
         """Dial the present address now."""
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.set(self._slot, NEVER)
         if self.shy:
             return
         self._dialling = self._addresses[self._place]
@@ -148,4 +148,4 @@ class Connection:
         plan = self._desk.profile.reconnect
         wait = plan.wait_min_s * SECOND << min(self._failures, plan.repeats)
         jitter = int(self._rng.random() * plan.random_s * SECOND)
-        self._desk.timers.at[self._slot] = self._desk.now + wait + jitter
+        self._desk.timers.set(self._slot, self._desk.now + wait + jitter)

@@ -33,7 +33,7 @@ class Firmware:
         """Begin at `retrieveDate`; a later request replaces one that was not begun. Raises ValueError for no instant."""
         at = parse_iso(request.retrieve_date)
         self._location, self._stage = request.location, "Downloading"
-        self._desk.timers.at[self._slot] = max(self._desk.now, self._desk.now + at - self._desk.time())
+        self._desk.timers.set(self._slot, max(self._desk.now, self._desk.now + at - self._desk.time()))
 
     def _next(self) -> None:
         """One stage is over: say so, and begin the next one."""
@@ -49,12 +49,12 @@ class Firmware:
                 self._go("Installed", INSTALL)
         else:
             self._tell("Installed")
-            self._desk.timers.at[self._slot] = NEVER
+            self._desk.timers.set(self._slot, NEVER)
             self.on_installed(image_url(self._location))
 
     def _go(self, stage: str, takes: int) -> None:
         self._stage = stage
-        self._desk.timers.at[self._slot] = self._desk.now + takes
+        self._desk.timers.set(self._slot, self._desk.now + takes)
 
     def _tell(self, status: str) -> None:
         self._calls.ask("FirmwareStatusNotification", v16.FirmwareStatusNotification(status=status), Careless())

@@ -59,7 +59,7 @@ class Metering:
 
     def end(self, bay: Bay) -> None:
         """The transaction is over."""
-        self._desk.timers.at[self._sampling[bay.number]] = NEVER
+        self._desk.timers.set(self._sampling[bay.number], NEVER)
 
     def arm(self) -> None:
         """The clock was set: everything that goes by the time of day follows."""
@@ -79,14 +79,14 @@ class Metering:
 
     def _arm_sampling(self, bay: Bay) -> None:
         interval = self._desk.keys.seconds("MeterValueSampleInterval")
-        self._desk.timers.at[self._sampling[bay.number]] = self._desk.now + interval if interval else NEVER
+        self._desk.timers.set(self._sampling[bay.number], self._desk.now + interval if interval else NEVER)
 
     def _arm_grid(self) -> None:
         desk = self._desk
         interval = desk.keys.seconds("ClockAlignedDataInterval")
         into_day = desk.time() % DAY
         wait = min(interval - into_day % interval, DAY - into_day) if interval else NEVER - desk.now
-        desk.timers.at[self._grid] = desk.now + wait
+        desk.timers.set(self._grid, desk.now + wait)
 
     def _arm_tariff(self) -> None:
         desk = self._desk
@@ -94,7 +94,7 @@ class Metering:
         into_day = desk.time() % DAY
         waits = [(minute * MINUTE - into_day - 1) % DAY + 1 for minute in minutes]
         running = waits and any(bay.transaction is not None for bay in self._bays)
-        desk.timers.at[self._tariff] = desk.now + min(waits) if running else NEVER
+        desk.timers.set(self._tariff, desk.now + min(waits) if running else NEVER)
 
     def _tariff_changes(self) -> None:
         self.on_tariff_change()
@@ -108,7 +108,7 @@ class Metering:
             return
         desk, keys = self._desk, self._desk.keys
         now = desk.now
-        desk.timers.at[self._sampling[bay.number]] = now + keys["MeterValueSampleInterval"] * SECOND
+        desk.timers.set(self._sampling[bay.number], now + keys["MeterValueSampleInterval"] * SECOND)
         self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
         if keys["StopTxnSampledData"]:
             self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)

@@ -231,7 +231,7 @@ class Outbox:
             self.pump()
             return
         self._not_before = desk.now + desk.keys.seconds("TransactionMessageRetryInterval") * message.attempts
-        desk.timers.at[self._slot] = self._not_before
+        desk.timers.set(self._slot, self._not_before)
         if message.saved:
             self._save(message)
 
@@ -255,7 +255,7 @@ class Outbox:
         }
 
     def _retry(self) -> None:
-        self._desk.timers.at[self._slot] = NEVER
+        self._desk.timers.set(self._slot, NEVER)
         self.pump()
 
     def forget_ids(self, open_numbers: Sequence[int]) -> None:

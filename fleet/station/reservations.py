@@ -92,7 +92,7 @@ class Reservations:
     def _arm(self) -> None:
         ends = [bay.reservation.expires for bay in self._bays.values() if bay.reservation is not None]
         desk = self._desk
-        desk.timers.at[self._slot] = max(desk.now, desk.now + min(ends) - desk.time()) if ends else NEVER
+        desk.timers.set(self._slot, max(desk.now, desk.now + min(ends) - desk.time()) if ends else NEVER)
 
     def _free(self, bay: Bay) -> None:
         """Show what the connector is now. A cable that went in meanwhile may be used from now on."""

@@ -56,7 +56,7 @@ class Restart:
             if bay.transaction is not None:
                 self._charging.end(bay, REASONS[kind])
         patience = desk.profile.boot.reset_patience_s * SECOND if self._polite else _HARD_DELAY
-        desk.timers.at[self._slot] = desk.now + patience
+        desk.timers.set(self._slot, desk.now + patience)
 
     def consider(self) -> None:
         """Nothing left to say? Then there is nothing to wait for."""
@@ -66,7 +66,7 @@ class Restart:
     def _go(self) -> None:
         desk = self._desk
         self._polite = False
-        desk.timers.at[self._slot] = NEVER
+        desk.timers.set(self._slot, NEVER)
         self._outbox.save_all()
         self._connection.hang_up("restart")
         desk.actuate(0, "restart", desk.profile.boot.reboot_s * SECOND)

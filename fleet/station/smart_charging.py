@@ -117,7 +117,7 @@ class SmartCharging:
     def settle(self) -> None:
         """Offer every connector what the profiles allow now, and look again when that may change."""
         desk = self._desk
-        desk.timers.at[self._slot] = NEVER
+        desk.timers.set(self._slot, NEVER)
         if not self._profiles and not self._offers:
             return
         now = desk.time()
@@ -129,7 +129,7 @@ class SmartCharging:
                 desk.actuate(bay.number, "offer", offer)
         changes = [when for one in self._profiles for when in _edges(one, now) if when > now]
         if changes:
-            desk.timers.at[self._slot] = desk.now + min(changes) - now
+            desk.timers.set(self._slot, desk.now + min(changes) - now)
 
     def offered(self, connector: int) -> int | None:
         """The most that a connector may deliver by its profiles now, in W; None for no limit."""

@@ -92,7 +92,7 @@ class StatusTable:
             self._desk.actuate(connector, "display", _DISPLAY[status])
         pause = self._desk.keys.seconds("MinimumStatusDuration")
         if pause:
-            self._desk.timers.at[self._slots[connector]] = self._desk.now + pause
+            self._desk.timers.set(self._slots[connector], self._desk.now + pause)
         else:
             self._report(connector)
 
@@ -111,7 +111,7 @@ class StatusTable:
         """Online again: what differs from the last report, in its present state only (OCPP 1.6 §4.9)."""
         for connector, status in self._status.items():
             if self._reported.get(connector) != status:
-                self._desk.timers.at[self._slots[connector]] = NEVER
+                self._desk.timers.set(self._slots[connector], NEVER)
                 self._report(connector)
 
     def _report(self, connector: int) -> None:

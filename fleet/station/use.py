@@ -98,10 +98,10 @@ class Use:
 
     def _be_patient(self, bay: Bay) -> None:
         timeout = self._desk.keys.seconds("ConnectionTimeOut")
-        self._desk.timers.at[self._patience[bay.number]] = self._desk.now + timeout if timeout else NEVER
+        self._desk.timers.set(self._patience[bay.number], self._desk.now + timeout if timeout else NEVER)
 
     def _end_use(self, bay: Bay) -> None:
-        self._desk.timers.at[self._patience[bay.number]] = NEVER
+        self._desk.timers.set(self._patience[bay.number], NEVER)
         bay.claim, bay.preparing = None, False
         self._statuses.refresh(bay)
 
@@ -118,7 +118,7 @@ class Use:
         self._end_use(bay)
 
     def _begin(self, bay: Bay, claim: Claim) -> None:
-        self._desk.timers.at[self._patience[bay.number]] = NEVER
+        self._desk.timers.set(self._patience[bay.number], NEVER)
         self._charging.begin(bay, claim)
 
     # -- tokens -------------------------------------------------------------------------------------------------------

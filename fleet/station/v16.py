@@ -15,7 +15,7 @@ from fleet.meter import published_key
 from fleet.station.availability import Availability, is_operative
 from fleet.station.bay import Bay
 from fleet.station.boot import REJECTED, Boot, Liveness
-from fleet.station.calls import Calls, Careless, Ids
+from fleet.station.calls import Calls, Careless, message_ids
 from fleet.station.charging import Charging
 from fleet.station.clock import StationClock
 from fleet.station.commands import HANDLERS, Refusal
@@ -62,7 +62,7 @@ class Station:
         desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
         rng = stream(config.seed, "station", config.station, "back-off", boots)
         self.bays = tuple(Bay(n, is_operative(flash, n), hardware.plugged(n)) for n in config.connectors)
-        self.calls = Calls(desk, Ids(config.salt, config.station, boots))
+        self.calls = Calls(desk, message_ids(config.salt, config.station, boots))
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
         self.statuses = StatusTable(desk, self.calls, self.bays)
@@ -111,22 +111,15 @@ class Station:
         desk.now = now
         out = desk.out = []
         kind = type(event)
-        timers = desk.timers
         if kind is Tick:
-            timers.fire(now)
-        elif kind is Received:
-            timers.known = False
-            frame = event.frame  # type: ignore[union-attr]
-            if event.link == desk.link and not self.calls.quick(frame):  # type: ignore[union-attr]
-                self._received(frame)
-        else:
-            timers.known = False
+            desk.timers.fire(now)
+        elif kind is not Received:
             self._other(event)
+        elif event.link == desk.link and not self.calls.quick(event.frame):  # type: ignore[union-attr]
+            self._received(event.frame)  # type: ignore[union-attr]
         if self.availability.waiting:
-            timers.known = False
             self.availability.settle()
         if self.restart.decided:
-            timers.known = False
             self.restart.consider()
         return out
 
