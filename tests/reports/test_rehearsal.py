@@ -122,6 +122,7 @@ def test_a_seed_that_went_wrong_is_named_and_no_go(more: dict[str, Any], failed:
     assert one["verdict"] == "no-go" and says(one["waves"][0]["reasons"], False) == [reason]
     rows = [*one["findings"], *one["not_judged"], *one["failed"]]
     assert [row["replay"] for row in rows] == [f"chargerig run upgrade-day --seed {rows[0]['seed']}"]
+    assert all(str(text) in page(one) for row in rows for text in row.values())
 
 
 def test_the_best_hour_loses_least_by_the_switch() -> None:
