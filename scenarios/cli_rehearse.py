@@ -74,7 +74,7 @@ def _cores() -> int:
 def rehearse(scenario: Scenario, seeds: Sequence[int], jobs: int, target: str, tell: Tell) -> Rehearsed:
     """Play every seed, at most `jobs` at once. After Ctrl-C or SIGTERM: what was done so far, and no process is left.
 
-    Raises BadInput for what the session file or the scenario lacks, whichever seed finds it first.
+    Raises BadInput for what the session file or the scenario lacks, if the first seed to answer finds it.
     """
     crowd = _Crowd(scenario, sessions_path(scenario), target)
     done = Rehearsed([], {})
@@ -96,9 +96,13 @@ def rehearse(scenario: Scenario, seeds: Sequence[int], jobs: int, target: str, t
 
 def _take(done: Rehearsed, seed: int, answer: Mapping[str, Any]) -> None:
     if "bad_input" in answer:
-        raise BadInput(**answer["bad_input"])
+        bad = BadInput(**answer["bad_input"])
+        if not done.seeds:
+            raise bad
+        done.failed[seed] = str(bad)  # what other days could use is no reason to throw those away
     if "failed" in answer:
         done.failed[seed] = str(answer["failed"])
+    if seed in done.failed:
         return
     findings = {check: (count, first) for check, (count, first) in answer["findings"].items()}
     done.seeds.append(Seed(seed, answer["digest"], answer["facts"], findings, answer["not_judged"]))
@@ -182,9 +186,9 @@ def _write(place: Path, forecast: Mapping[str, Any]) -> None:
     """Write rehearsal.json and rehearsal.html, each whole or not at all. Raises BadInput if that cannot be."""
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for name, text in ((JSON_FILE, rehearsal.dumps(forecast)), (PAGE_FILE, page(forecast))):
+        for name, text in ((JSON_FILE, rehearsal.dumps), (PAGE_FILE, page)):  # the figures first: days went into them
             partial = place / f"{name}.{os.getpid()}.partial"
-            partial.write_text(text, encoding="utf-8")
+            partial.write_text(text(forecast), encoding="utf-8")
             os.replace(partial, place / name)
     except OSError as err:
         problem = f"cannot be written ({err.strerror})"
