@@ -43,6 +43,9 @@ from sim.machine import Answered, Outcome, Refused, Tell
 from sim.partners.port import Request, Response
 
 
+_UNSETTLED = (rows.DUE, rows.HELD, rows.WAITING, rows.WAITING_CUSTOMER)
+
+
 class Desk:
     """Attempts of one back-end, from the outbox to the journal."""
 
@@ -80,7 +83,10 @@ class Desk:
         if any(one.pending for one in self._attempts(claim)):
             return
         step = self._parts.next_step(claim, self._parts.outstanding)
-        if step is None or (claim.state == rows.WAITING and is_debit(step.purpose)):
+        if step is None:
+            self._let_go(claim, now)
+            return
+        if claim.state == rows.WAITING and is_debit(step.purpose):
             return  # what waits for its account is taken by the catch-up
         if not self._gate_open(claim, step.purpose):
             self._wait(claim)
@@ -125,6 +131,11 @@ class Desk:
         self._store.insert(ATTEMPTS, attempt)
         self._push(attempt)
         return attempt.attempt_id
+
+    def _let_go(self, claim: Claim, now: Instant) -> None:
+        """A claim that came to nothing: nothing is owed, held or paid, and nothing is to come."""
+        if claim.final and claim.state in _UNSETTLED and claim.owed == claim.held == claim.paid == 0:
+            self._store.update(CLAIMS, replace(claim, state=rows.RELEASED, settled_at=now))
 
     def _gate_open(self, claim: Claim, purpose: str) -> bool:
         if claim.route != STRIPE or not is_debit(purpose):

@@ -302,3 +302,9 @@ def test_a_refund_has_a_credit_note_and_goes_back_the_way_it_came(stripe: Any) -
     assert [row["amount"] for row in stripe.partners.rows("refund")] == [100] and claim(stripe)["refunded"] == 100
     assert stripe.balance("receivable:cust-s") == 0
     assert stripe.operate("refund", claim=claim(stripe)["claim_id"], amount=10**6).code == "not-paid"
+
+
+def test_a_guest_who_could_not_be_held_and_owes_nothing_is_let_go(make_money: Any) -> None:
+    bench = make_money()
+    bench.day("GUEST-7", wh=50)
+    assert claim(bench)["state"] == "released" and not bench.partners.rows("auth")
