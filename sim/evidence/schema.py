@@ -145,7 +145,7 @@ BOOKS: dict[str, tuple[str, ...]] = {
     # money owed: open amount = amount - credited - paid + refunded. kind session | drivers | subscription; route
     # stripe | riverty | bank; account: the connected account; ledger: receivable | invoiced, the account that is owed;
     # final: 0 while a hold waits for the end of its session; held: authorised, neither captured nor released. state:
-    # waiting-account | due | held | open | paid | released | cancelled | disputed
+    # waiting-account | waiting-customer | due | held | open | paid | released | cancelled | disputed
     "books_claims": (
         "claim_id", "kind", "ledger", "seller", "customer", "document", "session_id", "currency", "amount", "route",
         "account", "reference", "final", "hold_amount", "held", "paid", "refunded", "credited", "state", "reason",
