@@ -42,7 +42,6 @@ from sim.clock import HOUR, SECOND, Instant
 from sim.machine import Answered, Outcome, Refused, Tell
 from sim.partners.port import Request, Response
 
-
 _UNSETTLED = (rows.DUE, rows.HELD, rows.WAITING, rows.WAITING_CUSTOMER)
 
 
