@@ -34,9 +34,12 @@ TRUTH: dict[str, tuple[str, ...]] = {
     # what became of each station's move. outcome: verified | rolled-back | stuck | split | unfinished | not-begun; the
     # others count how often it was in that state
     "truth_outcomes": ("station", "site", "outcome", "stuck", "split", "rollback"),
-    # what operator and owners did: kind invited | link-minted | link-opened | form-sent | form-left | vouched |
-    # bank-mended | preflight | set-up-mended | notice | notice-void | driver-notice | rescheduled | contract-ended |
-    # contract-begun | prepaid-moved | invoice-paid ...; data: JSON
+    # what operator and owners did, noted when it was known to be done; wave: NULL where it is of none. data: JSON. kind of
+    # the operator: account-created | account-refused | invited | reminded | link-minted | account-read | preflight |
+    # preflight-failed | notice | notice-void | driver-notice | rescheduled | contract-ended | prepaid-moved |
+    # contract-begun | refused, and invitation-, reminder-, notice-, notice-void-, driver-notice-failed where no mail
+    # arrived; of an owner: link-opened | form-sent | form-refused | form-left | form-resumed | vouched | bank-mended |
+    # set-up-mended | invoice-paid | payment-refused | refused
     "truth_upgrade": ("at", "actor", "owner", "wave", "kind", "data"),
 }
 

@@ -175,7 +175,7 @@ class Till:
 
 
 class Town:
-    """The world of these tests. `new_users`: what the new back-end is told of users, if not all."""
+    """The world of these tests. `old_users`, `new_users`: what each back-end is told of users, if not all."""
 
     def __init__(
         self,
@@ -184,12 +184,13 @@ class Town:
         *,
         faults: dict[str, Sequence[Fault]] | None = None,
         rules: Sequence[Rule] = (),
+        old_users: list[Row] | None = None,
         new_users: list[Row] | None = None,
         new_tariffs: list[Row] | None = None,
     ) -> None:
         self.plan, self.truth, self.till = plan, TruthRecorder(), Till()
         self.world = VirtualWorld(START, 7, _Silent(), self.truth, (10, 10))  # type: ignore[arg-type]
-        sheet = self._sheet()
+        sheet = self._sheet(users(plan.owners) if old_users is None else old_users)
         for name, route in (("legacy", "riverty"), ("new", "stripe")):
             given = dict(sheet)
             if name == "new":
@@ -217,7 +218,7 @@ class Town:
         for owner in plan.owners:
             self.world.add(owner_name(owner.owner), OwnerMachine(owner, plan, begins_at=START))
 
-    def _sheet(self) -> dict[str, list[Row]]:
+    def _sheet(self, tokens: list[Row]) -> dict[str, list[Row]]:
         owners = self.plan.owners
         rows = [{"owner": one.owner, "name": one.name, "currency": one.currency, "zone": one.zone} for one in owners]
         sites = [{"site": site, "owner": one.owner, "tariff_id": "ac"} for one in owners for site in one.sites]
@@ -225,7 +226,7 @@ class Town:
             "owners": rows,
             "sites": sites,
             "tariffs": [TARIFF],
-            "tokens": users(owners),
+            "tokens": tokens,
             "sellers": list(self.plan.sellers),
             "contracts": [one.contract_old for one in owners if one.contract_old is not None],
         }
@@ -313,3 +314,8 @@ def plan() -> Callable[..., UpgradePlan]:
 @pytest.fixture(scope="session")
 def tariff() -> Row:
     return dict(TARIFF)
+
+
+@pytest.fixture(scope="session")
+def wave() -> Callable[..., WavePlan]:
+    return make_wave

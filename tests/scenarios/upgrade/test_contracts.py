@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from scenarios.upgrade.parts import DeskParts
+from scenarios.upgrade.plan import Announced
 from sim.clock import DAY, HOUR, parse_iso
 from sim.machine import Command
 from sim.runtimes.virtual import Crash
 
+INVITED = parse_iso("2024-03-19T09:00:00Z")
 ENDS = parse_iso("2024-04-16T17:00:00Z")
 AFTER = "2024-05-20T00:00:00Z"
 NET = 60_000
@@ -78,6 +80,19 @@ def test_what_a_back_end_refuses_is_noted_and_nothing_is_begun_elsewhere(town: A
 def test_an_owner_without_an_old_contract_begins_anew(town: Any, owner: Any, plan: Any) -> None:
     play = town(plan([owner(1, contract_old=None)])).until(AFTER)
     assert play.kinds("own-1").count("contract-begun") == 1 and play.notes("contract-ended") == []
+
+
+def test_an_owner_with_sites_in_two_waves_has_one_contract_that_moves_with_the_first(
+    town: Any, owner: Any, plan: Any, wave: Any
+) -> None:
+    one = owner(1, sites=("site-1", "site-1b"))
+    first = wave([one], sites=("site-1",))
+    day = {"begins_at": parse_iso("2024-04-23T05:00:00Z"), "ends_at": parse_iso("2024-04-23T17:00:00Z")}
+    second = wave([one], number=2, sites=("site-1b",), announced=(Announced("2024-04-23", INVITED),), **day)
+    play = town(plan([one], waves=(first, second))).until(AFTER)
+    assert_moved(play)
+    assert [(row["wave"], row["data"]["day"]) for row in play.notes("notice")] == [(1, "2024-04-16"), (2, "2024-04-23")]
+    assert [mail["meta"]["sites"] for mail in play.mails("upgrade-notice")] == [["site-1"], ["site-1b"]]
 
 
 def test_days_that_are_not_moved_are_paid_twice(town: Any, owner: Any, plan: Any) -> None:

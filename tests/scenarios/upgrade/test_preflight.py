@@ -87,3 +87,14 @@ def test_without_the_preflight_nobody_would_ever_know(town: Any, owner: Any, pla
     """What the decision `ask_preflight` is for."""
     play = played(town, owner, plan, parts=DeskParts(ask_preflight=lambda wave: False)).until(AFTER)
     assert play.notes("preflight") == [] == play.mails("set-up-incomplete") == play.notes("set-up-mended")
+
+
+def test_a_user_concerns_the_sites_of_the_token_then_those_of_the_customer_else_everybody(
+    town: Any, owner: Any, plan: Any
+) -> None:
+    limited, unknown = user(3, sites=["site-2"]), user(4)
+    more = [limited, unknown]
+    play = played(town, owner, plan, new_users=[user(1), user(2)], old_users=[user(1), user(2), *more])
+    found = {row["owner"]: row["data"]["lacks"] for row in play.until("2024-03-31T00:00:00Z").notes("preflight")}
+    named = {name: [row["token"] for row in rows] for name, rows in found.items()}
+    assert named == {"own-1": ["TOK-own-4"], "own-2": ["TOK-own-3", "TOK-own-4"]}
