@@ -254,13 +254,13 @@ class VirtualWorld:
             else:
                 self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
-        if deadline is None or host.unsettled:
+        if deadline is None:
             return
         armed = host.armed
         if armed is None or deadline < armed:
-            if deadline < self._near:
+            if deadline < self._near:  # also of a host that is left for the end of the slot: this one comes before it
                 self._arm(host, deadline)
-            else:  # most such deadlines are timeouts that an answer moves within the same slot
+            elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
                 host.unsettled = True
                 self._unsettled.append(host)
 
