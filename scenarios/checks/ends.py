@@ -89,7 +89,7 @@ def _unlike(row: BookSession, billed: set[tuple[str, str]], held: set[tuple[str,
     "B05",
     sentence="no session is billed before its stop is final, and each later correction is a credit and a new record",
     planes=("truth", "books"),
-    needs=("books_sessions", "books_bills", "books_cdrs", "books_journal"),
+    needs=("books_sessions", "books_transactions", "books_bills", "books_cdrs", "books_journal"),
 )
 def billed_when_final(evidence: Evidence, judge: Judge) -> None:
     """Every bill with the end of its session and the arrival of its stop; every record that corrects another."""
@@ -218,6 +218,8 @@ def never_negative(evidence: Evidence, judge: Judge) -> None:
     for one in evidence.read(BookInvoiceLine):
         if one.kind != "reversal":  # of a cancelled invoice that had a credit on it, this may be either
             _signs(judge, one.number, one, one.kind == "credit", (f"line {one.position}", one.amount))
+    for table in ("books_invoices", "books_invoice_lines"):
+        judge.say("; ".join(evidence.missing(table)))
 
 
 def _duration(row: BookSession | BookCdr) -> tuple[str, int | None]:

@@ -104,6 +104,8 @@ def _periods(one: Sold, begin: str | None, today: date, returned: set[str | None
     due = start
     for invoice in held:
         first, until = date.fromisoformat(invoice.period_start or ""), date.fromisoformat(invoice.period_until or "")
+        if first < start:
+            return f"is invoiced from {first} on ({invoice.number}), before its first day {start}"
         if first < due:
             return f"is invoiced a second time from {first} on ({invoice.number})"
         if first > due:

@@ -143,7 +143,7 @@ def _today(evidence: Evidence, owner: Mapping[str, Any]) -> str:
     "M10",
     sentence="claims of an account that is not enabled wait without a debit, and are caught up once, by the day's amount",
     planes=("books", "run", "plan"),
-    needs=("books_claims", "books_payments", "books_accounts", "partner_accounts", "partner_payments"),
+    needs=("books_claims", "books_bills", "books_payments", "books_accounts", "partner_accounts", "partner_payments"),
 )
 def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
     """Every claim at the new back-end that was born while the account of its owner could not charge.

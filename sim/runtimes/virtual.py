@@ -258,7 +258,7 @@ class VirtualWorld:
             return
         armed = host.armed
         if armed is None or deadline < armed:
-            if deadline < self._near:
+            if deadline < self._near:  # also of a host that is left for the end of the slot: this one comes before it
                 self._arm(host, deadline)
             elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
                 host.unsettled = True

@@ -96,6 +96,11 @@ def period_left_out(up: Any) -> None:
     up.day.tables["books_invoices"].remove(up.day.row("books_invoices", number="NEW-NS-000002"))
 
 
+def billed_from_the_first_of_the_quarter(up: Any) -> None:
+    """The new contract was told that it is billed until March, and begins in June."""
+    up.day.row("books_invoices", number="NEW-NS-000001")["period_start"] = "2019-04-01"
+
+
 def whole_quarter_for_a_rest(up: Any) -> None:
     up.day.row("books_invoice_lines", number="NEW-NS-000001", kind="item")["amount"] = 20_000
 
@@ -166,6 +171,8 @@ def days_between_the_companies(up: Any) -> None:
         ("L06", numbered_against_time, "before number 1"),
         ("L09", fee_twice, "second time"),
         ("L09", period_left_out, "lacks an invoice from 2019-07-01"),
+        ("L09", billed_from_the_first_of_the_quarter, "before its first day 2019-06-12"),
+        ("M08", billed_from_the_first_of_the_quarter, "11 days from 2019-06-01"),
         ("L09", whole_quarter_for_a_rest, "12667 is due"),
         ("L09", by_days_of_thirty_one, "12667 is due"),
         ("L09", fee_after_the_end, "ended on 2019-06-12"),
