@@ -38,11 +38,17 @@ def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
             continue
         judge.examined()
         payouts.setdefault((moved.partner, moved.account, (moved.currency or "").upper()), []).append(moved)
-        known = [one for one in states.get((moved.partner, moved.account), ()) if one.at <= moved.at]
-        if not known or not known[-1].payouts_enabled:
-            rows = [line(known[-1])] if known else []
+        known = _in_force(states.get((moved.partner, moved.account), []), moved.at)
+        if not any(one.payouts_enabled for one in known):
+            rows = [line(one) for one in known]
             judge.fail("entry", moved.id, f"paid out to {moved.account}, which may not be paid", line(moved), *rows)
     _all_accounted(evidence, judge, states, payouts)
+
+
+def _in_force(states: list[AccountState], at: int) -> list[AccountState]:
+    """The states of an account at an instant: more than one if it changed at that very instant, whichever came first."""
+    before = [one for one in states if one.at < at]
+    return [*before[-1:], *(one for one in states if one.at == at)]
 
 
 def _all_accounted(

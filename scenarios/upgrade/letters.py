@@ -42,6 +42,11 @@ def printed_iban(iban: str) -> str:
     return " ".join(iban[start : start + 4] for start in range(0, len(iban), 4))
 
 
+def masked(token: str) -> str:
+    """A token by its last four characters, or by none if it is short: a mail is read by many (INV-37)."""
+    return "•" * 6 + (token[-4:] if len(token) > 6 else "")
+
+
 def _letter(kind: str, language: str, **fields: Any) -> Letter:
     subject, text = TEXTS[spoken(language)][kind]
     return Letter(subject.format(**fields), text.strip().format(**fields) + "\n")
@@ -120,7 +125,7 @@ def set_up_incomplete(
     none = tongue["none"][1]
     lines = [
         tongue["user"][1].format(
-            token=row["token"],
+            token=masked(str(row["token"])),
             expected=f"{row['expected_group'] or none} / {row['expected_status']}",
             found=f"{row['found_group'] or none} / {row['found_status'] or none}",
         )

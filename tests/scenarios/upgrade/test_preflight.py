@@ -36,7 +36,7 @@ def test_a_group_that_the_new_back_end_was_not_told_is_found_told_and_mended_bef
     lack = {"token": "TOK-own-1", "expected_group": "staff", "found_group": None}
     assert mail["to"] == "post@fjord1.example" and mail["meta"]["owner"] == "own-1"
     assert [{name: row[name] for name in lack} for row in mail["meta"]["lacks"]] == [lack]
-    assert "TOK-own-1" in mail["text"] and "staff" in mail["text"]
+    assert "••••wn-1" in mail["text"] and "TOK-own-1" not in mail["text"] and "staff" in mail["text"]
     checks = [(row["owner"], [one["token"] for one in row["data"]["lacks"]]) for row in play.notes("preflight")]
     assert [one for one in checks if one[0] == "own-2"] == [("own-2", [])]
     own = [tokens for name, tokens in checks if name == "own-1"]

@@ -108,6 +108,14 @@ def test_inv_24_finds_a_payout_to_an_account_that_may_not_be_paid(upgraded: Any)
     assert subjects(result) == ["po_2"]
 
 
+def test_inv_24_does_not_guess_which_came_first_at_the_very_instant_of_a_change(upgraded: Any) -> None:
+    """A payout that fails switches the account off at the instant at which the next one is made."""
+    upgraded.account("city", "04-19 00:00", False)
+    assert upgraded.check("INV-24").verdict is Verdict.PASS
+    upgraded.row("partner_payments", id="po_1")["at"] += 1
+    assert subjects(upgraded.check("INV-24")) == ["po_1"]
+
+
 def test_inv_24_finds_a_payout_to_an_account_that_nobody_knows(upgraded: Any) -> None:
     upgraded.tables["partner_accounts"] = upgraded.rows("partner_accounts", owner="port")
     assert subjects(upgraded.check("INV-24")) == ["po_1"]
