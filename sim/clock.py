@@ -23,6 +23,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SECONDS = tuple(f"{second:02d}" for second in range(60))
 _MILLISECONDS = tuple(f".{millisecond:03d}Z" for millisecond in range(1000))
+_SECONDS_BYTES = tuple(text.encode() for text in _SECONDS)
+_MILLISECONDS_BYTES = tuple(text.encode() for text in _MILLISECONDS)
+_SECOND_OF = {f"{text}.": second * SECOND for second, text in enumerate(_SECONDS)}
+_MILLISECOND_OF = {text[1:]: millisecond for millisecond, text in enumerate(_MILLISECONDS)}
 
 
 @lru_cache(maxsize=65536)
@@ -31,15 +35,14 @@ def _minute_prefix(minute: int) -> str:
 
 
 @lru_cache(maxsize=65536)
-def iso_minute(minute: int) -> bytes:
-    """What `iso` of all instants of this minute since 1970 begins with: `2019-06-12T07:00:`."""
+def _minute_bytes(minute: int) -> bytes:
     return _minute_prefix(minute).encode()
 
 
-@lru_cache(maxsize=65536)
-def iso_rest(rest: int) -> bytes:
-    """What `iso` of an instant this many ms into its minute ends with: `00.000Z`."""
-    return (_SECONDS[rest // 1000] + _MILLISECONDS[rest % 1000]).encode()
+def iso_bytes(instant: int) -> bytes:
+    """As `iso`, as bytes: for frames that are filled in and not encoded."""
+    minute, rest = divmod(instant, MINUTE)
+    return _minute_bytes(minute) + _SECONDS_BYTES[rest // 1000] + _MILLISECONDS_BYTES[rest % 1000]
 
 
 def iso(instant: int) -> str:
@@ -58,10 +61,10 @@ def parse_iso(text: str) -> Instant:
 
     Raises ValueError for anything else, a missing zone included.
     """
-    if len(text) == 24 and text[10:20:3] == "T::." and text[23] == "Z" and text.isascii():  # as `iso` writes it
-        seconds, milliseconds = text[17:19], text[20:23]
-        if seconds.isdigit() and milliseconds.isdigit() and seconds < "60":
-            return Instant(_minute_of(text[:17]) + int(seconds) * SECOND + int(milliseconds))
+    if text[10:17:3] == "T::" and text.isascii():
+        seconds, milliseconds = _SECOND_OF.get(text[17:20]), _MILLISECOND_OF.get(text[20:])
+        if seconds is not None and milliseconds is not None:  # as `iso` writes it
+            return Instant(_minute_of(text[:17]) + seconds + milliseconds)
     moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows `t` and `z`
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")

@@ -8,7 +8,6 @@ grid's time. There is no main meter, so connector 0 has no values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, SECOND, iso, iso_minute, iso_rest
+from sim.clock import DAY, MINUTE, SECOND, iso, iso_bytes
 from sim.wire import templates
 from sim.wire.payloads import v16
 
@@ -45,7 +44,7 @@ class Metering:
         self._kept: tuple[Any, str, Any] = (None, "", None)
         self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
         self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
-        self._sampling = {bay.number: desk.timers.slot(partial(self._sampled, bay)) for bay in bays}
+        self._sampling = {bay.number: desk.timers.slot(self._sampler(bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
         self._tariff = desk.timers.slot(self._tariff_changes)
         self.on_tariff_change: Callable[[], None] = lambda: None
@@ -102,16 +101,21 @@ class Metering:
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
-    def _sampled(self, bay: Bay) -> None:
-        running = bay.transaction
-        if running is None:
-            return
-        desk, keys = self._desk, self._desk.keys
-        now = desk.now
-        desk.timers.set(self._sampling[bay.number], now + keys["MeterValueSampleInterval"] * SECOND)
-        self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
-        if keys["StopTxnSampledData"]:
-            self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)
+    def _sampler(self, bay: Bay) -> Callable[[], None]:
+        """What is to be done at each sample of a connector."""
+        desk, number = self._desk, bay.number
+
+        def sampled() -> None:
+            running = bay.transaction
+            if running is None:
+                return
+            keys, now = desk.keys, desk.now
+            desk.timers.set(self._sampling[number], now + keys["MeterValueSampleInterval"] * SECOND)
+            self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
+            if keys["StopTxnSampledData"]:
+                self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)
+
+        return sampled
 
     def _on_grid(self) -> None:
         desk = self._desk
@@ -126,8 +130,8 @@ class Metering:
             return
         if self._kept[0] is not measurands or self._kept[1] is not context:
             self._kept = (measurands, context, self._template(measurands, context))
-        minute, rest = divmod(self._desk.now + self._desk.clock.offset, MINUTE)
-        texts = (iso_minute(minute) + iso_rest(rest), *self._read(bay, measurands))
+        desk = self._desk
+        texts = (iso_bytes(desk.now + desk.clock.offset), *self._read(bay, measurands))
         self._outbox.push_sample(transaction, Sample(self._kept[2], bay.number, texts))
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:

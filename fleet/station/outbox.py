@@ -111,17 +111,17 @@ class Outbox:
 
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
-        desk = self._desk
+        desk, queue, calls = self._desk, self._queue, self._calls
         online = desk.accepted and desk.link is not None
-        message = Message(self._next, "MeterValues", transaction, sample)
-        if online and not self._queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
-            self._next += 1
-            self._queue.append(message)
+        number = self._next
+        message = Message(number, "MeterValues", transaction, sample)
+        if online and not queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
+            self._next = number + 1
+            queue.append(message)
             self._under_way = True
-            id = self._calls.mint()
+            id = calls.mint()
             known = self.ids.get(transaction, NO_ID) if transaction else None
-            frame = self._sampled(id, sample, known)
-            self._calls.put(Pending(id, "MeterValues", frame, TRANSACTION, self))
+            calls.put(Pending(id, "MeterValues", self._sampled(id, sample, known), TRANSACTION, self))
         else:
             self._put(message, save=not online)
 

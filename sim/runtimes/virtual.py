@@ -82,7 +82,7 @@ class VirtualWorld:
         """The number of the next entry."""
         self._late: deque[Late] = deque()
         self.later = self._late.append
-        """Takes (fn, args), to be called at this instant behind everything else that happens at it (group commit)."""
+        """Takes (fn, what), to be called at this instant behind everything else that happens at it (group commit)."""
         self._near = (start // _SLOT + 1) * _SLOT
         self._far: dict[int, list[Any]] = {}
         self._far_slots: list[int] = []
@@ -134,7 +134,11 @@ class VirtualWorld:
         self.schedule(when, fn, args)
 
     def schedule(self, when: int, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """As `at`. SimPy itself would take an instant in the past in silence.
+        """As `at`."""
+        self.post(when, _call, (fn, args))
+
+    def post(self, when: int, fn: Callable[[Any], None], what: Any) -> None:
+        """Call `fn(what)` at that instant. SimPy itself would take an instant in the past in silence.
 
         What is near goes straight into SimPy's heap, numbered as its own `schedule` would; what is far waits in slots of
         a second until its time is near, since most of it is timeouts that never come, and a small heap is a fast one.
@@ -142,14 +146,14 @@ class VirtualWorld:
         if when < self._near:
             if when < self.now:
                 raise ValueError(f"an event {self.now - when} ms in the past")
-            heappush(self.queue, (when, NORMAL, self.number(), fn, args))
+            heappush(self.queue, (when, NORMAL, self.number(), fn, what))
             return
         slot = when // _SLOT
         waiting = self._far.get(slot)
         if waiting is None:
             waiting = self._far[slot] = []
             heappush(self._far_slots, slot)
-        waiting.append((when, NORMAL, self.number(), fn, args))
+        waiting.append((when, NORMAL, self.number(), fn, what))
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -182,15 +186,15 @@ class VirtualWorld:
                         break
                     now = self.now = env._now = when
                 try:
-                    _, _, _, fn, args = entry
+                    _, _, _, fn, what = entry
                 except ValueError:  # an event of SimPy's own
                     env.step()
                 else:
                     heappop(queue)
-                    fn(*args)
+                    fn(what)
             if late:
-                fn, args = late.popleft()
-                fn(*args)
+                fn, what = late.popleft()
+                fn(what)
             elif self._unsettled:
                 self._settle_deadlines()
             elif self._far_slots and self._far_slots[0] * _SLOT < until:
@@ -210,14 +214,14 @@ class VirtualWorld:
         queue, wakes = self.queue, self._wakes
         for entry in self._far.pop(slot):
             if entry[3] is wakes:
-                host, armed = entry[4]
-                if host.armed != armed:
+                host = entry[4]
+                if host.armed != entry[0]:
                     continue
                 deadline = host.deadline
                 if deadline is None or deadline >= near:
                     host.armed = deadline
                     if deadline is not None:
-                        self.schedule(deadline, wakes, (host, deadline))
+                        self.post(deadline, wakes, host)
                     continue
             heappush(queue, entry)
 
@@ -231,10 +235,10 @@ class VirtualWorld:
         if deadline < self.now:
             raise ValueError(f"{host.name} wants a tick {self.now - deadline} ms in the past")
         host.armed = deadline
-        self.schedule(deadline, self._wakes, (host, deadline))
+        self.post(deadline, self._wakes, host)
 
-    def _wake(self, host: Host, armed: int) -> None:
-        if host.armed != armed:
+    def _wake(self, host: Host) -> None:
+        if host.armed != self.now:
             return  # a stale wake-up: an earlier one was armed meanwhile
         host.armed = None
         deadline = host.deadline
@@ -267,13 +271,13 @@ class VirtualWorld:
     def _settle_deadlines(self) -> None:
         """The slot is over: arm what its last events left to be armed."""
         unsettled, self._unsettled = self._unsettled, []
-        schedule, wakes = self.schedule, self._wakes
+        post, wakes = self.post, self._wakes
         for host in unsettled:
             host.unsettled = False
             deadline = host.deadline
             if deadline is not None and (host.armed is None or deadline < host.armed):
                 host.armed = deadline
-                schedule(deadline, wakes, (host, deadline))
+                post(deadline, wakes, host)
 
     def _perform(self, host: Host, effect: Effect) -> None:
         kind = type(effect)
@@ -337,6 +341,11 @@ class VirtualWorld:
 
     def _http_latency(self) -> int:
         return 20 + int(self._http.random() * 60)
+
+
+def _call(what: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
+    fn, args = what
+    fn(*args)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _TICK = Tick()
 _DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
-Late = tuple[Callable[..., None], tuple[Any, ...]]
+Late = tuple[Callable[[Any], None], Any]
 """A call that is to be made last at an instant."""
 
 
@@ -53,7 +53,7 @@ def _no_release(effect: Effect) -> None:
     raise AssertionError("a back-end that was never started")
 
 
-_no_flush: Late = (_no_release, (None,))
+_no_flush: Late = (_no_release, None)
 
 
 class _Connection:
@@ -263,7 +263,8 @@ class BackEnds:
             process.flush_armed = True
             self._world.later(process.flush)
 
-    def _flush(self, process: _Process, lived: BackEnd) -> None:
+    def _flush(self, what: tuple[_Process, BackEnd]) -> None:
+        process, lived = what
         if process.object is not lived:
             return
         process.flush_armed = False

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from sim.runtimes.virtual import Host, VirtualWorld
 
 NORMAL = 1
-"""Our entries in SimPy's heap are (instant, NORMAL, number, function, arguments); its own have an event at the end."""
+"""Our entries in SimPy's heap are (instant, NORMAL, number, function, argument); its own have an event at the end."""
 
+Flight = tuple[Link, bytes, int]
+"""A frame under way: its link, its bytes, and when it was sent."""
 Listener = Callable[[str, str, bytes, int], None]
 _IN_ITS_NAME = ("rig", "knock")
 """Machines `rig:<station>` and `knock:<station>` dial as that station; every other one dials under its own name."""
@@ -130,11 +132,12 @@ class Links:
         now = self._world.now
         heappush(self._queue, (link.arrival_up(now), NORMAL, self._number(), self._up, (link, effect.frame, now)))
 
-    def _deliver_up(self, link: Link, frame: bytes, sent_at: int) -> None:
+    def _deliver_up(self, flight: Flight) -> None:
+        link, frame, sent_at = flight
         world = self._world
         now = world.now
         if link.uplink.stalled_until > now:
-            world.schedule(link.uplink.stalled_until + 1, self._up, (link, frame, sent_at))
+            world.post(link.uplink.stalled_until + 1, self._up, flight)
             return
         self.frames += 1
         if not link.backend_alive:
@@ -153,11 +156,12 @@ class Links:
             at = link.arrival_down(now)
             heappush(self._queue, (at, NORMAL, self._number(), self._down, (link, effect.frame, now)))
 
-    def _deliver_down(self, link: Link, frame: bytes, sent_at: int) -> None:
+    def _deliver_down(self, flight: Flight) -> None:
+        link, frame, sent_at = flight
         world = self._world
         now = world.now
         if link.uplink.stalled_until > now:
-            world.schedule(link.uplink.stalled_until + 1, self._down, (link, frame, sent_at))
+            world.post(link.uplink.stalled_until + 1, self._down, flight)
             return
         self.frames += 1
         if not link.station_alive:
