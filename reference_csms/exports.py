@@ -41,7 +41,8 @@ def prices(store: Store, catalogue: Catalogue, now: Instant) -> list[Row]:
 def invoices(store: Store, customer: str) -> list[Row]:
     """The documents of one customer in the order of issue, as whoever pays them sees them.
 
-    `open` is what is still to be paid, minor units; 0 for a document that asks for no money.
+    `open` is what is still to be paid, minor units, `paid` what was and is not given back; 0 for a document that asks
+    for no money.
     """
     mine = [invoice for invoice in store.rows(INVOICES) if invoice.customer == customer]
     return [_shown(store, invoice) for invoice in sorted(mine, key=lambda one: (one.issued_at, one.number))]
@@ -62,4 +63,6 @@ def _shown(store: Store, invoice: Invoice) -> Row:
         "reference": invoice.reference,
         "state": invoice.state,
         "open": max(0, claim.owed) if claim else 0,
+        "claim": claim.claim_id if claim else None,
+        "paid": claim.paid - claim.refunded if claim else 0,
     }

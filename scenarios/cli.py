@@ -17,7 +17,6 @@ import typer
 from reports.run import Run
 from reports.summary import summary
 from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen
-from scenarios.cli_doors import Doors
 from scenarios.cli_guard import Json
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded

@@ -94,7 +94,8 @@ class Upgrade(Part, frozen=True, kw_only=True):
     Owners are invited to their onboarding on `invited` and have until the `deadline`. Notices go out `notice_days` before
     a wave, and must be out between `notice_between` of them. `contract_share` of the registered drivers get monthly
     invoices, the others pay each charge by card; guests' cards are held for `holds` (by currency) when they begin.
-    `catch_up_per_day` is the most that is charged for one owner in one day from claims that had waited.
+    `catch_up_per_day` is the most that is charged for one owner in one day from claims that had waited. So many drivers of
+    each back-end complain in the month after, and get `goodwill_percent` of an invoice back.
     """
 
     invited: datetime.date
@@ -110,6 +111,8 @@ class Upgrade(Part, frozen=True, kw_only=True):
     declined_share: float = 0.0
     holds: dict[str, DecimalText] = {}
     catch_up_per_day: dict[str, DecimalText] = {}
+    goodwill: int = 0
+    goodwill_percent: int = 10
 
 
 class Reschedule(Part, frozen=True, kw_only=True, rename={"from_": "from"}):

@@ -199,12 +199,15 @@ def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
     needs=("books_claims", "books_payments", "books_sessions", "partner_payments"),
 )
 def holds_are_let_go(evidence: Evidence, judge: Judge) -> None:
-    """Every authorisation with its captures; the held ones with the end of their session."""
+    """Every authorisation with its captures; the held ones, less what was captured and voided, with their session's end."""
     claims = {(one.backend, one.claim_id): one for one in evidence.read(BookClaim)}
     ends = {(one.backend, one.session_id): one.stopped_at for one in evidence.read(BookSession)}
     attempts, captures = _attempts(evidence), dict[tuple[str, str | None], list[PartnerPayment]]()
     for one in _moved(evidence, "capture"):
         captures.setdefault((one.partner, one.for_id), []).append(one)
+    voided: dict[tuple[str, str | None], int] = {}
+    for one in _moved(evidence, "void"):
+        voided[one.partner, one.for_id] = voided.get((one.partner, one.for_id), 0) + one.amount
     for auth in _moved(evidence, "auth"):
         judge.examined()
         taken = captures.get((auth.partner, auth.id), [])
@@ -212,11 +215,12 @@ def holds_are_let_go(evidence: Evidence, judge: Judge) -> None:
             judge.fail("entry", auth.id, "more is captured than is authorised", line(auth), *map(line, taken))
         attempt = attempts.get((auth.partner, auth.key or ""))
         claim = claims.get((attempt.backend, attempt.claim_id)) if attempt else None
-        if claim is None or auth.state not in ("held", "accepted", "part-captured"):
+        held = auth.amount - sum(one.amount for one in taken) - voided.get((auth.partner, auth.id), 0)
+        if claim is None or held <= 0 or auth.state not in ("held", "accepted", "part-captured"):
             continue
         ended = ends.get((claim.backend, claim.session_id or ""))
         if ended is not None and ended + DELAY < evidence.ended_at():
-            sentence = f"{auth.amount} is still held, and the session ended at {ended}"
+            sentence = f"{held} is still held, and the session ended at {ended}"
             judge.fail("entry", auth.id, sentence, line(auth), line(claim))
 
 

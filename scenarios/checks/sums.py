@@ -63,7 +63,7 @@ def vat_of(total: int, percent: str, basis: str, rule: str | None) -> tuple[int,
         return (_half_up(exact),)
     if rule in NET_ROUNDED:
         return (total - _half_up(total - exact),)
-    return tuple({_half_up(exact), total - _half_up(total - exact)})
+    return tuple(dict.fromkeys((_half_up(exact), total - _half_up(total - exact))))
 
 
 def _half_up(value: Fraction) -> int:

@@ -14,9 +14,9 @@ from fleet.visits import Visit
 from scenarios.cast import StationPlan
 from scenarios.model import Owner, Scenario, Site, Wave, local_instant
 from scenarios.model_upgrade import Upgrade
-from scenarios.upgrade.plan import Announced, Official, OwnerPlan, UpgradePlan, WavePlan
+from scenarios.upgrade.plan import Announced, Goodwill, Official, OwnerPlan, UpgradePlan, WavePlan
 from sim.backend import Row
-from sim.clock import HOUR, Instant
+from sim.clock import DAY, HOUR, Instant
 from sim.rng import stream
 
 INVITED_AT = 9 * HOUR
@@ -56,6 +56,7 @@ def cast_upgrade(
         owners=tuple(owners),
         waves=tuple(_waves(scenario, upgrade, sites, waves)),
         drivers=tuple(_drivers(scenario, sites, waves, visits)),
+        goodwill=tuple(_goodwill(scenario, upgrade, seed, sites, waves, visits, tokens)),
     )
 
 
@@ -274,6 +275,43 @@ def _drivers(
         }
         for customer, (first, there) in sorted(usual.items())
     ]
+
+
+def _goodwill(
+    scenario: Scenario,
+    upgrade: Upgrade,
+    seed: int,
+    sites: Mapping[str, Site],
+    waves: Mapping[str, Wave],
+    visits: Sequence[Visit],
+    tokens: Sequence[Row],
+) -> list[Goodwill]:
+    """Who complains: drivers with monthly invoices, some of sites that stayed and some of sites that are at new."""
+    monthly = {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["pays"] == "contract"}
+    monthly -= {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["method"] == BAD_CARD}
+    stays: dict[str, set[str]] = {"legacy": set(), "new": set()}
+    for visit in visits:
+        if visit.customer in monthly and visit.energy_wh > 5_000:
+            if visit.site not in waves:
+                stays[sites[visit.site].backend].add(visit.customer)
+            elif visit.arrive > local_instant(waves[visit.site].date, 24 * HOUR, scenario.day.zone):
+                stays["new"].add(visit.customer)
+    begins = Instant(scenario.day.settles_at + 5 * DAY)
+    found = []
+    for backend, fitting in stays.items():
+        chosen = sorted(fitting)
+        chance = stream(seed, "goodwill", backend)
+        chance.shuffle(chosen)
+        found += [
+            Goodwill(
+                customer=customer,
+                backend=backend,
+                at=Instant(begins + chance.randrange(20 * DAY)),
+                percent=upgrade.goodwill_percent,
+            )
+            for customer in chosen[: upgrade.goodwill]
+        ]
+    return found
 
 
 def provision_of(role: str, provision: Mapping[str, list[Row]], upgrade: UpgradePlan | None) -> dict[str, list[Row]]:

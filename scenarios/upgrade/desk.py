@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from scenarios.migration.asking import Wait
 from scenarios.upgrade import letters
 from scenarios.upgrade.contracts import Contracts
 from scenarios.upgrade.notices import Notices, addresses_of, at_once, name_of
 from scenarios.upgrade.parts import DeskParts
-from scenarios.upgrade.plan import OwnerPlan, UpgradePlan
+from scenarios.upgrade.plan import Goodwill, OwnerPlan, UpgradePlan
 from scenarios.upgrade.platform import Platform
 from scenarios.upgrade.post import Mail, Post
 from scenarios.upgrade.preflight import Preflight
@@ -25,6 +26,8 @@ OPERATOR = "operator"
 OLD, NEW = "legacy", "new"
 REMIND_HOUR, REMIND_DAYS = 10, 5
 """Reminders go out at this hour, so many days before the deadline."""
+GOODWILL_DAYS = 14
+"""For so many days a paid invoice is looked for."""
 VISIT_TRIES = 2
 """How often Stripe is asked while somebody waits at the portal."""
 
@@ -61,6 +64,9 @@ class Desk(Stories):
                 first = next((site for site in driver["sites"] if site in wave.sites), None)
                 if first is not None:
                     self.begin(notices.driver(wave, driver, self._zone_of(first)), begins_at)
+
+        for one in plan.goodwill:
+            self.begin(self._give_back(one), one.at)
 
     def heard(self, name: str, args: Mapping[str, Any], call_id: str | None) -> None:
         """`visit-link`; see the class."""
@@ -139,6 +145,23 @@ class Desk(Stories):
         result = yield from self._post.send(at_once(mail), deadline)
         kind = "reminded" if result.arrived else "reminder-failed"
         yield self.note(kind, owner.owner, due=list(account["requirements"]["currently_due"]))
+
+    # -- goodwill -------------------------------------------------------------------------------------------------------
+
+    def _give_back(self, goodwill: Goodwill) -> Story:
+        """Part of the first paid invoice of a driver who complained; looked for daily, and asked for once."""
+        for _ in range(GOODWILL_DAYS):
+            shown = yield from self.insist(goodwill.backend, "export", what="invoices", customer=goodwill.customer)
+            rows = shown.payload["rows"] if isinstance(shown, Answered) else []
+            paid = next((row for row in rows if row["kind"] == "drivers" and row["paid"] > 0), None)
+            if paid is None:
+                yield Wait(DAY)
+                continue
+            amount = max(1, paid["gross"] * goodwill.percent // 100)
+            outcome = yield from self.ask(goodwill.backend, "refund", claim=paid["claim"], amount=amount)
+            kind = "refunded" if isinstance(outcome, Answered) else "refund-failed"
+            yield self.note(kind, None, customer=goodwill.customer, number=paid["number"], amount=amount)
+            return
 
     # -- the portal -----------------------------------------------------------------------------------------------------
 

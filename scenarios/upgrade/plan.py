@@ -97,6 +97,15 @@ class WavePlan(Struct, frozen=True, kw_only=True):
         return self.announced[-1].day
 
 
+class Goodwill(Struct, frozen=True, kw_only=True):
+    """A driver who complained: from `at` on the operator gives back `percent` of the next paid invoice at `backend`."""
+
+    customer: str
+    backend: str
+    at: Instant
+    percent: int
+
+
 class UpgradePlan(Struct, frozen=True, kw_only=True):
     """The whole business half. `sellers` are provision rows of the two companies; `drivers` {customer, email, language,
     sites} of those who are told before their site moves. Notices go out `notice_days` before a wave, at 10:00."""
@@ -113,6 +122,7 @@ class UpgradePlan(Struct, frozen=True, kw_only=True):
     owners: tuple[OwnerPlan, ...]
     waves: tuple[WavePlan, ...]
     drivers: tuple[Row, ...]
+    goodwill: tuple[Goodwill, ...] = ()
 
     def seller(self, name: str) -> Row:
         """The provision row of one of the sellers."""

@@ -260,7 +260,7 @@ PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
     # the business half of the move, see scenarios.upgrade.plan; null where there is none
     "upgrade": (
         "deadline", "invited_at", "notice_days", "least_days", "most_days", "old_seller", "new_seller", "portal",
-        "sellers", "owners", "waves", "drivers",
+        "sellers", "owners", "waves", "drivers", "goodwill",
     ),
 }
 
