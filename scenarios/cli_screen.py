@@ -20,7 +20,8 @@ from reports import words
 from reports.rehearsal import GO, MEASURES, SHORT
 from reports.rehearsal_page import headline, per_hundred, tenth
 from reports.summary import Summary
-from scenarios.model import Scenario, duration_text, hhmm, plain
+from scenarios.model import Fault, Scenario, duration_text, hhmm, plain
+from scenarios.model_upgrade import PartnerFault
 from sim import clock
 from sim.clock import HOUR
 
@@ -138,7 +139,13 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
     yield "day", f"{one.day.date:%A %d %B %Y}, {duration_text(one.day.horizon)} from midnight ({one.day.zone})"
     yield "sessions", f"{one.sessions.file}, times of {one.sessions.zone}"
     for name, owner in one.owners.items():
-        yield f"owner {name}", f"{owner.name}, {owner.country}, {owner.currency}, VAT {owner.vat_percent} %"
+        fates = f", onboarding {' and '.join(owner.onboarding.fates)}" if owner.onboarding else ""
+        yield f"owner {name}", f"{owner.name}, {owner.country}, {owner.currency}, VAT {owner.vat_percent} %{fates}"
+    for name, seller in one.sellers.items():
+        yield f"seller {name}", f"{seller.name}, {seller.country}, account {seller.iban}, terms {seller.terms}"
+    if one.upgrade is not None:
+        days = f"invited {one.upgrade.invited}, onboarding until {one.upgrade.deadline}"
+        yield "upgrade", f"{one.upgrade.old_seller} to {one.upgrade.new_seller}, {days}"
     for tariff in one.tariff:
         bands = ", ".join(f"{hhmm(b.from_)}-{hhmm(b.to)} {b.price}" for b in tariff.energy)
         since = "" if tariff.valid_from is None else f", from {plain(tariff.valid_from)}"
@@ -152,12 +159,25 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
         yield "move", f"{one.move.site}, {span}, a station every {duration_text(one.move.pace)}"
     for number, wave in enumerate(one.wave):
         span = f"{wave.date}, {hhmm(wave.start)} to {hhmm(wave.deadline)}"
-        yield f"wave {number + 1}", f"{', '.join(wave.sites)}, {span}, a station every {duration_text(wave.pace)}"
+        put_off = f" (announced for {wave.rescheduled.from_} first)" if wave.rescheduled else ""
+        yield (
+            f"wave {number + 1}",
+            f"{', '.join(wave.sites)}, {span}{put_off}, a station every {duration_text(wave.pace)}",
+        )
     for fault in one.fault:
-        when = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}" if fault.at else "all day"
-        lasts = f", for {duration_text(fault.lasts)}" if fault.lasts else ""
-        yield f"fault {fault.id or fault.kind}", f"{fault.kind}, {when}{lasts}"
+        yield f"fault {fault.id or fault.kind}", f"{fault.kind}, {_when(fault)}"
+    for rule in one.partner_fault:
+        yield f"fault {rule.id or rule.kind}", f"{rule.partner}: {rule.kind} of {rule.api}, {_when(rule)}"
     yield "checks", " ".join(one.checks.all_of)
+
+
+def _when(fault: Fault | PartnerFault) -> str:
+    if fault.at is None:
+        return "all day"
+    begin, end = hhmm(fault.at.from_), hhmm(fault.at.to)
+    day = f"{fault.date}, " if fault.date else ""
+    lasts = f", for {duration_text(fault.lasts)}" if fault.lasts else ""
+    return f"{day}{begin if begin == end else f'{begin} to {end}'}{lasts}"
 
 
 def mutants(rows: Iterable[Any]) -> None:
