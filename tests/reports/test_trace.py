@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from reports.html import page
 from reports.run import Run
 from reports.trace import Trace, invoice_trace, session_traces, station_trace
 from reports.walk import of_truth, walk
@@ -274,3 +276,19 @@ def test_what_cannot_be_followed_ends_with_two(
 ) -> None:
     result = chargerig(str(make_run()), *options)
     assert result.exit_code == 2 and result.stdout == ""
+
+
+def test_the_walk_of_the_report_goes_on_to_the_money(make_run: Make) -> None:
+    with Run(make_run()) as run:
+        chosen = walk(run)
+        assert chosen is not None
+        assert "The partner's statement" not in html.unescape(page(run))
+
+    def pay(tables: Tables) -> None:
+        number = chosen.bill["number"]
+        tables["books_bills"].sort(key=lambda bill: bill["number"] != number)
+        spend(tables)
+
+    with Run(make_run(change=pay)) as run:
+        text = html.unescape(page(run))
+    assert "The partner's statement" in text and "capture of" in text and "po_1" in text

@@ -206,7 +206,10 @@ def test_a_hand_on_the_keyboard_leaves_nothing(chargerig: Any, tmp_path: Path) -
         (("run", "first-day", "--jsn"), "(did you mean --json?)"),
         (("run",), "SCENARIO...: is missing; allowed: names of scenarios"),
         (("list", "checks", "twice"), "unexpected extra argument(s) (twice); allowed: what `chargerig list --help` sh"),
-        (("fly",), "COMMAND: there is no command 'fly'; allowed: bench, list, mutants, report, run, show."),
+        (
+            ("fly",),
+            "COMMAND: there is no command 'fly'; allowed: bench, list, mutants, rehearse, report, run, show, trace.",
+        ),
         (("bench", "dya"), "there is no command 'dya' (did you mean day?)"),
     ],
 )
