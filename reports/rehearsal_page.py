@@ -18,6 +18,8 @@ def headline(told: Mapping[str, Any]) -> str:
     """The verdict in one sentence."""
     waves = told["waves"]
     days = words.plural(len(told["seeds"]), "rehearsed day")
+    if len(told["seeds"]) + len(told["failed"]) < told["asked"]:
+        days += f" of {words.number(told['asked'])}, stopped early"
     if told["verdict"] == GO:
         return f"Go: {days}, and nothing speaks against it."
     bad = [str(wave["wave"]) for wave in waves if wave["verdict"] != GO]

@@ -311,7 +311,7 @@ def rehearse(
     target: Annotated[str, typer.Option(help="The back-end under test, as of run.")] = "reference",
     as_json: Json = False,
 ) -> None:
-    """Repeat a day over many seeds and forecast it. Exit code 0 go, 1 no-go or a finding.
+    """Repeat a day over many seeds and forecast it. Exit code 0 go, 1 no-go or a finding, 3 if a day itself failed.
 
     \b
     chargerig rehearse upgrade-day --seeds 0-99 --jobs 4

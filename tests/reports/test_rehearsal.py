@@ -168,7 +168,7 @@ def test_the_page_stands_alone_and_escapes_what_it_is_told() -> None:
     bad = day(2, pier={"money_held": {"NOK": 12_345}}, findings={"INV-02": (3, "twice <script>")})
     html = page(told(day(1), bad, asked=9))
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", html))
-    assert "No-go: 2 rehearsed days" in text and "9 were asked for" in text
+    assert "No-go: 2 rehearsed days of 9, stopped early" in text and "9 were asked for" in text
     assert "chargerig run upgrade-day --seed 2" in text and "(and 2 more)" in text
     assert "<script" not in html and not re.search(r"(src|href)=\"http", html)
     assert "123.45" in text and "10:00 (best)" in text and html.count("<svg") == 4
