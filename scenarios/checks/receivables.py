@@ -152,7 +152,7 @@ def _currency(evidence: Evidence, claim: BookClaim) -> str:
 
 @check(
     "L04",
-    sentence="clearing accounts hold what the partner still holds, and nothing on them is older than 14 days",
+    sentence="clearing accounts hold what the partner still holds, and none of it for more than 14 days",
     planes=("books", "run"),
     needs=(
         "books_journal",
@@ -176,7 +176,10 @@ def cleared(evidence: Evidence, judge: Judge) -> None:
         rest, since = oldest_open((one.entry.at or 0, one.amount) for one in posted)
         if account.startswith("clearing:"):
             _against_partner(evidence, judge, account, currency, rest, posted)
-        if since is not None and since + LIMIT < evidence.ended_at() and not _no_payout(evidence, account):
+        owed_back = rest < 0 and account.startswith("clearing:")  # refunds after the last payout wait for new earnings
+        if owed_back:
+            judge.say(f"{-rest} {currency} are owed to the partner on {account}")
+        elif since is not None and since + LIMIT < evidence.ended_at() and not _no_payout(evidence, account):
             days = (evidence.ended_at() - since) // DAY
             sentence = f"{rest} {currency} are left on {account}, the oldest of it for {days} days"
             judge.fail("entry", account, sentence, *(line(one.entry) for one in posted if one.entry.at == since))

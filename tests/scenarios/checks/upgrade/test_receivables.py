@@ -156,6 +156,20 @@ def test_a_rest_on_an_account_that_cannot_be_paid_out_may_be_old(upgrade: Any) -
     assert upgrade.day.check("L04").verdict is Verdict.PASS
 
 
+def test_a_refund_after_the_last_payout_is_owed_to_the_partner_until_something_is_earned(upgrade: Any) -> None:
+    """L04: books and partner agree that the account is below zero, and nobody can pay that out."""
+    up = upgrade
+    end = int(up.day.row("meta", key="ended_at")["value"])
+    held = sum(row["amount"] for row in up.day.rows("partner_balance", partner="stripe"))
+    up.balance("stripe", "acct_city", -held - 100, end - 30 * DAY, "payment_refund", "trr_1")
+    entry = ("clearing:stripe:acct_city", -held - 100), ("receivable:c-GUEST-7", held + 100)
+    up.entry("new", "refund", "x", end - 30 * DAY, *entry)
+    result = up.day.check("L04")
+    assert result.verdict is Verdict.PASS and "100 EUR are owed to the partner" in result.reason
+    up.day.tables["partner_balance"].pop()
+    assert up.day.check("L04").verdict is Verdict.FAIL
+
+
 def test_a_bill_that_nothing_collects_yet_is_owed_too(upgrade: Any) -> None:
     """L03: bills of drivers without terms, and those that wait for the end of the month."""
     posted = [["receivable:c-X", "EUR", 700], ["revenue:city", "EUR", -700]]
