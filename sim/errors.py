@@ -70,13 +70,18 @@ def unknown(what: str, name: str, known: Iterable[str], see: str = "", more: str
     """
     names = sorted(known)
     lower = {one.lower(): one for one in reversed(names)}
-    near = difflib.get_close_matches(name.lower(), [*lower], n=1)
+    near = sorted(difflib.get_close_matches(name.lower(), [*lower], n=9), key=lambda one: (-_likeness(name, one), one))
     problem = f"there is no {what} {name!r}" + (f" (did you mean {lower[near[0]]}?)" if near else "")
     allowed = ", ".join(names)
     if see and len(names) > _MOST_NAMES:
         allowed = f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more, see {see}"
     allowed = allowed or f"nothing, because there is no {what} at all"
     return problem, f"{allowed}, or {more}" if more else allowed
+
+
+def _likeness(name: str, other: str) -> float:
+    """How alike two names are, from 0 to 1; of those that are equally alike, the first is meant."""
+    return difflib.SequenceMatcher(None, name.lower(), other).ratio()
 
 
 def raised(error: BaseException) -> str:
