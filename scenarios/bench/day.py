@@ -169,7 +169,8 @@ def _same_again(rates: Sequence[GroupDay], days: Sequence[GroupDay]) -> None:
 
 
 def _compared(jobs: int, one: Played, many: Played) -> Compared:
-    return Compared(jobs, one.wall_s, many.wall_s, one.cpu_s, many.cpu_s, one.wall_s / many.wall_s)
+    cores = [played.cpu_s / played.wall_s for played in (one, many)]
+    return Compared(jobs, one.wall_s, many.wall_s, one.cpu_s, many.cpu_s, one.wall_s / many.wall_s, *cores)
 
 
 # -- evidence ---------------------------------------------------------------------------------------------------------------

@@ -36,7 +36,11 @@ class Evidence(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """The same day with one process at a time and with `jobs`: wall and CPU seconds in all. The digests are equal."""
+    """The same day with one process at a time and with `jobs`: wall and CPU seconds in all. The digests are equal.
+
+    `cores_1` and `cores_jobs` are CPU over wall seconds: on a busy machine they stay below 1 and `jobs`, and `speed_up`
+    says little.
+    """
 
     jobs: int
     wall_1_s: float
@@ -44,6 +48,8 @@ class Compared(Struct, frozen=True):
     cpu_1_s: float
     cpu_jobs_s: float
     speed_up: float
+    cores_1: float
+    cores_jobs: float
 
 
 class BenchResult(Struct, frozen=True, kw_only=True):
@@ -97,7 +103,8 @@ class BenchResult(Struct, frozen=True, kw_only=True):
             f"{self.jobs} at once: {ours.round_trips:,} round trips, {self.sessions_billed:,} of "
             f"{self.sessions_driven:,} sessions billed, {self.signed_records:,} signed records",
             f"wall time                      {ours.wall_s:>12,.1f} s",
-            f"CPU time of all processes      {self.cpu_all_s:>12,.1f} s ({ours.cpu_s:.1f} s the day and its bills)",
+            f"CPU time of all processes      {self.cpu_all_s:>12,.1f} s ({ours.cpu_s:.1f} s the day and its bills; "
+            f"{self.cpu_all_s / ours.wall_s:.2f} cores on average)",
             f"peak memory                    {self.peak_memory_mb:>12,.0f} MB (this process {self.parent_memory_mb:,.0f}, "
             f"the others {self.children_memory_mb:,.0f} at most at the same time)",
             f"round trips per CPU second     {ours.per_cpu_s:>12,.0f}    (one core, median of {len(self.ours_all)} groups "
@@ -120,7 +127,7 @@ class BenchResult(Struct, frozen=True, kw_only=True):
             return ()
         return (
             f"{f'--jobs {one.jobs} against --jobs 1':<31}{one.speed_up:>12,.2f}    times faster, same digest "
-            f"({one.wall_1_s:.1f} s and {one.wall_jobs_s:.1f} s)",
+            f"({one.wall_1_s:.1f} s on {one.cores_1:.2f} cores, {one.wall_jobs_s:.1f} s on {one.cores_jobs:.2f})",
         )
 
 

@@ -54,6 +54,7 @@ def test_two_jobs_give_the_digest_of_one(result: BenchResult) -> None:
     """INV-39: how many processes there are changes nothing (the bench raises if it does), and each has its own hash seed."""
     assert result.compared is not None and result.compared.jobs == result.jobs == 2
     assert result.compared.speed_up == result.compared.wall_1_s / result.compared.wall_jobs_s > 0
+    assert result.compared.cores_1 > 0 and result.compared.cores_jobs == result.cpu_all_s / result.ours.wall_s
     assert len(result.digest) == 64
 
 
