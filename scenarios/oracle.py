@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -139,9 +140,12 @@ def changes_missed(points: Sequence[Point], terms: Terms) -> list[int]:
         if here.wh == there.wh:
             continue
         first = (here.at + CHANGE_SLACK) // 60_000 + 1
+        before = energy_price(terms, (first - 1) * 60_000)
         for minute in range(first, -(-(there.at - CHANGE_SLACK) // 60_000)):
-            if energy_price(terms, minute * 60_000) != energy_price(terms, (minute - 1) * 60_000):
+            price = energy_price(terms, minute * 60_000)
+            if price != before:
                 missed.append(minute * 60_000)
+            before = price
     return missed
 
 
@@ -199,15 +203,21 @@ def _minor(terms: Terms) -> int:
 def energy_price(terms: Terms, at: int) -> Fraction:
     """The price per kWh at an instant, before any discount. Raises NoOpinion if the tariff has none or several."""
     clock = datetime.fromtimestamp(at // 1000, ZoneInfo(terms.zone))
-    minute = clock.hour * 60 + clock.minute
-    prices = [Fraction(band["price"]) for band in terms.tariff["energy"] if _within(band, minute)]
+    bands = tuple((band["from"], band["to"], band["price"]) for band in terms.tariff["energy"])
+    prices = _prices(bands, clock.hour * 60 + clock.minute)
     if len(prices) != 1:
         raise NoOpinion(f"tariff {terms.tariff['tariff_id']} has {len(prices)} energy prices at {clock:%H:%M}")
     return prices[0]
 
 
-def _within(band: Mapping[str, str], minute: int) -> bool:
-    begin, end = (int(band[name][:2]) * 60 + int(band[name][3:5]) for name in ("from", "to"))
+@lru_cache(maxsize=65_536)
+def _prices(bands: tuple[tuple[str, str, str], ...], minute: int) -> tuple[Fraction, ...]:
+    """All prices in force in a minute of the local day; a minute is asked for in session after session."""
+    return tuple(Fraction(price) for begin, end, price in bands if _within(begin, end, minute))
+
+
+def _within(begin_text: str, end_text: str, minute: int) -> bool:
+    begin, end = (int(text[:2]) * 60 + int(text[3:5]) for text in (begin_text, end_text))
     if begin < end:
         return begin <= minute < end
     return minute >= begin or minute < end
