@@ -36,8 +36,9 @@ from sim.machine import (
 )
 from sim.network.uplink import Uplink
 from sim.rng import stream
-from sim.runtimes.virtual_backends import BackEnds, Crash, Late
+from sim.runtimes.virtual_backends import BackEnds
 from sim.runtimes.virtual_links import NORMAL, Links, WireSink
+from sim.runtimes.virtual_process import Crash, Late
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
