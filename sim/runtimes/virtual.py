@@ -259,13 +259,10 @@ class VirtualWorld:
             else:
                 self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
-        if deadline is None or host.unsettled:
-            return
-        armed = host.armed
-        if armed is None or deadline < armed:
+        if deadline is not None and (host.armed is None or deadline < host.armed):
             if deadline < self._near:
                 self._arm(host, deadline)
-            else:  # most such deadlines are timeouts that an answer moves within the same slot
+            elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
                 host.unsettled = True
                 self._unsettled.append(host)
 

@@ -357,3 +357,45 @@ def test_a_back_end_that_died_never_hears_what_it_had_asked() -> None:
     world.run(Instant(start + MINUTE))
     assert len(shop.asked) == 1
     assert setup.disk["heard"] == []
+
+
+class Alarm:
+    """Wants to be woken when it was last told, and notes down when it was."""
+
+    def __init__(self) -> None:
+        self.wish: Instant | None = None
+        self.woken: list[int] = []
+
+    def handle(self, event: Any, now: Instant) -> list[Any]:
+        if isinstance(event, Command):
+            self.wish = event.args["wish"]
+        elif self.wish is not None and self.wish <= now:
+            self.woken.append(now)
+            self.wish = None
+        return []
+
+    def next_deadline(self) -> Instant | None:
+        return self.wish
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000), st.one_of(st.none(), st.integers(1, 3_000))), min_size=1, max_size=12),
+    st.integers(0, 6_000),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_machine_is_woken_at_the_deadline_it_named_last_however_often_it_moves(
+    steps: list[tuple[int, int | None]], pause: int
+) -> None:
+    world, alarm = VirtualWorld(Instant(0), 7, Wire(), Truth(), (10, 50)), Alarm()
+    world.add("alarm", alarm)
+    at, wish, expected = 1, None, []
+    for gap, ahead in steps:  # told at odd instants, due at even ones
+        at += 2 * gap
+        if wish is not None and wish < at:
+            expected.append(wish)
+        wish = None if ahead is None else Instant(at + 2 * ahead - 1)
+        world.at(at, world.send_command, "alarm", Command("wake", {"wish": wish}))
+    expected += [] if wish is None else [wish]
+    world.run(Instant(pause))
+    world.run(Instant(HOUR))
+    assert alarm.woken == expected
