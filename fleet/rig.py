@@ -87,10 +87,7 @@ class Rig:
         station = self.station
         if station is not None and (kind is Received or (kind is Tick and self._physical > now)):
             effects = station.handle(event, now)
-            for effect in effects:
-                if type(effect) is not Send:
-                    break
-            else:
+            if not effects or (len(effects) == 1 and type(effects[0]) is Send):
                 return effects  # the usual case: words on the wire and nothing else
             out = self._out = []
             self._perform(effects, now)

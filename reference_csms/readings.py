@@ -15,6 +15,7 @@ ENERGY = "Energy.Active.Import.Register"
 MAX_DIGITS = 15
 _ID = slice(4, 40)
 """Where an id of 36 characters stands in a CALL."""
+_BEHIND_ID = b'","MeterValues",'
 _STAMP = b'"timestamp":"'
 _VALUE = b'","sampledValue":[{"value":"'
 _TIME_LENGTH = len("2019-06-12T07:00:00.000Z")
@@ -34,7 +35,7 @@ class Readings:
 
     def again(self, frame: bytes) -> tuple[bytes, int, int] | None:
         """Message id, connector and register in Wh of a reading like one before, None for any other frame."""
-        at = frame.find(_STAMP, 40)
+        at = frame.find(_STAMP, 40)  # behind the id
         known = self._known.get(frame[40:at])
         if known is None:
             return None
@@ -59,13 +60,14 @@ class Readings:
         first = request.meter_value[0].sampled_value[0] if request.meter_value[0].sampled_value else None
         if first is None or not is_register(first) or first.unit == "kWh":
             return
-        at = frame.find(_STAMP, 40)
+        at = frame.find(_STAMP, _ID.stop)
         value = first.value.encode()
-        if at > 0 and frame.startswith(_VALUE + value + b'"', at + _TO_VALUE) and value.isdigit():
+        plain = value.isdigit() and frame.startswith(_VALUE + value + b'"', at + _TO_VALUE)
+        if plain and frame.startswith(_BEHIND_ID, _ID.stop):
             connector = request.connector_id
             for head in [head for head, (number, _) in self._known.items() if number == connector]:
                 del self._known[head]
-            self._known[frame[40:at]] = (connector, frame[at + _TO_DIGITS + len(value) :])
+            self._known[frame[_ID.stop : at]] = (connector, frame[at + _TO_DIGITS + len(value) :])
 
 
 def is_register(sample: Any) -> bool:

@@ -13,9 +13,17 @@ from typing import Any
 Scalar = int | str | None
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(value: Any) -> str:
     """JSON with sorted keys, no blanks and unescaped text. Raises TypeError for a float or a foreign type."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(_plain(value))
+
+
+def canonical_row(row: Sequence[Scalar]) -> str:
+    """As `canonical`, for what is made of scalars already."""
+    return _encode(row)
 
 
 def scalar(value: Any) -> Scalar:

@@ -9,11 +9,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from sim.evidence.canonical import Scalar, canonical, scalar
+from sim.evidence.canonical import Scalar, canonical_row, scalar
 from sim.evidence.schema import TRUTH
 
 _PREFIX = "truth_"
 _COLUMNS = {table.removeprefix(_PREFIX): columns for table, columns in TRUTH.items()}
+_NAMES = {kind: frozenset(columns) for kind, columns in _COLUMNS.items()}
 
 
 class TruthRecorder:
@@ -33,12 +34,12 @@ class TruthRecorder:
         if columns is None:
             self.ignored[kind] = self.ignored.get(kind, 0) + 1
             return
-        if not fields.keys() <= set(columns):
+        if not fields.keys() <= _NAMES[kind]:
             unknown = ", ".join(sorted(fields.keys() - set(columns)))
             raise ValueError(f"truth_{kind} has no column {unknown} (it has {', '.join(columns)})")
-        row = tuple(scalar(fields.get(column)) for column in columns)
+        row = tuple([scalar(fields.get(column)) for column in columns])
         self._rows[kind].append(row)
-        self._digest.update(f"{kind}{canonical(row)}\n".encode())
+        self._digest.update(f"{kind}{canonical_row(row)}\n".encode())
 
     @property
     def digest(self) -> str:

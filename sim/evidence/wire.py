@@ -209,10 +209,13 @@ class WireRecorder:
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            if frame[:4] == _CALL:
-                head = frame.split(b'"', 4)
-                if len(head) == 5 and head[2] == b"," and head[4][:1] == b"," and _ESCAPE not in head[1]:
-                    _, id, _, action, rest = head
+            kind = frame[:4]
+            if kind == _CALL:
+                try:
+                    _, id, comma, action, rest = frame.split(b'"', 4)
+                except ValueError:
+                    id = comma = action = rest = b""
+                if comma == b"," and rest[:1] == b"," and _ESCAPE not in id:
                     counts = calls.counts.get(action)
                     if counts is None or delivered_at is None or action not in MOSTLY:
                         log.call(calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at))
@@ -220,7 +223,7 @@ class WireRecorder:
                         counts[0] += 1
                         calls.pending[id] = (number(), counts, entry) if action == READING else counts
                     continue
-            elif frame[:4] == _RESULT:
+            elif kind == _RESULT:
                 end = frame.find(b'"', 4)
                 id, rest = frame[4:end], frame[end + 1 :]
                 if rest[:1] == b"," and _ESCAPE not in id:

@@ -36,8 +36,10 @@ from sim.machine import (
 )
 from sim.network.uplink import Uplink
 from sim.rng import stream
-from sim.runtimes.virtual_backends import BackEnds, Crash, Late
+from sim.runtimes.virtual_backends import BackEnds
+from sim.runtimes.virtual_crash import Crash
 from sim.runtimes.virtual_links import NORMAL, Links, WireSink
+from sim.runtimes.virtual_process import Late
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
@@ -258,11 +260,8 @@ class VirtualWorld:
             else:
                 self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
-        if deadline is None:
-            return
-        armed = host.armed
-        if armed is None or deadline < armed:
-            if deadline < self._near:  # also of a host that is left for the end of the slot: this one comes before it
+        if deadline is not None and (host.armed is None or deadline < host.armed):
+            if deadline < self._near:
                 self._arm(host, deadline)
             elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
                 host.unsettled = True

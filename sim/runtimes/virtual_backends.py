@@ -7,8 +7,8 @@ what the back-end was doing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup
 from sim.clock import iso
@@ -18,8 +18,6 @@ from sim.machine import (
     Closed,
     Effect,
     Event,
-    LinkId,
-    Machine,
     Received,
     Refused,
     Send,
@@ -31,14 +29,13 @@ from sim.machine import (
 )
 from sim.network.link import Link
 from sim.runtimes.virtual_crash import Crash
+from sim.runtimes.virtual_process import Connection, Process
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
 
 _TICK = Tick()
 _DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
-Late = tuple[Callable[[Any], None], Any]
-"""A call that is to be made last at an instant."""
 
 
 class _Died(Exception):
@@ -49,68 +46,19 @@ _NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)
 """What passes through: told already, or the user's hand."""
 
 
-def _no_release(effect: Effect) -> None:
-    raise AssertionError("a back-end that was never started")
-
-
-_no_flush: Late = (_no_release, None)
-
-
-class _Connection:
-    """The back-end's Machine of one link, with its armed wake-up."""
-
-    __slots__ = ("armed", "handle", "next_deadline")
-
-    def __init__(self, machine: Machine) -> None:
-        self.handle = machine.handle
-        self.next_deadline = machine.next_deadline
-        self.armed: int | None = None
-
-
-class _Process:
-    """A back-end process: the object while it lives, its connections, and how it is to die next."""
-
-    __slots__ = (
-        "armed",
-        "connections",
-        "crashes",
-        "doomed",
-        "factory",
-        "flush",
-        "flush_armed",
-        "object",
-        "release",
-        "setup",
-    )
-
-    def __init__(self, factory: Factory, setup: Setup) -> None:
-        self.factory = factory
-        self.setup = setup
-        self.release: Release = _no_release
-        """Takes what it lets go."""
-        self.flush: Late = _no_flush
-        """What is to be done last at an instant at which it had something to do."""
-        self.object: BackEnd | None = None
-        self.connections: dict[LinkId, _Connection] = {}
-        self.flush_armed = False
-        self.armed: int | None = None
-        self.crashes: list[Crash] = []
-        self.doomed: Crash | None = None
-
-
 class BackEnds:
     """All back-ends by name."""
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
-        self._processes: dict[str, _Process] = {}
+        self._processes: dict[str, Process] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._processes
 
     def add(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end for the first time."""
-        process = self._processes[setup.name] = _Process(factory, setup)
+        process = self._processes[setup.name] = Process(factory, setup)
         process.release = self._releaser(process)
         self._start(process)
 
@@ -145,11 +93,11 @@ class BackEnds:
         self._arm_flush(process)
         if isinstance(accepted, Refusal):
             return accepted
-        connection = process.connections[link.id] = _Connection(accepted)
+        connection = process.connections[link.id] = Connection(accepted)
         link.peer = (process, connection)
         return None
 
-    def handle(self, peer: tuple[_Process, _Connection], event: Event) -> None:
+    def handle(self, peer: tuple[Process, Connection], event: Event) -> None:
         """Give an event to the Machine of a link, found by the link's `peer`."""
         process, connection = peer
         if process.crashes and type(event) is Received:
@@ -182,13 +130,13 @@ class BackEnds:
                 raise self._blame(process, "handling the end of a connection", err) from err
             self._arm_flush(process)
 
-    def _arm_connection(self, process: _Process, connection: _Connection) -> None:
+    def _arm_connection(self, process: Process, connection: Connection) -> None:
         deadline = connection.next_deadline()
         if deadline is not None and (connection.armed is None or deadline < connection.armed):
             connection.armed = deadline
             self._world.schedule(deadline, self._wake, (process, process.object, connection, deadline))
 
-    def _wake(self, process: _Process, lived: BackEnd, connection: _Connection, armed: int) -> None:
+    def _wake(self, process: Process, lived: BackEnd, connection: Connection, armed: int) -> None:
         if process.object is not lived or connection.armed != armed:
             return
         connection.armed = None
@@ -203,7 +151,7 @@ class BackEnds:
         else:
             self._arm_connection(process, connection)
 
-    def _releaser(self, process: _Process) -> Release:
+    def _releaser(self, process: Process) -> Release:
         """The function through which this back-end lets effects go."""
         send_down = self._world.links.send_down
 
@@ -217,7 +165,7 @@ class BackEnds:
 
         return release
 
-    def _release(self, process: _Process, effect: Effect) -> None:
+    def _release(self, process: Process, effect: Effect) -> None:
         kind = type(effect)
         if kind is Settle:
             self._world.settle(effect.call_id, effect.outcome)  # type: ignore[union-attr, arg-type]
@@ -258,12 +206,12 @@ class BackEnds:
             raise self._blame(process, f"hearing what became of {event.call_id}", err) from err
         self._arm_flush(process)
 
-    def _arm_flush(self, process: _Process) -> None:
+    def _arm_flush(self, process: Process) -> None:
         if not process.flush_armed:
             process.flush_armed = True
             self._world.later(process.flush)
 
-    def _flush(self, what: tuple[_Process, BackEnd]) -> None:
+    def _flush(self, what: tuple[Process, BackEnd]) -> None:
         process, lived = what
         if process.object is not lived:
             return
@@ -284,7 +232,7 @@ class BackEnds:
         if deadline is not None and (process.armed is None or deadline < process.armed):
             self._arm(process)
 
-    def _arm(self, process: _Process, earliest: int = 0) -> None:
+    def _arm(self, process: Process, earliest: int = 0) -> None:
         """Wake the back-end when it wants. One that has just started may want what came due while it was down."""
         assert process.object is not None
         deadline = process.object.next_deadline()
@@ -292,7 +240,7 @@ class BackEnds:
             process.armed = deadline
             self._world.schedule(max(deadline, earliest), self._tick, (process, process.object, deadline))
 
-    def _tick(self, process: _Process, lived: BackEnd, armed: int) -> None:
+    def _tick(self, process: Process, lived: BackEnd, armed: int) -> None:
         if process.object is not lived or process.armed != armed:
             return
         process.armed = None
@@ -317,17 +265,17 @@ class BackEnds:
         if not crash.action:
             self._world.schedule(max(crash.at, self._world.now), self._doom, (process, crash))
 
-    def _doom(self, process: _Process, crash: Crash) -> None:
+    def _doom(self, process: Process, crash: Crash) -> None:
         if process.object is not None and process.doomed is None and crash in process.crashes:
             process.doomed = crash
             self._arm_flush(process)
 
-    def _consider_death(self, process: _Process, frame: bytes) -> None:
+    def _consider_death(self, process: Process, frame: bytes) -> None:
         for crash in process.crashes:
             if process.doomed is None and crash.action and self._world.now >= crash.at and crash.action in frame:
                 process.doomed = crash
 
-    def _die(self, process: _Process, crash: Crash) -> None:
+    def _die(self, process: Process, crash: Crash) -> None:
         world, now = self._world, self._world.now
         if crash.moment != "before-commit":
             self._flush_and_die(process, allowed=1 if crash.moment == "after-first-reply" else 0)
@@ -344,7 +292,7 @@ class BackEnds:
         crash.happened(now, now + crash.down_for)
         world.schedule(now + crash.down_for, self._start, (process,))
 
-    def _flush_and_die(self, process: _Process, allowed: int) -> None:
+    def _flush_and_die(self, process: Process, allowed: int) -> None:
         assert process.object is not None
         left = allowed
 
@@ -367,7 +315,7 @@ class BackEnds:
         except BaseException as err:
             raise self._blame(process, "flushing its last group", err) from err
 
-    def _start(self, process: _Process) -> None:
+    def _start(self, process: Process) -> None:
         if process.object is not None:
             return
         self._make(process)
@@ -382,7 +330,7 @@ class BackEnds:
             if not crash.action and crash.at <= self._world.now:  # it came due while nobody was there to die
                 self._doom(process, crash)
 
-    def _make(self, process: _Process) -> None:
+    def _make(self, process: Process) -> None:
         try:
             made = process.factory(process.setup)
             lacks = [duty for duty in _DUTIES if not callable(getattr(made, duty, None))]
@@ -405,7 +353,7 @@ class BackEnds:
         assert process.object is not None
         return process.object
 
-    def _blame(self, process: _Process, doing: str, err: BaseException) -> BackEndRaised:
+    def _blame(self, process: Process, doing: str, err: BaseException) -> BackEndRaised:
         return BackEndRaised(process.setup.name, doing, f"it raised {raised(err)}", iso(self._world.now))
 
 

@@ -274,35 +274,6 @@ def test_an_event_in_the_past_is_our_own_mistake() -> None:
         world.at(0, lambda: None)
 
 
-class Alarm:
-    """Wants a tick after as long as it was last told, and notes when it came."""
-
-    def __init__(self) -> None:
-        self.deadline: Instant | None = None
-        self.ticks: list[int] = []
-
-    def handle(self, event: Any, now: Instant) -> list[Any]:
-        if isinstance(event, Command):
-            self.deadline = Instant(now + int(event.args["after"]))
-        else:
-            self.ticks.append(now)
-            self.deadline = None
-        return []
-
-    def next_deadline(self) -> Instant | None:
-        return self.deadline
-
-
-def test_a_deadline_that_is_moved_near_in_the_same_moment_as_it_was_set_far_is_kept() -> None:
-    world, alarm = VirtualWorld(Instant(0), 1, Wire(), Truth(), (10, 10)), Alarm()
-    world.add("alarm", alarm)
-    for at, after in ((100, 5_000), (200, 300)):
-        world.at(at, world.send_command, "alarm", Command("ring", {"after": after}))
-    world.at(900, lambda: None)
-    world.run(Instant(10_000))
-    assert alarm.ticks == [500]
-
-
 def test_notes_reach_the_truth_plane() -> None:
     truth = Truth()
     world = VirtualWorld(Instant(0), 1, Wire(), truth, (10, 10))
