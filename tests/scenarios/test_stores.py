@@ -58,6 +58,12 @@ def test_the_first_day_with_its_crashes_gives_the_same_books_on_sqlite(tmp_path:
     same_books(load_scenario("first-day"), tmp_path, f"sqlite:///{tmp_path / 'books.sqlite'}")
 
 
+@pytest.mark.slow
+def test_an_upgrade_with_its_money_gives_the_same_books_on_sqlite(tmp_path: Path) -> None:
+    day = load_scenario("upgrade-day").at_sites("campus-4", "campus-5")
+    same_books(day, tmp_path, f"sqlite:///{tmp_path / 'books.sqlite'}")
+
+
 @pytest.mark.parametrize(
     "wish", ["", "sqlite", "sqlite:///", "sqlite:x", "postgresql://x", 7, "sqlite:////no/such/folder/x"]
 )
