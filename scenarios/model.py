@@ -335,8 +335,10 @@ class Scenario(Part, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, sessions=msgspec.structs.replace(self.sessions, sites=sites))
 
     def without_faults(self, *kinds: str) -> Scenario:
-        """The same day without the faults of these kinds: a day with its baits removed."""
-        return msgspec.structs.replace(self, fault=tuple(fault for fault in self.fault if fault.kind not in kinds))
+        """The same day without the faults of these kinds, also of partners: a day with its baits removed."""
+        fault = tuple(one for one in self.fault if one.kind not in kinds)
+        partner_fault = tuple(one for one in self.partner_fault if one.kind not in kinds)
+        return msgspec.structs.replace(self, fault=fault, partner_fault=partner_fault)
 
 
 def local_instant(date: datetime.date, time: int, zone: str) -> Instant:

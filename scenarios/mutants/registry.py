@@ -1,62 +1,28 @@
 """The planted bugs, each a few lines through the composition root, each with the check that must catch it.
 
-A mutant may replace parts of a back-end by name and nothing else; it may never know of a check. `baits` are the faults of
-the day without which it gets through: they show that the faults matter.
+Those of the first day stand here, those of an upgrade in `upgrade`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from msgspec import Struct
-
-from reference_csms import assemble
 from scenarios.mutants import bugs
-from scenarios.targets import ROLES, Target, reference
-from sim.backend import BackEnd, Factory, Setup
+from scenarios.mutants.mutant import Mutant, always
+from scenarios.mutants.upgrade import UPGRADE_MUTANTS
 from sim.errors import BadInput
-
-Parts = Callable[[Setup], Mapping[str, Any]]
-
-
-class Mutant(Struct, frozen=True, kw_only=True):
-    """One planted bug: what is wrong, in which back-ends, and the check named for it."""
-
-    name: str
-    sentence: str
-    check: str
-    parts: Parts
-    roles: tuple[str, ...] = ROLES
-    baits: tuple[str, ...] = ()
-
-    def target(self) -> Target:
-        """The two back-ends with the bug planted in its roles."""
-
-        def broken(setup: Setup) -> BackEnd:
-            return assemble(setup, **self.parts(setup))
-
-        factories: dict[str, Factory] = {role: broken if role in self.roles else reference for role in ROLES}
-        return Target(name=f"mutant {self.name}", legacy=factories["legacy"], new=factories["new"])
-
-
-def _always(**parts: Any) -> Parts:
-    return lambda setup: parts
-
 
 _MUTANTS = (
     Mutant(
         name="repeated-stop-billed-twice",
         sentence="a StopTransaction that is delivered again after a lost reply makes a second session and a second bill",
         check="INV-04",
-        parts=_always(deduplicate_stop=bugs.every_stop_closes),
+        parts=always(deduplicate_stop=bugs.every_stop_closes),
         baits=("backend.crash", "station.second-stop"),
     ),
     Mutant(
         name="reply-before-commit",
         sentence="replies leave before the group is committed, so a crash forgets what was acknowledged",
         check="INV-03",
-        parts=_always(committer=bugs.release_then_commit),
+        parts=always(committer=bugs.release_then_commit),
         roles=("new",),
         baits=("backend.crash",),
     ),
@@ -64,135 +30,135 @@ _MUTANTS = (
         name="transaction-ids-restart-at-one",
         sentence="both back-ends number their transactions from 1",
         check="INV-07",
-        parts=_always(transaction_ids=bugs.ids_from_one),
+        parts=always(transaction_ids=bugs.ids_from_one),
     ),
     Mutant(
         name="stop-matched-by-id-only",
         sentence="a StopTransaction ends whatever session has its id, whichever station sent it",
         check="INV-03",
-        parts=_always(match_stop=bugs.match_by_id_only),
+        parts=always(match_stop=bugs.match_by_id_only),
         baits=("station.stray-stop",),
     ),
     Mutant(
         name="local-time-taken-as-utc",
         sentence="price windows of the local day are looked up in UTC",
         check="T01",
-        parts=_always(local_time=bugs.minute_of_the_utc_day),
+        parts=always(local_time=bugs.minute_of_the_utc_day),
     ),
     Mutant(
         name="offline-stop-timed-at-arrival",
         sentence="a stop that waited in an offline queue counts from its arrival, so idle time grows",
         check="T01",
-        parts=_always(stop_time=bugs.as_received),
+        parts=always(stop_time=bugs.as_received),
         baits=("link.stall", "backend.crash"),
     ),
     Mutant(
         name="withheld-power-billed-as-idle",
         sentence="idle time goes on while the station withholds power",
         check="INV-35",
-        parts=_always(idle_intervals=bugs.idle_whenever_nothing_flows),
+        parts=always(idle_intervals=bugs.idle_whenever_nothing_flows),
         baits=("station.withhold",),
     ),
     Mutant(
         name="signature-not-checked",
         sentence="a signed record is taken for good without looking at its signature",
         check="INV-29",
-        parts=_always(verify_record=bugs.every_signature_is_good),
+        parts=always(verify_record=bugs.every_signature_is_good),
         baits=("meter.tamper",),
     ),
     Mutant(
         name="quarantine-billed",
         sentence="what was held because of a bad record is billed all the same",
         check="INV-29",
-        parts=_always(gate=bugs.bill_what_was_held),
+        parts=always(gate=bugs.bill_what_was_held),
         baits=("meter.tamper", "meter.key-unregistered"),
     ),
     Mutant(
         name="price-off-by-a-cent-after-the-move",
         sentence="the new back-end's energy prices are a hundredth higher per kWh than the old one's",
         check="INV-22",
-        parts=_always(tariffs=bugs.a_cent_more),
+        parts=always(tariffs=bugs.a_cent_more),
         roles=("new",),
     ),
     Mutant(
         name="group-discount-forgotten",
         sentence="the new back-end gives no group its discount",
         check="INV-22",
-        parts=_always(tariffs=bugs.no_discounts),
+        parts=always(tariffs=bugs.no_discounts),
         roles=("new",),
     ),
     Mutant(
         name="meters-never-told-of-price-changes",
         sentence="stations are never told when prices change, so a session is priced whole at the price of its start",
         check="T01",
-        parts=_always(change_times=bugs.never),
+        parts=always(change_times=bugs.never),
     ),
     Mutant(
         name="remote-start-before-accepted",
         sentence="a remote start goes out to a station that was told to wait",
         check="INV-16",
-        parts=_always(may_remote_start=bugs.anybody_may),
+        parts=always(may_remote_start=bugs.anybody_may),
     ),
     Mutant(
         name="idle-billed-by-an-unapproved-clock",
         sentence="time is billed whatever the meter's approval says of its clock",
         check="T10",
-        parts=_always(time_billable=bugs.any_clock_will_do),
+        parts=always(time_billable=bugs.any_clock_will_do),
     ),
     Mutant(
         name="calls-taken-before-accepted",
         sentence="a station that was told to wait may send what it likes",
         check="INV-16",
-        parts=_always(admit_call=bugs.admit_everything),
+        parts=always(admit_call=bugs.admit_everything),
     ),
     Mutant(
         name="blocked-token-let-in-at-new",
         sentence="the new back-end accepts tokens that the old one blocks",
         check="INV-21",
-        parts=_always(authorize=bugs.known_is_good_enough),
+        parts=always(authorize=bugs.known_is_good_enough),
         roles=("new",),
     ),
     Mutant(
         name="rounding-lost-in-the-ledger",
         sentence="the revenue side of a bill is posted a cent short",
         check="L01",
-        parts=_always(post=bugs.a_cent_short, check_posting=bugs.anything_balances),
+        parts=always(post=bugs.a_cent_short, check_posting=bugs.anything_balances),
     ),
     Mutant(
         name="bill-posted-to-the-wrong-customer",
         sentence="what a bill asks is put down to another account than its customer's",
         check="L02",
-        parts=_always(post=bugs.owed_by_the_seller),
+        parts=always(post=bugs.owed_by_the_seller),
     ),
     Mutant(
         name="cent-moved-from-revenue-to-vat",
         sentence="an entry balances, and a cent of its revenue stands with the VAT",
         check="L02",
-        parts=_always(post=bugs.a_cent_of_vat),
+        parts=always(post=bugs.a_cent_of_vat),
     ),
     Mutant(
         name="line-lost-from-the-bill",
         sentence="the lines of a rating do not sum to its gross",
         check="B02",
-        parts=_always(rate=bugs.a_line_short),
+        parts=always(rate=bugs.a_line_short),
     ),
     Mutant(
         name="blocked-token-let-in-everywhere",
         sentence="both back-ends accept tokens that are blocked, so they agree",
         check="INV-21",
-        parts=_always(authorize=bugs.known_is_good_enough),
+        parts=always(authorize=bugs.known_is_good_enough),
     ),
     Mutant(
         name="price-off-by-a-cent-everywhere",
         sentence="both back-ends ask a hundredth more per kWh than was agreed, so they agree",
         check="INV-22",
-        parts=_always(tariffs=bugs.a_cent_more),
+        parts=always(tariffs=bugs.a_cent_more),
     ),
     Mutant(
         name="hash-chain-broken",
         sentence="journal entries are hashed without the entry before them",
         check="L05",
-        parts=_always(chain_hash=bugs.hash_alone),
+        parts=always(chain_hash=bugs.hash_alone),
     ),
 )
 
@@ -201,105 +167,105 @@ _SECOND_HALF = (
         name="close-station-does-nothing",
         sentence="a station that was closed at the old back-end is still let in there",
         check="INV-26",
-        parts=_always(close_station=bugs.stays_open),
+        parts=always(close_station=bugs.stays_open),
         roles=("legacy",),
     ),
     Mutant(
         name="second-stop-billed-again",
         sentence="a stop with other values for a session that has ended closes it again, with a second bill",
         check="INV-06",
-        parts=_always(deduplicate_stop=bugs.second_stop_closes),
+        parts=always(deduplicate_stop=bugs.second_stop_closes),
         baits=("station.second-stop",),
     ),
     Mutant(
         name="answer-with-a-key-too-many",
         sentence="StatusNotification is answered with a status that its schema does not have",
         check="INV-13",
-        parts=_always(acknowledge=bugs.acknowledged_with_a_status),
+        parts=always(acknowledge=bugs.acknowledged_with_a_status),
         roles=("new",),
     ),
     Mutant(
         name="answer-that-is-no-object",
         sentence="StatusNotification is answered with null instead of an object",
         check="INV-13",
-        parts=_always(acknowledge=bugs.acknowledged_with_null),
+        parts=always(acknowledge=bugs.acknowledged_with_null),
         roles=("new",),
     ),
     Mutant(
         name="heartbeat-clock-ahead",
         sentence="answers to heartbeats tell a time that is 1.4 s ahead",
         check="INV-17",
-        parts=_always(current_time=bugs.ahead),
+        parts=always(current_time=bugs.ahead),
         roles=("new",),
     ),
     Mutant(
         name="boot-clock-without-seconds",
         sentence="answers to boots tell the time to the minute",
         check="INV-17",
-        parts=_always(current_time=bugs.to_the_minute),
+        parts=always(current_time=bugs.to_the_minute),
         roles=("new",),
     ),
     Mutant(
         name="newest-tariff-version-taken",
         sentence="sessions are sold by the highest version of their tariff, whether it is in force or not",
         check="T02",
-        parts=_always(tariff_version=bugs.newest_version),
+        parts=always(tariff_version=bugs.newest_version),
     ),
     Mutant(
         name="token-groups-swapped-at-new",
         sentence="at the new back-end staff are residents and residents are staff",
         check="INV-21",
-        parts=_always(tokens=bugs.groups_by_letter),
+        parts=always(tokens=bugs.groups_by_letter),
         roles=("new",),
     ),
     Mutant(
         name="energy-cut-to-ten-wh",
         sentence="the energy of a session is cut to two decimals of a kWh",
         check="INV-01",
-        parts=_always(energy=bugs.cut_to_ten_wh),
+        parts=always(energy=bugs.cut_to_ten_wh),
     ),
     Mutant(
         name="stop-time-offset-twice",
         sentence="the offset of the time zone is added to stops that are UTC already, so sessions overlap",
         check="INV-02",
-        parts=_always(stop_time=bugs.offset_added_once_more),
+        parts=always(stop_time=bugs.offset_added_once_more),
     ),
     Mutant(
         name="meter-values-refused",
         sentence="MeterValues are answered with an error",
         check="INV-05",
-        parts=_always(admit_call=bugs.without_meter_values),
+        parts=always(admit_call=bugs.without_meter_values),
     ),
     Mutant(
         name="energy-in-binary-floats",
         sentence="signed decimals are subtracted as binary floats",
         check="INV-31",
-        parts=_always(energy=bugs.as_binary_floats),
+        parts=always(energy=bugs.as_binary_floats),
     ),
     Mutant(
         name="kwh-rounded-on-the-lines",
         sentence="the kWh on a bill are rounded for the eye, its amounts are not",
         check="B06",
-        parts=_always(rate=bugs.quantities_for_the_eye),
+        parts=always(rate=bugs.quantities_for_the_eye),
     ),
     Mutant(
         name="held-session-ends-at-midnight",
         sentence="a session that is held blocks its connector until midnight in the books",
         check="B08",
-        parts=_always(hold_session=bugs.held_until_midnight),
+        parts=always(hold_session=bugs.held_until_midnight),
         baits=("meter.key-unregistered",),
     ),
     Mutant(
         name="price-list-renumbered",
         sentence="bills name tariff versions that nobody agreed to",
         check="B11",
-        parts=_always(tariffs=bugs.renumbered),
+        parts=always(tariffs=bugs.renumbered),
     ),
     Mutant(
         name="remote-starts-refused",
         sentence="starts from the app are refused",
         check="DRV-01",
-        parts=_always(may_remote_start=bugs.nobody_may),
+        parts=always(may_remote_start=bugs.nobody_may),
     ),
     Mutant(
         name="stations-reset-when-they-come-back",
@@ -319,7 +285,7 @@ _SECOND_HALF = (
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Every planted bug, in the order in which they are listed."""
-    return _MUTANTS + _SECOND_HALF
+    return _MUTANTS + _SECOND_HALF + UPGRADE_MUTANTS
 
 
 def mutant(name: str) -> Mutant:

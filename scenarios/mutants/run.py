@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from scenarios.load import load_scenario, sessions_path
+from scenarios.load import sessions_path
 from scenarios.model import Scenario
-from scenarios.mutants.registry import Mutant, mutant
+from scenarios.mutants.mutant import Mutant
+from scenarios.mutants.registry import mutant
 from scenarios.runner import judge
 from sim.evidence.verdict import CheckResult, Verdict
-
-SCENARIO = "first-day"
 
 
 class MutantRun(Struct, frozen=True):
@@ -27,14 +26,15 @@ class MutantRun(Struct, frozen=True):
 
 
 def run_mutant(name: str, seed: int = 1, scenario: Scenario | None = None) -> MutantRun:
-    """Plant the bug of this name and run the day. Raises BadInput for an unknown name."""
-    return run(mutant(name), seed, scenario or load_scenario(SCENARIO))
+    """Plant the bug of this name and run its day. Raises BadInput for an unknown name."""
+    planted = mutant(name)
+    return run(planted, seed, scenario or planted.day())
 
 
 def run_without_baits(name: str, seed: int = 1) -> MutantRun:
     """The same with the faults removed that the bug needs to show: it is expected to get through."""
     planted = mutant(name)
-    return run(planted, seed, load_scenario(SCENARIO).without_faults(*planted.baits))
+    return run(planted, seed, planted.day().without_faults(*planted.baits))
 
 
 def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
@@ -47,6 +47,8 @@ def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
             target=planted.target(),
             wire="index",
             repeat=False,
+            move=planted.move,
+            desk=planted.desk,
         )
     except Exception as err:  # a bug that ends in a crash has not been found by a check
         return MutantRun(planted.name, planted.check, False, (), f"crashed: {type(err).__name__}: {err}")
