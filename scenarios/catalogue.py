@@ -118,8 +118,8 @@ def checks() -> dict[str, str]:
     return {check.name: check.sentence for check in registry.all_checks()}
 
 
-def mutants() -> dict[str, str]:
-    """Names of the planted bugs with what is wrong in each."""
+def mutants(scenario: str | None = None) -> dict[str, str]:
+    """Names of the planted bugs with what is wrong in each; of one scenario, or all."""
     from scenarios.mutants import registry
 
-    return {mutant.name: mutant.sentence for mutant in registry.all_mutants()}
+    return {one.name: one.sentence for one in registry.all_mutants() if scenario in (None, one.scenario)}

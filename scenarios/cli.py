@@ -268,6 +268,9 @@ def mutants(
     context: typer.Context,
     name: Annotated[list[str] | None, typer.Argument(help="Planted bugs to run; all of them if none is named.")] = None,
     seed: Seed = 1,
+    scenario: Annotated[
+        str | None, typer.Option(help="Only those that are planted in this scenario: first-day or upgrade-day.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run back-ends with planted bugs and see whether the checks catch them. Exit code 1 if one escapes.
@@ -275,15 +278,19 @@ def mutants(
     \b
     chargerig list mutants
     chargerig mutants repeated-stop-billed-twice
+    chargerig mutants --scenario upgrade-day
     """
     with _guarded(as_json):
         known = catalogue.mutants()
         for one in name or []:
             if one not in known:
                 raise BadInput("command line", "NAME", *unknown("mutant", one, known, "`chargerig list mutants`"))
+        wanted = name or [*known] if scenario is None else [*catalogue.mutants(load_scenario(scenario).name)]
+        if not wanted:
+            raise BadInput("command line", "--scenario", f"no bug is planted in {scenario}", "first-day, upgrade-day")
         doors = _doors(context)
         rows = []
-        for one in name or known:
+        for one in wanted:
             cli_screen.err().print(f"{one}: {known[one]}", soft_wrap=True, markup=False)
             with quiet():
                 rows.append(doors.run_mutant(one, seed))

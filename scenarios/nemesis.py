@@ -95,7 +95,10 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
             continue
         if fault.kind == "tool.crash":
             at = _moment(scenario, fault, scenario.day.zone, rng)
-            blows.append(Blow(fault_id, fault.kind, "migration", at, _after(at, fault), {"on": fault.on}))
+            if any(
+                place.turn is not None for place in places
+            ):  # at these sites nothing may move: then there is no tool
+                blows.append(Blow(fault_id, fault.kind, "migration", at, _after(at, fault), {"on": fault.on}))
             continue
         if fault.kind in nemesis_move.ON:
             found = _of_the_move(scenario, fault, fault_id, rng, places, visits, taken)

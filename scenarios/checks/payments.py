@@ -205,9 +205,9 @@ def holds_are_let_go(evidence: Evidence, judge: Judge) -> None:
     attempts, captures = _attempts(evidence), dict[tuple[str, str | None], list[PartnerPayment]]()
     for one in _moved(evidence, "capture"):
         captures.setdefault((one.partner, one.for_id), []).append(one)
-    voided: dict[tuple[str, str | None], int] = {}
+    voids: dict[tuple[str, str | None], list[PartnerPayment]] = {}
     for one in _moved(evidence, "void"):
-        voided[one.partner, one.for_id] = voided.get((one.partner, one.for_id), 0) + one.amount
+        voids.setdefault((one.partner, one.for_id), []).append(one)
     for auth in _moved(evidence, "auth"):
         judge.examined()
         taken = captures.get((auth.partner, auth.id), [])
@@ -215,12 +215,13 @@ def holds_are_let_go(evidence: Evidence, judge: Judge) -> None:
             judge.fail("entry", auth.id, "more is captured than is authorised", line(auth), *map(line, taken))
         attempt = attempts.get((auth.partner, auth.key or ""))
         claim = claims.get((attempt.backend, attempt.claim_id)) if attempt else None
-        held = auth.amount - sum(one.amount for one in taken) - voided.get((auth.partner, auth.id), 0)
-        if claim is None or held <= 0 or auth.state not in ("held", "accepted", "part-captured"):
+        ended = ends.get((claim.backend, claim.session_id or "")) if claim else None
+        if claim is None or ended is None or ended + DELAY >= evidence.ended_at() or auth.state == "captured":
             continue
-        ended = ends.get((claim.backend, claim.session_id or ""))
-        if ended is not None and ended + DELAY < evidence.ended_at():
-            sentence = f"{held} is still held, and the session ended at {ended}"
+        let_go = [one for one in voids.get((auth.partner, auth.id), ()) if one.at <= ended + DELAY]
+        held = auth.amount - sum(one.amount for one in (*taken, *let_go))
+        if held > 0:
+            sentence = f"{held} is held a day after the end of its session at {ended}"
             judge.fail("entry", auth.id, sentence, line(auth), line(claim))
 
 

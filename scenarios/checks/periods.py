@@ -90,7 +90,7 @@ def _owners(evidence: Evidence, judge: Judge) -> None:
         most = max(one.net or 0 for one in new.invoices)
         mine = [one for one in prepaid if one.customer == old.contract.customer]
         back = {day for one in mine if _credited(one, most) for day in _span(one.start_day, one.until_day)}
-        twice, gap = sorted((before & after) - back), _gap(before | after)
+        twice, gap = sorted((before & after) - back), _gap((before - back) | after)
         if twice:
             problem = f"{len(twice)} days from {twice[0]} on are paid to both companies and not credited"
         elif gap:

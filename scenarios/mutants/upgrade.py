@@ -34,6 +34,15 @@ def dies_after(groups: int) -> Callable[[Scenario], Scenario]:
     return change
 
 
+def more_ordered_back(day: Scenario) -> Scenario:
+    """The same day, with more stations that the operator orders back: some of them while somebody charges."""
+    faults = tuple(
+        replace(one, where=replace(one.where, count=8)) if one.kind == "move.rollback-ordered" else one
+        for one in day.fault
+    )
+    return replace(day, fault=faults)
+
+
 def _planted(name: str, check: str, sentence: str, **more: object) -> Mutant:
     return Mutant(name=name, check=check, sentence=sentence, scenario=UPGRADE_DAY, **{"sites": LATE, **more})  # type: ignore[arg-type]
 
@@ -76,12 +85,20 @@ UPGRADE_MUTANTS = (
         parts=always(take_webhook=bugs.always, moves_on=bugs.always, movement_change=bugs.paid_again),
         roles=("new",),
         baits=("webhook-duplicate",),
+        sites=("laboratory-1F",),
     ),
     _planted(
         "payout-booked-in-part",
-        "P10",
+        "P04",
         "a payout is booked without its last digit",
         parts=always(movement_change=bugs.without_last_digit),
+        roles=("new",),
+    ),
+    _planted(
+        "payouts-not-booked",
+        "P10",
+        "events of the payment partner are taken and thrown away",
+        parts=always(take_webhook=bugs.never),
         roles=("new",),
     ),
     _planted(
@@ -103,6 +120,7 @@ UPGRADE_MUTANTS = (
         "P09",
         "what is held and not needed stays held",
         parts=always(next_step=bugs.holds_stay),
+        sites=("campus-3",),
     ),
     _planted(
         "refund-by-new-partner",
@@ -139,7 +157,7 @@ UPGRADE_MUTANTS = (
         parts=bugs.numbers_from_memory,
         roles=("legacy",),
         baits=("backend.crash",),
-        change=dies_after(30),
+        change=dies_after(18),
     ),
     _planted(
         "run-begins-again",
@@ -148,7 +166,7 @@ UPGRADE_MUTANTS = (
         parts=always(resume_at=bugs.from_the_start, may_invoice=bugs.always),
         roles=("legacy",),
         baits=("backend.crash",),
-        change=dies_after(30),
+        change=dies_after(18),
     ),
     _planted(
         "old-account-on-new-documents",
@@ -220,7 +238,7 @@ UPGRADE_MUTANTS = (
     ),
     _planted(
         "prepaid-days-doubled",
-        "INV-23",
+        "M05",
         "what an owner paid in advance is credited twice over",
         desk=DeskParts(move_prepaid=bugs.doubled),
     ),
@@ -238,11 +256,12 @@ UPGRADE_MUTANTS = (
     ),
     _planted(
         "sessions-not-handed-back",
-        "M11",
+        "INV-03",
         "a station goes back, and what runs at it stays behind",
         move=MoveParts(hand_back=bugs.forgotten),
         baits=("move.rollback-ordered", "route.wrong-url"),
         sites=("laboratory-1F",),
+        change=more_ordered_back,
     ),
     _planted(
         "group-lost-on-the-way",

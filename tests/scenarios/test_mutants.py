@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from scenarios.load import load_scenario, sessions_path
 from scenarios.mutants.registry import all_mutants, mutant
 from scenarios.mutants.run import run_mutant, run_without_baits, what_it_said
+from scenarios.runner import judge
 from sim.errors import BadInput
 from sim.evidence.verdict import CheckResult, Finding, Verdict
 
-NAMES = [one.name for one in all_mutants()]
+EVERY = [one.name for one in all_mutants()]
+NAMES = [one.name for one in all_mutants() if one.scenario == "first-day"]
+UPGRADE = [one.name for one in all_mutants() if one.scenario == "upgrade-day"]
+QUICK = ("kyc-gate-missing", "notice-with-old-account", "contract-begins-late")
+"""Of the upgrade, those that every test run plays; the others are for `make slow`."""
 FIRST = (
     "close-station-does-nothing",
     "answer-with-a-key-too-many",
@@ -27,12 +35,41 @@ FIRST = (
     "remote-starts-lost",
 )
 """Caught by the check named for them alone, or before any other in the order of the scenario."""
-BAITED = [one.name for one in all_mutants() if one.baits]
+BAITED = [one.name for one in all_mutants() if one.baits and one.scenario == "first-day"]
+UPGRADE_BAITED = [one.name for one in all_mutants() if one.baits and one.scenario == "upgrade-day"]
 
 
-def test_there_are_at_least_ten_and_no_two_of_one_name() -> None:
+def test_there_are_at_least_ten_in_a_day_and_25_in_an_upgrade_and_no_two_of_one_name() -> None:
     assert len(NAMES) >= 10
-    assert len(set(NAMES)) == len(NAMES)
+    assert len(UPGRADE) >= 25
+    assert len(set(EVERY)) == len(EVERY)
+
+
+def quick(name: str) -> Any:
+    return name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [quick(name) for name in UPGRADE])
+def test_a_bug_in_an_upgrade_is_caught_by_the_check_named_for_it(name: str) -> None:
+    run = run_mutant(name)
+    assert run.caught, f"{name} got through {run.check}; {run.note}; others that found something: {run.failed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UPGRADE_BAITED)
+def test_without_its_baits_a_bug_in_an_upgrade_gets_through(name: str) -> None:
+    run = run_without_baits(name)
+    assert run.failed == ()
+    assert "crashed" not in run.note
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sites", sorted({mutant(name).sites for name in UPGRADE}))
+def test_the_sites_of_planted_bugs_have_no_finding_when_nothing_is_planted(sites: tuple[str, ...]) -> None:
+    """A check that fails here would catch every bug."""
+    day = load_scenario("upgrade-day").at_sites(*sites)
+    _, results = judge(day, 1, sessions=sessions_path(day), wire="index", repeat=False)
+    assert [one.check for one in results if one.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
