@@ -85,7 +85,7 @@ def course(run: Run) -> Course:
 
 
 def gained(session: Row) -> Iterable[tuple[int, int, int]]:
-    """A session's energy in stretches that no midnight of UTC cuts: begin, end, Wh; their sum is what the meter gave.
+    """A session's energy in stretches of at most an hour: begin, end, Wh; their sum is what the meter gave.
 
     Between two signed points the energy is spread evenly over the time in which power flowed.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -131,7 +131,7 @@ def calendar(run: Run) -> Calendar | None:
 def local_noon(day: str, zone: str) -> int:
     """Noon of an ISO day in a zone, ms."""
     wanted = date.fromisoformat(day)
-    return int(clock.from_local(wanted.year, wanted.month, wanted.day, 12, zone=clock.zone(zone)))
+    return int(clock.from_datetime(datetime(wanted.year, wanted.month, wanted.day, 12, tzinfo=clock.zone(zone))))
 
 
 def data_of(row: Row) -> dict[str, Any]:
