@@ -19,11 +19,10 @@ from reports.combinations import occurred
 from reports.day import day, move_window
 from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
-from reports.money_walk import money_of
 from reports.run import Row, Run, by
 from reports.summary import headline
-from reports.trace_money import steps
-from reports.walk import Walk, walk
+from reports.upgrade import upgrade
+from reports.walks import followed
 from sim.evidence.verdict import Verdict
 from sim.pages import Markup, render
 
@@ -60,7 +59,6 @@ def page(run: Run) -> str:
     numbers, series = facts(run), day(run)
     begin, end = move_window(series)
     near = msgspec.structs.replace(series, begin=begin, end=end)
-    followed = walk(run)
     context = {
         "run": run,
         "scenario": {**_SCENARIO, **run.scenario},
@@ -76,8 +74,8 @@ def page(run: Run) -> str:
         "claims": claims(run),
         "findings": [finding for result in run.results for finding in result.findings[:_MOST_FINDINGS]],
         "cut": {r.check: len(r.findings) for r in run.results if len(r.findings) > _MOST_FINDINGS},
-        "walk": followed,
-        "walk_money": _walk_money(run, followed) if followed else [],
+        "upgrade": upgrade(run),
+        "walks": followed(run),
         "combinations": occurred(run.evidence),
         "input": {**_INPUT, **(run.plan("input") or {})} if run.plan("input") else {},
         "sites": _sites(run),
@@ -257,12 +255,6 @@ def _moves(run: Run) -> list[dict[str, Any]]:
             }
         )
     return sorted(moves, key=lambda move: (move["begin"], move["station"]))
-
-
-def _walk_money(run: Run, followed: Walk) -> list[Any]:
-    """What became of the money of that session; nothing in a run without money. The bill's own entry is shown before."""
-    money = money_of(run, [str(followed.bill["number"])])
-    return [step for step in steps(money, {}) if step.lines and money.claims]
 
 
 def _free(run: Run) -> list[Row]:

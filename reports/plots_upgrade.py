@@ -186,14 +186,15 @@ def money(told: Sequence[Purse], name: str, narrow: bool = False) -> str:
                 times, sums = purse.series[one]
                 xs, ys = _clipped(times, [amount / 100 for amount in sums], purse.begin, purse.end)
                 axis.step(xs, ys, where="post", **_LINES[one])
-                amount = words.number(round(ys[-1])).replace("\u202f", " ")
-                ends.append((ys[-1], f"{one} {amount}", str(_LINES[one]["color"])))
+                amount = words.number(round(max(ys) if one == "held" else ys[-1])).replace("\u202f", " ")
+                most = ", most" if one == "held" else ""  # what is held goes up and down: its end says little
+                ends.append((ys[-1], f"{one}{most} {amount}", str(_LINES[one]["color"])))
             axis.set_ylim(0, max(max(sums, default=0) for _, sums in purse.series.values()) / 100 * 1.08 or 1)
             axis.yaxis.set_major_formatter(lambda value, _: words.number(round(value)).replace("\u202f", " "))
             axis.tick_params(axis="y", labelsize=7.5)
             _at_end(axis, (purse.end - purse.begin) / DAY, ends, 7.5 if narrow else 8.5)
             titled(axis, f"Drivers' money, {purse.currency}")
-        _days(list(axes.flat)[-1], told[0].begin, told[0].end, told[0].zone, 28 if narrow else 14)
+        _days(list(axes.flat)[-1], told[0].begin, told[0].end, told[0].zone, 21 if narrow else 7)
         figure.tight_layout()
         return svg_of(figure, name, "Drivers' money invoiced, held, captured and paid out over the whole run")
     finally:
@@ -214,7 +215,7 @@ def _at_end(axis: Any, x: float, ends: Iterable[tuple[float, str, str]], size: f
     gap = size * 1.25 * (high - low) / max(tall, 1)
     placed: list[float] = []
     for y, text, color in sorted(ends):
-        place = max(y, placed[-1] + gap) if placed else max(y, low)
+        place = max(y, placed[-1] + gap) if placed else max(y, low + gap / 2)
         placed.append(place)
         axis.annotate(
             text, (x, place), xytext=(4, 0), textcoords="offset points", ha="left", va="center", fontsize=size,
