@@ -112,7 +112,11 @@ def calendar(told: Calendar, name: str, narrow: bool = False) -> str:
         handles = {}
         for mark in told.marks:
             (handles[mark.kind],) = axis.plot(
-                (mark.at - told.begin) / DAY, rows[mark.wave], linestyle="", markersize=7, **_MARKS[mark.kind][1]
+                (mark.at - told.begin) / DAY,
+                rows[mark.wave] - 0.17 * (mark.kind == "notice"),
+                linestyle="",
+                markersize=7,
+                **_MARKS[mark.kind][1],
             )
         end = (told.deadline - told.begin) / DAY
         axis.axvline(end, color=INK, linestyle=(0, (3, 2)), linewidth=1)
@@ -194,7 +198,7 @@ def money(told: Sequence[Purse], name: str, narrow: bool = False) -> str:
             axis.tick_params(axis="y", labelsize=7.5)
             _at_end(axis, (purse.end - purse.begin) / DAY, ends, 7.5 if narrow else 8.5)
             titled(axis, f"Drivers' money, {purse.currency}")
-        _days(list(axes.flat)[-1], told[0].begin, told[0].end, told[0].zone, 21 if narrow else 7)
+        _days(list(axes.flat)[-1], told[0].begin, told[0].end, told[0].zone, 14 if narrow else 7)
         figure.tight_layout()
         return svg_of(figure, name, "Drivers' money invoiced, held, captured and paid out over the whole run")
     finally:

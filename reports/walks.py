@@ -7,10 +7,12 @@ by what the evidence holds of them; nothing is made up where none fits.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
+from reports.facts import lines_of
 from reports.money_walk import Money, money_of
 from reports.owners import enabled_at
 from reports.run import Row, Run
@@ -48,15 +50,15 @@ def _of_upgrade(run: Run) -> Iterable[Followed]:
             "The owner's account could not charge yet when this session was billed, so its claim waited:",
             _waited(run),
         ),
-        ("Paid by the invoice of the month", "The bill of this session waited for the driver's invoice:", _monthly(run)),
+        (
+            "Paid by the invoice of the month",
+            "The bill of this session waited for the driver's invoice:",
+            _monthly(run),
+        ),
     ):
-        best = max(
-            (one for one in _walks(run, claims) if one[1].bill),
-            key=lambda one: _score(one[1], one[2], moved),
-            default=None,
-        )
+        best = max(_known(run, claims), key=lambda one: _score(run, one[0], one[1], moved), default=None)
         if best is not None:
-            yield Followed(title, lead, best[1], _steps(best[2]))
+            yield Followed(title, lead, of_books(run, best[0]), _steps(best[1]))
 
 
 def _waited(run: Run) -> Iterable[tuple[Row, str]]:
@@ -78,26 +80,28 @@ def _monthly(run: Run) -> Iterable[tuple[Row, str]]:
             yield claim, str(line["bill"])
 
 
-def _walks(run: Run, claims: Iterable[tuple[Row, str]]) -> Iterable[tuple[Row, Walk, Money]]:
-    for number, (claim, document) in enumerate(claims):
-        if number == _MOST_TRIED:
-            return
-        bills = run.where("books_bills", backend=claim["backend"], number=document)
-        known = [
-            row
-            for bill in bills
-            for row in run.where("books_transactions", backend=bill["backend"], session_id=bill["session_id"])
-        ]
-        if known:
-            yield claim, of_books(run, known[0]), money_of(run, [document])
+def _known(run: Run, claims: Iterable[tuple[Row, str]]) -> Iterable[tuple[Row, Money]]:
+    """The transaction behind each claim and what became of its money, where the books know the session."""
+    for claim, document in islice(claims, _MOST_TRIED):
+        for bill in run.where("books_bills", backend=claim["backend"], number=document):
+            mine = {"backend": bill["backend"], "session_id": bill["session_id"]}
+            for transaction in run.where("books_transactions", **mine)[:1]:
+                yield transaction, money_of(run, [document])
 
 
-def _score(one: Walk, money: Money, moved: set[Any]) -> tuple[int, ...]:
-    """Down to the bank first, then from a station that moved, then a short story with many lines."""
-    station = one.truth.get("station")
-    reached = bool(money.payouts) and any(payout.bank for payout in money.payouts)
-    bills = -max(len(money.billables), len(money.invoices))
-    return int(reached), int(station in moved), int(bool(one.truth)), len(one.lines), bills, -len(one.calls)
+def _score(run: Run, transaction: Row, money: Money, moved: set[Any]) -> tuple[int, ...]:
+    """Down to the bank first, then at a station that moved, begun before the move, then many lines and few bills."""
+    reached = any(payout.bank for payout in money.payouts)
+    issued = transaction["issuer"] not in (None, "", transaction["backend"])
+    rated = run.where(
+        "books_rated",
+        backend=transaction["backend"],
+        rated_id=run.where("books_bills", backend=transaction["backend"], session_id=transaction["session_id"])[0][
+            "rated_id"
+        ],
+    )
+    lines = max((len(lines_of(row)) for row in rated), default=0)
+    return int(reached), int(transaction["station"] in moved), int(issued), lines, -len(money.claims)
 
 
 def _steps(money: Money) -> tuple[Any, ...]:
