@@ -58,7 +58,7 @@ def day(run: Run) -> Day:
         begin=begin,
         end=end,
         zone=run.zone,
-        connected={name: _connected(run, name, end) for name in BACKENDS},
+        connected={name: connected(run, name, end) for name in BACKENDS},
         plugged=_steps(open_sessions),
         drawing=_steps(span for session in sessions for span in drawing(session, end)),
         moves=moves,
@@ -94,7 +94,7 @@ def _steps(spans: Iterable[tuple[Any, Any]]) -> Steps:
     return times, counts
 
 
-def _connected(run: Run, backend: str, end: int) -> Steps:
+def connected(run: Run, backend: str, end: int) -> Steps:
     """Stations with at least one living connection to this back-end."""
     spans: list[tuple[int, int]] = []
     for links in by([row for row in run.table("wire_links") if row["backend"] == backend], "station").values():

@@ -16,14 +16,13 @@ import msgspec
 from reports import plots, words
 from reports.asked import claims, did_not_happen, hidden
 from reports.combinations import occurred
-from reports.day import day, move_window
+from reports.day import Day, day, move_window
 from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
-from reports.money_walk import money_of
 from reports.run import Row, Run, by
 from reports.summary import headline
-from reports.trace_money import steps
-from reports.walk import Walk, walk
+from reports.upgrade import upgrade
+from reports.walks import followed
 from sim.evidence.verdict import Verdict
 from sim.pages import Markup, render
 
@@ -58,26 +57,23 @@ def write_picture(folder: Path, file: Path) -> None:
 def page(run: Run) -> str:
     """The whole report as HTML text."""
     numbers, series = facts(run), day(run)
+    told = upgrade(run)
     begin, end = move_window(series)
     near = msgspec.structs.replace(series, begin=begin, end=end)
-    followed = walk(run)
     context = {
         "run": run,
         "scenario": {**_SCENARIO, **run.scenario},
         "headline": headline(run),
         "facts": numbers,
         "tiles": _tiles(numbers),
-        "timeline": Markup(plots.timeline(series, "day-wide")),
-        "timeline_narrow": Markup(plots.timeline(series, "day-narrow", narrow=True)),
-        "move": Markup(plots.move(near, "move-wide")) if series.moves else "",
-        "move_narrow": Markup(plots.move(near, "move-narrow", narrow=True)) if series.moves else "",
+        **_pictures(series, near, told is None),
         "energy": Markup(plots.energy(numbers, "kwh-wide")),
         "energy_narrow": Markup(plots.energy(numbers, "kwh-narrow", narrow=True)),
         "claims": claims(run),
         "findings": [finding for result in run.results for finding in result.findings[:_MOST_FINDINGS]],
         "cut": {r.check: len(r.findings) for r in run.results if len(r.findings) > _MOST_FINDINGS},
-        "walk": followed,
-        "walk_money": _walk_money(run, followed) if followed else [],
+        "upgrade": told,
+        "walks": followed(run),
         "combinations": occurred(run.evidence),
         "input": {**_INPUT, **(run.plan("input") or {})} if run.plan("input") else {},
         "sites": _sites(run),
@@ -102,6 +98,18 @@ def page(run: Run) -> str:
         "passed": run.verdict is Verdict.PASS,
     }
     return cards(render(_TEMPLATE, filters=_filters(run), **context))
+
+
+def _pictures(series: Day, near: Day, wanted: bool) -> dict[str, Any]:
+    """The day and the move from near; an upgrade of several weeks is told wave by wave instead."""
+    if not wanted:
+        return dict.fromkeys(("timeline", "timeline_narrow", "move", "move_narrow"), "")
+    return {
+        "timeline": Markup(plots.timeline(series, "day-wide")),
+        "timeline_narrow": Markup(plots.timeline(series, "day-narrow", narrow=True)),
+        "move": Markup(plots.move(near, "move-wide")) if series.moves else "",
+        "move_narrow": Markup(plots.move(near, "move-narrow", narrow=True)) if series.moves else "",
+    }
 
 
 def cards(html: str) -> str:
@@ -257,12 +265,6 @@ def _moves(run: Run) -> list[dict[str, Any]]:
             }
         )
     return sorted(moves, key=lambda move: (move["begin"], move["station"]))
-
-
-def _walk_money(run: Run, followed: Walk) -> list[Any]:
-    """What became of the money of that session; nothing in a run without money. The bill's own entry is shown before."""
-    money = money_of(run, [str(followed.bill["number"])])
-    return [step for step in steps(money, {}) if step.lines and money.claims]
 
 
 def _free(run: Run) -> list[Row]:

@@ -54,7 +54,7 @@ def _stacked(
     heights = [height for height, _ in panels]
     total = sum(heights) + 0.42 * len(heights) + 0.35
     width = 4.3 if narrow else 9.4
-    plt = _pyplot()
+    plt = pyplot_of()
     figure, axes = plt.subplots(
         len(panels), 1, sharex=True, figsize=(width, total), gridspec_kw={"height_ratios": heights}
     )
@@ -67,7 +67,7 @@ def _stacked(
             bottom=(0.5 if ticks_on else 0.05) / total,
             hspace=0.42 * len(heights) / sum(heights),
         )  # fmt: skip
-        return _svg(figure, *named)
+        return svg_of(figure, *named)
     finally:
         plt.close(figure)
 
@@ -88,7 +88,7 @@ def energy(facts: Facts, name: str, narrow: bool = False) -> str:
     ]
     size, width = (8.0, 4.3) if narrow else (9.5, 9.4)
     top = max(facts.delivered_wh / 1000, 1) * 1.01
-    plt = _pyplot()
+    plt = pyplot_of()
     figure, axis = plt.subplots(figsize=(width, 0.55 + 0.5 * len(steps)))
     try:
         left = facts.delivered_wh
@@ -104,7 +104,7 @@ def energy(facts: Facts, name: str, narrow: bool = False) -> str:
         axis.set_xlabel("kWh")
         axis.set_xlim(0, top)
         figure.tight_layout()
-        return _svg(figure, name, "Where every kWh went")
+        return svg_of(figure, name, "Where every kWh went")
     finally:
         plt.close(figure)
 
@@ -148,20 +148,20 @@ def _connections(axis: Any, day: Day) -> None:
             color=_BACKEND[backend],
             fontweight="bold",
         )
-    _counted(axis, max(top, 1) * 1.22)
-    _titled(axis, "Stations connected")
+    counted(axis, max(top, 1) * 1.22)
+    titled(axis, "Stations connected")
 
 
 def _charging(axis: Any, day: Day) -> None:
     for (times, counts), color, alpha in ((day.plugged, GREY, 0.45), (day.drawing, DRAWING, 1.0)):
         xs, ys = _within(day, times, counts)
         axis.fill_between(xs, ys, step="post", color=color, alpha=alpha, linewidth=0)
-    _counted(axis, max([*day.plugged[1], 1]) * 1.5)
+    counted(axis, max([*day.plugged[1], 1]) * 1.5)
     axis.annotate("drawing power", (0.012, 0.90), xycoords="axes fraction", va="top", color=DRAWING, fontweight="bold")
     axis.annotate(
         "plugged in, full", (0.012, 0.74), xycoords="axes fraction", va="top", color="#5f5f5f", fontweight="bold"
     )
-    _titled(axis, "Cars in a session")
+    titled(axis, "Cars in a session")
 
 
 def _homes(axis: Any, day: Day, stations: Sequence[str]) -> None:
@@ -169,7 +169,7 @@ def _homes(axis: Any, day: Day, stations: Sequence[str]) -> None:
     for band in day.homes:
         _bar(axis, day, band, rows[band.row], 0.72, _HOME[band.label], least=(day.end - day.begin) / 250)
     _with_sessions(axis, day, rows, "white")
-    _titled(axis, "The move (white line: a session)")
+    titled(axis, "The move (white line: a session)")
 
 
 def _phases(axis: Any, day: Day, stations: Sequence[str]) -> None:
@@ -219,7 +219,7 @@ def _faults(axis: Any, day: Day, faults: Sequence[str], width: float) -> None:
         _above(axis, fault, place, ((day.end - day.begin) / HOUR, (width - 1) * 72), 8)
     axis.set_yticks([])
     axis.set_ylim(len(faults) - 0.45, -0.6)
-    _titled(axis, "What went wrong on purpose")
+    titled(axis, "What went wrong on purpose")
 
 
 def _bar(axis: Any, day: Day, band: Band, row: float, height: float, color: str, least: float = 0) -> None:
@@ -234,7 +234,7 @@ def spreads(sites: Mapping[str, Any], measures: Mapping[str, str], name: str, na
     rows = list(sites)
     width, each = (4.3, 1) if narrow else (9.4, 2)
     lines = -(-len(measures) // each)
-    plt = _pyplot()
+    plt = pyplot_of()
     figure, axes = plt.subplots(lines, each, squeeze=False, figsize=(width, lines * (0.75 + 0.24 * len(rows))))
     try:
         for axis, (key, title) in zip(axes.flat, measures.items(), strict=False):
@@ -247,11 +247,11 @@ def spreads(sites: Mapping[str, Any], measures: Mapping[str, str], name: str, na
             axis.set_ylim(len(rows) - 0.4, -0.6)
             _whole(axis, max(max(sites[site][key]["p95"] for site in rows), 1) * 1.06)
             axis.tick_params(axis="y", length=0)
-            _titled(axis, title[:1].upper() + title[1:])
+            titled(axis, title[:1].upper() + title[1:])
         for axis in list(axes.flat)[len(measures) :]:
             axis.axis("off")
         figure.tight_layout()
-        return _svg(figure, name, "What each site suffers: the middle day and the bad one of twenty")
+        return svg_of(figure, name, "What each site suffers: the middle day and the bad one of twenty")
     finally:
         plt.close(figure)
 
@@ -267,7 +267,7 @@ def _whole(axis: Any, right: float) -> None:
 def switching(hours: Mapping[str, Any], name: str, narrow: bool = False) -> str:
     """A panel for each site that moves: minutes lost by one switch, by the hour; the best hour is hatched and named."""
     width = 4.3 if narrow else 9.4
-    plt = _pyplot()
+    plt = pyplot_of()
     figure, axes = plt.subplots(len(hours), 1, squeeze=False, figsize=(width, 0.35 + 1.35 * len(hours)))
     try:
         for axis, (site, told) in zip(axes.flat, hours.items(), strict=True):
@@ -289,9 +289,9 @@ def switching(hours: Mapping[str, Any], name: str, narrow: bool = False) -> str:
             axis.set_yticks([])
             axis.spines["left"].set_visible(False)
             axis.set_xticks([row["hour"] for row in rows], [f"{row['hour']:02d}:00" for row in rows], fontsize=7.5)
-            _titled(axis, f"{site}: minutes lost by one switch")
+            titled(axis, f"{site}: minutes lost by one switch")
         figure.tight_layout()
-        return _svg(figure, name, "Minutes that drivers lose when a station switches, by the hour")
+        return svg_of(figure, name, "Minutes that drivers lose when a station switches, by the hour")
     finally:
         plt.close(figure)
 
@@ -319,7 +319,7 @@ def _hours(axis: Any, day: Day, every: int) -> None:
     axis.set_xlabel(f"local time, {middle:%A %d %B %Y}")
 
 
-def _counted(axis: Any, top: float) -> None:
+def counted(axis: Any, top: float) -> None:
     """A y axis of whole things."""
     from matplotlib.ticker import MaxNLocator
 
@@ -327,11 +327,11 @@ def _counted(axis: Any, top: float) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
-def _titled(axis: Any, title: str) -> None:
+def titled(axis: Any, title: str) -> None:
     axis.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK, pad=4)
 
 
-def _pyplot() -> Any:
+def pyplot_of() -> Any:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -355,7 +355,7 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _svg(figure: Any, name: str, title: str) -> str:
+def svg_of(figure: Any, name: str, title: str) -> str:
     """Bare SVG for a page: as wide as its place, its ids its own, a title for those who cannot see it."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "chargerig"}, transparent=True)
