@@ -78,7 +78,7 @@ def _wave(axis: Any, wave: Wave, handles: dict[str, Any]) -> None:
     xs = [(at - wave.begin) / HOUR for at in wave.times]
     bottom = [0] * len(xs)
     ends: list[tuple[float, str, str]] = []
-    order = [phase for phase in (PHASES[4], BACK, PHASES[5], PHASES[3], PHASES[2], PHASES[1], PHASES[0])]
+    order = [PHASES[4], BACK, PHASES[5], PHASES[3], PHASES[2], PHASES[1], PHASES[0]]
     for phase in (one for one in order if one in wave.counts):
         top = [low + count for low, count in zip(bottom, wave.counts[phase], strict=True)]
         color, hatch = _LOOK[phase]
