@@ -60,6 +60,8 @@ def account_rows(account: Account, words: Words, holder: str = "") -> list[Row]:
 
 
 def _heading(data: DocumentData, words: Words) -> str:
+    if data.notice is not None and data.notice.subject:
+        return data.notice.subject
     driver = data.notice is not None and data.notice.audience == "driver"
     return words.text("title.notice-driver" if driver else f"title.{data.kind}")
 
@@ -84,7 +86,7 @@ def _info(data: DocumentData, words: Words) -> Iterator[Row]:
         ("number", data.number),
         ("issued", words.long_date(data.issued)),
         ("due", words.long_date(data.due) if data.due else ""),
-        ("cancels", references.cancels),
+        ("credits" if references.partly else "cancels", references.cancels),
         ("supplied" if same_day else "period", period),
         ("customer_number", data.customer.number),
         ("customer_vat_id", data.customer.vat_id),
@@ -123,8 +125,10 @@ def _intro(data: DocumentData, words: Words) -> Iterator[str]:
     elif data.kind == "invoice":
         yield words.text("intro.invoice")
     elif data.kind == "credit-note":
-        issued = words.long_date(references.cancels_issued) if references.cancels_issued else "?"
-        yield words.text("intro.credit-note", number=references.cancels, issued=issued)
+        key = "intro.credit-part" if references.partly else "intro.credit-note"
+        issued = references.cancels_issued
+        about = words.text("format.of", number=references.cancels, issued=words.long_date(issued)) if issued else ""
+        yield words.text(key, invoice=about or references.cancels)
     if references.reason:
         yield words.text("intro.reason", reason=references.reason)
 
@@ -155,11 +159,9 @@ def quantity(amount: Decimal, unit: str, words: Words) -> str:
 
 
 def _unit_price(line: Line, currency: str, words: Words) -> str:
-    """Per unit; per minute where the quantity is in seconds, as in tariffs."""
     if line.unit_price is None:
         return ""
-    unit = words.named("unit", "min" if line.unit == "s" else line.unit)
-    return f"{words.price(line.unit_price, currency)}/{unit}"
+    return words.per_unit(line.unit_price, currency, line.unit)
 
 
 def _sums(data: DocumentData, words: Words) -> Row | None:
