@@ -91,12 +91,16 @@ def price_steps(data: str, words: Words) -> str:
 
 
 def _step(line: Row, currency: str, words: Words) -> str:
+    name = words.named("item", line["component"])
     if line["component"] == "free":
-        return words.named("item", "free")
-    price, off = Decimal(line["unit_price"]), Decimal(line["discount_percent"])
-    each = words.per_unit(price, currency, line["unit"])
-    less = f" ({words.text('detail.discount', percent=words.percent(off))})" if off else ""
-    return f"{words.named('item', line['component'])} {quantity(Decimal(line['billed_quantity']), line['unit'], words)} × {each}{less}"
+        return name
+    amount, off = Decimal(line["billed_quantity"]), Decimal(line["discount_percent"])
+    price = Decimal(line["unit_price"])
+    if line["unit"] == "session" and amount == 1:
+        step = f"{name} {words.price(price, currency)}"
+    else:
+        step = f"{name} {quantity(amount, line['unit'], words)} × {words.per_unit(price, currency, line['unit'])}"
+    return f"{step} ({words.text('detail.discount', percent=words.percent(off))})" if off else step
 
 
 def place_lines(address: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 from reference_csms.billing.documents.evidence import attached, evidence, session_facts
@@ -32,7 +33,7 @@ def view(data: DocumentData, words: Words) -> View:
         "info": list(_info(data, words)),
         "contact": _contact(data, words),
         "labels": {
-            key: words.text(f"label.{key}") for key in ("number", "organisation_number", "vat_id", "fingerprint")
+            key: words.text(f"label.{key}") for key in ("number", "organisation_number", "vat_id", "fingerprint", "carried")
         },
         "page": words.text("label.page", page="{page}", pages="{pages}"),
         "fingerprint": fingerprint(data),
@@ -40,7 +41,7 @@ def view(data: DocumentData, words: Words) -> View:
         "notice": notice_view(data, words) if data.notice is not None else None,
         "intro": list(_intro(data, words)),
         "columns": {key: words.text(f"column.{key}") for key in _COLUMNS},
-        "lines": [_line(line, data, words) for line in data.lines],
+        "lines": list(_lines(data, words)),
         "sums": _sums(data, words),
         "vat": _vat(data, words),
         "notes": list(_notes(data, words)),
@@ -133,6 +134,13 @@ def _intro(data: DocumentData, words: Words) -> Iterator[str]:
         yield words.text("intro.reason", reason=references.reason)
 
 
+def _lines(data: DocumentData, words: Words) -> Iterator[Row]:
+    """The lines, each with the sum up to and with it, for the head of the next page."""
+    sums = accumulate(line.amount for line in data.lines)
+    for line, so_far in zip(data.lines, sums, strict=True):
+        yield {**_line(line, data, words), "carried": words.money(so_far, data.currency)}
+
+
 def _line(line: Line, data: DocumentData, words: Words) -> Row:
     details = [line.detail] if line.detail else []
     if line.discount_percent:
@@ -176,7 +184,8 @@ def _sums(data: DocumentData, words: Words) -> Row | None:
         for row in data.vat
         if row.percent
     ]
-    return {"rows": [net, *vat], "total": total, "total_first": data.prices == "gross"}
+    rows = [net, *vat] if vat or data.prices == "net" else []
+    return {"rows": rows, "total": total, "total_first": data.prices == "gross"}
 
 
 def _is_due(payment: Payment | None) -> bool:

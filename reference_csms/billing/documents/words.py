@@ -23,6 +23,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _HARD_SPACE = "\u00a0"
+_WORD_JOINER = "\u2060"
 
 
 class Words:
@@ -55,7 +56,8 @@ class Words:
         A unit that is no word of the language but a text of the line stands with the quantity only.
         """
         unit = "min" if unit == "s" else unit
-        return self.price(price, currency) + (f"/{self.texts[f'unit.{unit}']}" if f"unit.{unit}" in self.texts else "")
+        shown = self.texts.get(f"unit.{unit}")
+        return self.price(price, currency) + (f"/{_WORD_JOINER}{shown}" if shown else "")
 
     def decimal(self, number: Decimal) -> str:
         """A number with the digits it has."""
