@@ -10,12 +10,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 from msgspec import Struct
 
 from reference_csms.billing.documents.pdf import render_pdf
 from reports.run import DOCUMENTS, document_file
 from scenarios.papers import Books, Wanted, papers
 from sim.evidence.store import open_evidence
+
+_FOREIGN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError)
+"""What reading data of another form raises."""
 
 Tell = Callable[[int, int, float], None]
 
@@ -50,7 +54,7 @@ def draw_documents(folder: Path, wanted: Wanted, templates: Path | None = None, 
             for done, paper in enumerate(found, start=1):
                 try:
                     pdf = render_pdf(paper.make(), templates)
-                except (ValueError, KeyError, TypeError) as err:
+                except _FOREIGN as err:
                     left_out.append(f"{paper.kind} {paper.number}: {err}")
                 else:
                     files.append(_write(folder, document_file(paper.kind, paper.backend, paper.number), pdf))

@@ -19,7 +19,16 @@ from msgspec import Struct
 from reference_csms.billing import rows as kinds
 from reference_csms.billing.documents.bill import bill_document, place_lines
 from reference_csms.billing.documents.invoice import invoice_document
-from reference_csms.billing.documents.model import Address, Customer, DocumentData, Language, Notice, Payment, Seller
+from reference_csms.billing.documents.model import (
+    LANGUAGES,
+    Address,
+    Customer,
+    DocumentData,
+    Language,
+    Notice,
+    Payment,
+    Seller,
+)
 from sim.backend import Row
 from sim.clock import to_datetime, zone
 from sim.errors import BadInput, unknown
@@ -124,8 +133,12 @@ class Books:
         found = hashlib.sha256(data.encode()).hexdigest()
         entry = self.journal.get((row["backend"], row["journal_seq"]), "")
         if found != row["data_hash"] or not {row["number"], f"sha256:{found}"} <= set(entry.split()):
-            problem = f"its data have the sha256 {found}, which is not what entry {row['journal_seq']} of the journal holds"
-            raise BadInput("evidence.sqlite", f"{table}, {row['number']}", problem, "documents that are as they were booked")
+            problem = (
+                f"its data have the sha256 {found}, which is not what entry {row['journal_seq']} of the journal holds"
+            )
+            raise BadInput(
+                "evidence.sqlite", f"{table}, {row['number']}", problem, "documents that are as they were booked"
+            )
         return data
 
 
@@ -167,7 +180,7 @@ def _named_bills(invoice: Row) -> list[str]:
 
 def _mails(books: Books, wanted: Wanted) -> list[Row]:
     mails = books.evidence.rows(
-        "SELECT kind, message_id, at, subject, text, language, meta FROM partner_mails ORDER BY at, rowid"
+        'SELECT kind, message_id, "to", at, subject, text, language, meta FROM partner_mails ORDER BY at, rowid'
     )
     letters = [mail for mail in mails if mail["kind"] in NOTICES]
     if wanted == "all":
@@ -178,6 +191,8 @@ def _mails(books: Books, wanted: Wanted) -> list[Row]:
 
 def _invoice(books: Books, row: Row, bills: Mapping[str, Row]) -> DocumentData:
     data = books.booked("books_invoices", row)
+    if json.loads(data)["language"] not in LANGUAGES:
+        raise ValueError("it is in a language that there are no words for")
     behind = {number: books.booked("books_bills", bills[number]) for number in _named_bills(row) if number in bills}
     cancelled = books.by_number.get((row["backend"], row["cancels"] or ""))
     payment = _ROUTES.get(books.routes.get((row["backend"], row["claim_id"] or ""), ""))
@@ -208,7 +223,8 @@ def _notice(books: Books, mail: Row) -> DocumentData:
     sender = sellers[meta.get("payee") or upgrade["new_seller"]]
     owner = books.owners.get(meta.get("owner", ""), {})
     name = owner.get("name") or meta["customer"]
-    address = Address(name=name, lines=place_lines(owner.get("address", "")), country=owner.get("country", ""))
+    lines = place_lines(owner.get("address", "")) or (mail["to"],)
+    address = Address(name=name, lines=lines, country=owner.get("country", ""))
     return DocumentData(
         kind="notice",
         number=mail["message_id"],

@@ -33,7 +33,8 @@ def view(data: DocumentData, words: Words) -> View:
         "info": list(_info(data, words)),
         "contact": _contact(data, words),
         "labels": {
-            key: words.text(f"label.{key}") for key in ("number", "organisation_number", "vat_id", "fingerprint", "carried")
+            key: words.text(f"label.{key}")
+            for key in ("number", "organisation_number", "vat_id", "fingerprint", "carried")
         },
         "page": words.text("label.page", page="{page}", pages="{pages}"),
         "fingerprint": fingerprint(data),
