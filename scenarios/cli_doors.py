@@ -37,7 +37,7 @@ def _picture(folder: Path, file: Path) -> None:
 
 
 def _documents(folder: Path, wanted: str, templates: Path | None, tell: Any = None) -> Any:
-    from scenarios.documents import draw_documents
+    from scenarios.cli_documents import draw_documents
     from scenarios.papers import wanted_documents
 
     return draw_documents(folder, wanted_documents(wanted), templates, tell)
@@ -74,8 +74,9 @@ class Doors(Struct, frozen=True):
     """Every door. `judge` runs and judges a scenario, `resolve` finds a target, `reports` renders a run folder.
 
     `run_mutant(name, seed)` gives something with `name`, `check`, `caught`, `failed` (names of the checks that found
-    something) and `note`. `documents` draws the PDFs of a run folder and gives a `scenarios.documents.Drawn`;
-    `try_documents` raises BadInput for a wish for documents that could not be met. `bench_day` gives a struct of figures with a `text()`.
+    something) and `note`. `documents` draws the PDFs of a run folder and gives a `scenarios.cli_documents.Drawn`;
+    `try_documents` raises BadInput for a wish for documents that could not be met. `bench_day` gives a struct of figures
+    with a `text()`.
     """
 
     judge: Callable[..., Any] = _judge

@@ -213,7 +213,15 @@ def _bill(books: Books, rowid: int) -> DocumentData:
     data = books.booked("books_bills", row)
     owner = books.owners.get(row["seller"], {})
     language = owner.get("language") or _LANGUAGE_OF.get(owner.get("country", ""), "en")
-    return bill_document(data, language, templates=books.templates)
+    return bill_document(data, language, _address_of(json.loads(data)["seller"], owner), templates=books.templates)
+
+
+def _address_of(sold_by: Row, owner: Row) -> Seller | None:
+    """The seller of a bill that does not say where it lives, with the address of the plan; else what the bill says."""
+    if sold_by["address"] or not owner.get("address") or owner.get("name") != sold_by["name"]:
+        return None
+    lines = place_lines(owner["address"])
+    return Seller(address=Address(name=sold_by["name"], lines=lines, country=sold_by["country"]))
 
 
 def _notice(books: Books, mail: Row) -> DocumentData:

@@ -85,7 +85,7 @@ def charging_of(data: str) -> Charging:
 
 
 def price_steps(data: str, words: Words) -> str:
-    """What the price of a bill's canonical JSON is made of, in one text: `Energy 3.317 kWh × €0.55/kWh + Start fee ...`."""
+    """What the price of a bill's canonical JSON is made of, in one text: energy, fees and idle time with their prices."""
     bill: Row = msgspec.json.decode(data)
     return " + ".join(_step(line, bill["currency"], words) for line in bill["lines"])
 
@@ -99,7 +99,8 @@ def _step(line: Row, currency: str, words: Words) -> str:
     if line["unit"] == "session" and amount == 1:
         step = f"{name} {words.price(price, currency)}"
     else:
-        step = f"{name} {quantity(amount, line['unit'], words)} × {words.per_unit(price, currency, line['unit'])}"
+        much, each = quantity(amount, line["unit"], words), words.per_unit(price, currency, line["unit"])
+        step = f"{name} {words.text('format.times', quantity=much, price=each)}"
     return f"{step} ({words.text('detail.discount', percent=words.percent(off))})" if off else step
 
 

@@ -1,4 +1,4 @@
-"""An issued invoice, cancellation or credit as a document, made from the canonical JSON of `reference_csms.billing.invoices`.
+"""An issued invoice, cancellation or credit as a document, from the canonical JSON of `reference_csms.billing.invoices`.
 
 Every amount comes from that JSON, whose hash stands in the journal. What the JSON does not hold (the bills behind its
 lines, the customer's country, who takes the money) is handed in and only explains; nothing is looked up here.

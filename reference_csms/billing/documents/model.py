@@ -118,8 +118,8 @@ class Payment(Struct, frozen=True, kw_only=True):
     """How the document is paid.
 
     `transfer`: by the customer to `account` with `reference` (in Norway the KID). `card`: paid by the card that ends with
-    `card_ending`. `charge`: will be taken from the customer's card. `partner`: collected by `partner`, which sends its own request. `refund`: goes back the way it came.
-    `offset`: settled against the next invoice. `nothing`: no money is due.
+    `card_ending`. `charge`: will be taken from the customer's card. `partner`: collected by `partner`, which sends its own
+    request. `refund`: goes back the way it came. `offset`: settled against the next invoice. `nothing`: no money is due.
     """
 
     how: Literal["transfer", "card", "charge", "partner", "refund", "offset", "nothing"]

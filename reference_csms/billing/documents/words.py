@@ -23,7 +23,6 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _HARD_SPACE = "\u00a0"
-_WORD_JOINER = "\u2060"
 
 
 class Words:
@@ -57,7 +56,7 @@ class Words:
         """
         unit = "min" if unit == "s" else unit
         shown = self.texts.get(f"unit.{unit}")
-        return self.price(price, currency) + (f"/{_WORD_JOINER}{shown}" if shown else "")
+        return self.price(price, currency) + (f"/{shown}" if shown else "")
 
     def decimal(self, number: Decimal) -> str:
         """A number with the digits it has."""
