@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -19,7 +20,7 @@ from reports.combinations import occurred
 from reports.day import Day, day, move_window
 from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
-from reports.run import Row, Run, by
+from reports.run import DOCUMENTS, Row, Run, by
 from reports.summary import headline
 from reports.upgrade import upgrade
 from reports.walks import followed
@@ -85,6 +86,7 @@ def page(run: Run) -> str:
         "quarantine": [{**row, "is_copy": is_copy(run, row)} for row in run.table("books_quarantine")],
         "free": _free(run),
         "money": _money(run),
+        "documents": _documents(run),
         "manifest": {**_MANIFEST, **run.manifest},
         "repeats": run.table("repeats"),
         "hidden": hidden(run),
@@ -269,6 +271,17 @@ def _moves(run: Run) -> list[dict[str, Any]]:
 
 def _free(run: Run) -> list[Row]:
     return [row for row in run.table("books_sessions") if row["state"] == "free"]
+
+
+def _documents(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The PDFs of each kind: file and name without the kind."""
+    groups = []
+    for kind, title in words.DOCUMENTS.items():
+        begin = f"{DOCUMENTS}/{kind}-"
+        files = [file for file in run.documents if file.startswith(begin)]
+        if files:
+            groups.append((title, [(quote(file), file.removeprefix(begin).removesuffix(".pdf")) for file in files]))
+    return groups
 
 
 def _money(run: Run) -> list[dict[str, Any]]:

@@ -328,10 +328,12 @@ def counted(axis: Any, top: float) -> None:
 
 
 def titled(axis: Any, title: str) -> None:
+    """The heading of a panel."""
     axis.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK, pad=4)
 
 
 def pyplot_of() -> Any:
+    """matplotlib.pyplot with the type and colours of the house, without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")

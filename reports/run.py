@@ -21,6 +21,8 @@ from sim.evidence.verdict import CheckResult, Verdict
 
 Row = dict[str, Any]
 BACKENDS = ("legacy", "new")
+DOCUMENTS = "documents"
+"""The folder of the PDFs in a run folder."""
 
 
 class Run:
@@ -74,6 +76,11 @@ class Run:
         fits = " AND ".join(f'"{key}" IS ?' for key in wanted) or "1"
         return self.evidence.rows(f'SELECT {columns} FROM "{name}" WHERE {fits} ORDER BY rowid', *wanted.values())
 
+    @cached_property
+    def documents(self) -> list[str]:
+        """The names of the PDFs that lie in the folder, below it."""
+        return sorted(f"{DOCUMENTS}/{one.name}" for one in (self.folder / DOCUMENTS).glob("*.pdf"))
+
     @property
     def evidence(self) -> Evidence:
         """The evidence itself, for what is worked out from all of it."""
@@ -103,4 +110,13 @@ def by(rows: Sequence[Row], column: str) -> dict[Any, list[Row]]:
 
 def bill_file(bill: Mapping[str, Any]) -> str:
     """Where the page of a bill lies in the run folder, whatever characters its number has."""
-    return f"bills/{re.sub(r'[^A-Za-z0-9._-]', '_', str(bill['backend']) + '-' + str(bill['number']))}.html"
+    return f"bills/{_plain(bill['backend'], bill['number'])}.html"
+
+
+def document_file(kind: str, backend: str, number: str) -> str:
+    """Where the PDF of a document lies in the run folder, whatever characters its number has."""
+    return f"{DOCUMENTS}/{_plain(*(part for part in (kind, backend, number) if part))}.pdf"
+
+
+def _plain(*parts: object) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(map(str, parts)))

@@ -165,3 +165,14 @@ def plural(count: int, one: str, many: str = "") -> str:
 def listed(names: Sequence[str]) -> str:
     """`A`, `A and B`, `A, B and C`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+DOCUMENTS = {
+    "subscription": "Invoices to owners",
+    "cancellation": "Cancellations",
+    "credit": "Credit notes",
+    "drivers": "Invoices to drivers",
+    "letter": "Letters",
+    "bill": "Bills of one session",
+}
+"""The documents of a run by the kind that their file names begin with."""

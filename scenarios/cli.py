@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ from scenarios.cli_run import (
     Done,
     Wish,
     draw,
+    draw_again,
     known_checks,
     run_one,
     versions,
@@ -43,6 +44,10 @@ from scenarios.runfolder import newest_run, open_run
 from scenarios.stopping import quiet
 from sim.errors import BadInput, unknown
 
+Templates = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Your own templates of the documents: .typ files and texts as nb.toml."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
 
 
@@ -118,6 +123,10 @@ def run(
     sites: Annotated[
         str | None, typer.Option(metavar="SITE,...", help="Only these sites of the session file take part.")
     ] = None,
+    documents: Annotated[
+        str, typer.Option(help="PDFs in the folder of the run: all, none, or a sample of each kind.")
+    ] = "sample",
+    templates: Templates = None,
     repeat: Annotated[
         bool, typer.Option(help="Run it a second time in another process, to see that it repeats itself (INV-39).")
     ] = True,
@@ -136,11 +145,12 @@ def run(
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         wanted = [seed] if seeds is None else cli_rehearse.seeds_of(seeds)
-        plays = plays_of(days, wanted, Wish(seed, target, out, repeat, forgiven, command))
+        plays = plays_of(days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates))
+        _doors(context).try_documents(documents, templates)
         if len(plays) == 1:
             day, wish = plays[0].scenario, plays[0].wish
             with cli_screen.progress(plays[0].name, day.day.zone) as tell, quiet():
-                done: list[Done | NotRun] = [run_one(day, wish, _doors(context), tell)]
+                done: list[Done | NotRun] = [run_one(day, wish, _doors(context), tell, cli_screen.drawing())]
         else:
             with cli_screen.steps(f"{len(plays)} runs") as say, quiet():
                 done = play_all(plays, jobs, _doors(context), say)
@@ -215,21 +225,29 @@ def report(
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Write the picture of the day into this file, too.")
     ] = None,
+    documents: Annotated[
+        str | None, typer.Option(help="Draw its PDFs anew: all, sample or none; as they are if left out.")
+    ] = None,
+    templates: Templates = None,
     as_json: Json = False,
 ) -> None:
     """Render the reports of an old run again, from its folder alone.
 
     \b
     chargerig report reports/out/first-day-seed1-1a2b3c4d
+    chargerig report reports/out/upgrade-day-seed1-1a2b3c4d --documents all --templates my-templates
     """
     with _guarded(as_json):
         manifest = open_run(run_dir)
         doors = _doors(context)
+        drawn: dict[str, Any] = {}
+        if documents is not None or templates is not None:
+            drawn = draw_again(run_dir, documents or "sample", templates, doors, cli_screen.drawing())
         doors.reports(run_dir)
         if picture is not None:
             draw(run_dir, picture, doors)
         if as_json:
-            _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"]})
+            _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"], **drawn})
         else:
             _show(run_dir)
 

@@ -36,6 +36,22 @@ def _picture(folder: Path, file: Path) -> None:
     write_picture(folder, file)
 
 
+def _documents(folder: Path, wanted: str, templates: Path | None, tell: Any = None) -> Any:
+    from scenarios.cli_documents import draw_documents
+    from scenarios.papers import wanted_documents
+
+    return draw_documents(folder, wanted_documents(wanted), templates, tell)
+
+
+def _try_documents(wanted: str, templates: Path | None) -> None:
+    from reference_csms.billing.documents.trial import try_templates
+    from scenarios.papers import wanted_documents
+
+    wanted_documents(wanted)
+    if templates is not None:
+        try_templates(templates)
+
+
 def _run_mutant(name: str, seed: int) -> Any:
     from scenarios.mutants.run import run_mutant
 
@@ -58,13 +74,17 @@ class Doors(Struct, frozen=True):
     """Every door. `judge` runs and judges a scenario, `resolve` finds a target, `reports` renders a run folder.
 
     `run_mutant(name, seed)` gives something with `name`, `check`, `caught`, `failed` (names of the checks that found
-    something) and `note`. `bench_day` gives a struct of figures with a `text()`.
+    something) and `note`. `documents` draws the PDFs of a run folder and gives a `scenarios.cli_documents.Drawn`;
+    `try_documents` raises BadInput for a wish for documents that could not be met. `bench_day` gives a struct of figures
+    with a `text()`.
     """
 
     judge: Callable[..., Any] = _judge
     resolve: Callable[[str], Any] = _resolve
     reports: Callable[[Path], None] = _reports
     picture: Callable[[Path, Path], None] = _picture
+    documents: Callable[..., Any] = _documents
+    try_documents: Callable[[str, Path | None], None] = _try_documents
     run_mutant: Callable[[str, int], Any] = _run_mutant
     bench_day: Callable[..., Any] = _bench_day
     bill_page: Callable[[dict[str, Any]], str] = _bill_page

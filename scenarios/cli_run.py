@@ -39,10 +39,12 @@ _PACKAGES = (
     "cryptography",
     "zstandard",
     "matplotlib",
+    "typst",
     "tzdata",
 )
 
 Progress = Callable[[int, int, int, int], None]
+Drawing = Callable[[int, int, float], None]
 
 
 class Wish(Struct, frozen=True):
@@ -54,6 +56,8 @@ class Wish(Struct, frozen=True):
     repeat: bool = True
     allow_unknown: tuple[str, ...] = ()
     command: str = ""
+    documents: str = "sample"
+    templates: Path | None = None
 
 
 class Done(Struct, frozen=True):
@@ -119,8 +123,11 @@ def known_checks(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) -> Done:
-    """Run, judge and write down one scenario. Raises BadInput; leaves no half-written folder whatever happens."""
+def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, drawing: Drawing | None = None) -> Done:
+    """Run, judge and write down one scenario. Raises BadInput; leaves no half-written folder whatever happens.
+
+    Documents that cannot be drawn raise too, but only when the run lies in its folder: what was judged is not lost.
+    """
     target = doors.resolve(wish.target)
     sessions = sessions_path(scenario)
     with RunFolder(scenario.name, wish.seed, wish.out) as folder:
@@ -141,6 +148,15 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) ->
             counts = _counts(evidence, results)
             counts["frames"] = played.frames
             counts["bills without a page"] = _write_bills(evidence, folder.path, doors)
+        timings = {"run and checks": f"{judged - begun:.1f} s"}
+        try:
+            drawn = doors.documents(folder.path, wish.documents, wish.templates, drawing)
+            counts["documents"] = len(drawn.files)
+            counts["documents that could not be drawn"] = len(drawn.left_out)
+            timings["documents"] = drawn.timing()
+            undrawn = None
+        except BadInput as err:
+            undrawn = err
         verdict = overall(results, wish.allow_unknown)
         manifest = {
             "scenario_name": scenario.name,
@@ -152,7 +168,7 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) ->
             "command": wish.command,
             "versions": versions(),
             "counts": counts,
-            "timings": {"run and checks": f"{judged - begun:.1f} s"},
+            "timings": timings,
             "scenario": plain(scenario),
         }
         write_verdicts(folder.path, results, wish.allow_unknown)
@@ -161,6 +177,9 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress) ->
         manifest["timings"] = {**manifest["timings"], "bills and reports": f"{perf_counter() - judged:.1f} s"}
         write_manifest(folder.path, manifest)
         place = folder.publish(digest)
+    if undrawn is not None:
+        problem = f"{undrawn.problem} (no more documents were drawn; the run lies in {place})"
+        raise BadInput(undrawn.file, undrawn.place, problem, undrawn.allowed)
     return Done(
         scenario=scenario.name,
         seed=wish.seed,
@@ -242,3 +261,15 @@ def draw(run_dir: Path, picture: Path, doors: Doors) -> None:
     except OSError as err:
         problem = f"{picture} cannot be written ({err.strerror})"
         raise BadInput("command line", "--picture", problem, "a file that this user may write") from None
+
+
+def draw_again(
+    run_dir: Path, wanted: str, templates: Path | None, doors: Doors, drawing: Drawing | None = None
+) -> dict[str, Any]:
+    """Draw the documents of an old run anew; returns what --json tells of them. Raises BadInput."""
+    doors.try_documents(wanted, templates)
+    try:
+        drawn = doors.documents(run_dir, wanted, templates, drawing)
+    except OSError as err:
+        raise BadInput(run_dir, "documents", f"cannot be written ({err.strerror})", "a folder of this user") from None
+    return {"documents": list(drawn.files), "documents_left_out": list(drawn.left_out), "drawn": drawn.timing()}

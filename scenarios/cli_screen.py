@@ -27,6 +27,8 @@ from sim.clock import HOUR
 
 _STYLE = {"holds": "green", "broken": "bold red", "could not be judged": "yellow", "nothing to examine": "dim"}
 _LINE_EVERY = 4 * HOUR
+_DRAWN_EVERY = 2.0
+"""Seconds between two lines about documents."""
 
 
 def out() -> Console:
@@ -243,6 +245,19 @@ def progress(title: str, zone: str) -> Iterator[Any]:
             bar.update(task, completed=(now - start) / max(end - start, 1), clock=clock_text(now, frames))
 
         yield move
+
+
+def drawing() -> Any:
+    """`tell(done, total, seconds)` of documents: a line every few seconds, and one at the end with the time of each."""
+    told = [0.0]
+
+    def tell(done: int, total: int, seconds: float) -> None:
+        if done == total or seconds - told[0] >= _DRAWN_EVERY:
+            told[0] = seconds
+            each = f"{1000 * seconds / done:.0f} ms each"
+            err().print(f"documents: {done:,} of {total:,}, {seconds:.1f} s, {each}", soft_wrap=True)
+
+    return tell
 
 
 @contextmanager

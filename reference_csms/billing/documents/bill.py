@@ -52,7 +52,7 @@ def bill_document(
     sold_by = bill["seller"]
     if seller is None:
         seller = Seller(
-            address=Address(name=sold_by["name"], lines=_lines(sold_by["address"]), country=sold_by["country"])
+            address=Address(name=sold_by["name"], lines=place_lines(sold_by["address"]), country=sold_by["country"])
         )
     elif seller.address.name != sold_by["name"]:
         raise ValueError(f"bill {bill['number']} is of {sold_by['name']}, not of {seller.address.name}")
@@ -84,7 +84,28 @@ def charging_of(data: str) -> Charging:
     return _charging(msgspec.json.decode(data))
 
 
-def _lines(address: str) -> tuple[str, ...]:
+def price_steps(data: str, words: Words) -> str:
+    """What the price of a bill's canonical JSON is made of, in one text: energy, fees and idle time with their prices."""
+    bill: Row = msgspec.json.decode(data)
+    return " + ".join(_step(line, bill["currency"], words) for line in bill["lines"])
+
+
+def _step(line: Row, currency: str, words: Words) -> str:
+    name = words.named("item", line["component"])
+    if line["component"] == "free":
+        return name
+    amount, off = Decimal(line["billed_quantity"]), Decimal(line["discount_percent"])
+    price = Decimal(line["unit_price"])
+    if line["unit"] == "session" and amount == 1:
+        step = f"{name} {words.price(price, currency)}"
+    else:
+        much, each = quantity(amount, line["unit"], words), words.per_unit(price, currency, line["unit"])
+        step = f"{name} {words.text('format.times', quantity=much, price=each)}"
+    return f"{step} ({words.text('detail.discount', percent=words.percent(off))})" if off else step
+
+
+def place_lines(address: str) -> tuple[str, ...]:
+    """The lines of an address whose parts stand between commas."""
     return tuple(part.strip() for part in address.split(",") if part.strip())
 
 

@@ -47,7 +47,7 @@ def records_xml(data: DocumentData) -> bytes:
 
 
 def session_facts(charging: Charging, words: Words) -> list[str]:
-    """A session in a few short texts, for a line of an invoice."""
+    """A session in one or two texts, for a line of an invoice: where, when and the registers, then its signed records."""
     facts = [
         words.text("charging.place", station=charging.station, connector=str(charging.connector)),
         words.stretch(charging.started, charging.stopped),
@@ -55,10 +55,11 @@ def session_facts(charging: Charging, words: Words) -> list[str]:
     if charging.register_start is not None and charging.register_stop is not None:
         start, stop = words.decimal(charging.register_start), words.decimal(charging.register_stop)
         facts.append(words.text("charging.registers", start=start, stop=stop, unit=charging.register_unit))
+    shown = [" · ".join(facts)]
     if charging.records:
         digests = ", ".join(f"{record.sha256[:12]}…" for record in charging.records)
-        facts.append(words.text("charging.records", digests=digests))
-    return facts
+        shown.append(words.text("charging.records", digests=digests))
+    return shown
 
 
 def evidence(data: DocumentData, words: Words) -> Row | None:

@@ -118,11 +118,11 @@ class Payment(Struct, frozen=True, kw_only=True):
     """How the document is paid.
 
     `transfer`: by the customer to `account` with `reference` (in Norway the KID). `card`: paid by the card that ends with
-    `card_ending`. `partner`: collected by `partner`, which sends its own request. `refund`: goes back the way it came.
-    `offset`: settled against the next invoice. `nothing`: no money is due.
+    `card_ending`. `charge`: will be taken from the customer's card. `partner`: collected by `partner`, which sends its own
+    request. `refund`: goes back the way it came. `offset`: settled against the next invoice. `nothing`: no money is due.
     """
 
-    how: Literal["transfer", "card", "partner", "refund", "offset", "nothing"]
+    how: Literal["transfer", "card", "charge", "partner", "refund", "offset", "nothing"]
     reference: str = ""
     account: Account | None = None
     card_ending: str = ""
@@ -130,7 +130,9 @@ class Payment(Struct, frozen=True, kw_only=True):
 
 
 class References(Struct, frozen=True, kw_only=True):
-    """What the document belongs to. `period_to` is the last day. `cancels` is the number of a credit note's invoice."""
+    """What the document belongs to. `period_to` is the last day. `cancels` is the number of a credit note's invoice, of
+    which `partly` gives back only a part.
+    """
 
     contract: str = ""
     period_from: date | None = None
@@ -139,6 +141,7 @@ class References(Struct, frozen=True, kw_only=True):
     customer_reference: str = ""
     cancels: str = ""
     cancels_issued: date | None = None
+    partly: bool = False
     reason: str = ""
 
 
@@ -148,6 +151,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     To owners: who is paid from then on (`payee`, `account`), under which terms, where to sign up (`onboarding_link`) until
     when, and what to check beforehand: `checks` are keys of the table `check` of the language. To drivers only date,
     places and payee are needed. `replaces` is the number of the notice that this one makes void, `replaces_move` its day.
+    A notice that went out as a mail has its `subject` and `text`, blank lines between paragraphs: these alone are shown.
     """
 
     audience: Literal["owner", "driver"]
@@ -162,6 +166,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     checks: tuple[str, ...] = ()
     replaces: str = ""
     replaces_move: date | None = None
+    subject: str = ""
+    text: str = ""
 
 
 class DocumentData(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ An owner's notice names one account only, the one that is valid from the move on
 
 from __future__ import annotations
 
+import re
+
 from reference_csms.billing.documents.model import DocumentData, Notice
 from reference_csms.billing.documents.words import Words
 from sim.backend import Row
@@ -14,6 +16,8 @@ def notice_view(data: DocumentData, words: Words) -> Row:
     """Greeting, paragraphs, facts, checks and end of the letter."""
     notice = data.notice
     assert notice is not None
+    if notice.text:
+        return _as_sent(notice.text)
     name = data.customer.address.name
     greeting = words.text("notice.greeting", name=name) if name else words.text("notice.greeting_nobody")
     opening: list[str] = []
@@ -27,6 +31,37 @@ def notice_view(data: DocumentData, words: Words) -> Row:
         "closing": [words.text("notice.closing"), words.text("notice.regards")],
         "signature": data.seller.address.name,
     }
+
+
+def _as_sent(text: str) -> Row:
+    """The letter of a mail: its paragraphs, each a list where every line of it begins with a dash; the last one ends it."""
+    *parts, closing = [part.splitlines() for part in re.split(r"\n\s*\n", text.strip())]
+    greeting, opening = " ".join(parts[0]) if parts else "", parts[1:]
+    regards, *signature = closing
+    return {
+        "greeting": greeting,
+        "opening": [_paragraph(lines) for lines in opening],
+        "facts": [],
+        "onboarding": None,
+        "checks_text": "",
+        "checks": [],
+        "last": [],
+        "closing": [regards],
+        "signature": "\n".join(signature),
+    }
+
+
+def _paragraph(lines: list[str]) -> str | list[str]:
+    """One text without the line ends of the mail, or the entries of a list."""
+    if not lines[0].startswith("- "):
+        return " ".join(line.strip() for line in lines)
+    entries: list[str] = []
+    for line in lines:
+        if line.startswith("- "):
+            entries.append(line[2:])
+        else:
+            entries[-1] += f" {line.strip()}"
+    return entries
 
 
 def _owner(notice: Notice, opening: list[str], words: Words) -> Row:

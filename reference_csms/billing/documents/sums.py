@@ -114,7 +114,7 @@ def _kind_problems(data: DocumentData) -> Iterator[str]:
         yield f"currency {data.currency!r} is no ISO 4217 code"
     if data.payment is not None and data.payment.how == "transfer" and data.account() is None:
         yield "a transfer needs an account"
-    if data.notice is not None and data.notice.audience == "owner":
+    if data.notice is not None and data.notice.audience == "owner" and not data.notice.text:
         missing = [
             name for name in ("account", "terms_version", "onboarding_link", "onboarding_deadline")
             if not getattr(data.notice, name)

@@ -36,16 +36,17 @@ def render_text(data: DocumentData, templates: Path | None = None) -> str:
 
 def _notice(notice: Row) -> Iterator[str]:
     yield _wrapped(notice["greeting"])
-    yield from (_wrapped(text) for text in notice["opening"])
-    yield _facts(notice["facts"])
+    for text in notice["opening"]:
+        yield _listed(text) if isinstance(text, list) else _wrapped(text)
+    if notice["facts"]:
+        yield _facts(notice["facts"])
     onboarding = notice["onboarding"]
     if onboarding is not None:
         yield _wrapped(onboarding["text"])
         yield str(onboarding["link"])
         yield _wrapped(onboarding["later"])
     if notice["checks"]:
-        checks = (_wrapped(check, "- ", "  ") for check in notice["checks"])
-        yield "\n".join([_wrapped(notice["checks_text"]), *checks])
+        yield "\n".join([_wrapped(notice["checks_text"]), _listed(notice["checks"])])
     yield from (_wrapped(text) for text in (*notice["last"], *notice["closing"]))
 
 
@@ -60,6 +61,10 @@ def _money(shown: Row, attached: str) -> Iterator[str]:
         if payment["rows"]:
             yield _facts(payment["rows"])
     yield _wrapped(attached)
+
+
+def _listed(entries: list[str]) -> str:
+    return "\n".join(_wrapped(entry, "- ", "  ") for entry in entries)
 
 
 def _foot(shown: Row) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 from reference_csms.billing.documents.evidence import attached, evidence, session_facts
@@ -32,7 +33,8 @@ def view(data: DocumentData, words: Words) -> View:
         "info": list(_info(data, words)),
         "contact": _contact(data, words),
         "labels": {
-            key: words.text(f"label.{key}") for key in ("number", "organisation_number", "vat_id", "fingerprint")
+            key: words.text(f"label.{key}")
+            for key in ("number", "organisation_number", "vat_id", "fingerprint", "carried")
         },
         "page": words.text("label.page", page="{page}", pages="{pages}"),
         "fingerprint": fingerprint(data),
@@ -40,7 +42,7 @@ def view(data: DocumentData, words: Words) -> View:
         "notice": notice_view(data, words) if data.notice is not None else None,
         "intro": list(_intro(data, words)),
         "columns": {key: words.text(f"column.{key}") for key in _COLUMNS},
-        "lines": [_line(line, data, words) for line in data.lines],
+        "lines": list(_lines(data, words)),
         "sums": _sums(data, words),
         "vat": _vat(data, words),
         "notes": list(_notes(data, words)),
@@ -60,6 +62,8 @@ def account_rows(account: Account, words: Words, holder: str = "") -> list[Row]:
 
 
 def _heading(data: DocumentData, words: Words) -> str:
+    if data.notice is not None and data.notice.subject:
+        return data.notice.subject
     driver = data.notice is not None and data.notice.audience == "driver"
     return words.text("title.notice-driver" if driver else f"title.{data.kind}")
 
@@ -84,7 +88,7 @@ def _info(data: DocumentData, words: Words) -> Iterator[Row]:
         ("number", data.number),
         ("issued", words.long_date(data.issued)),
         ("due", words.long_date(data.due) if data.due else ""),
-        ("cancels", references.cancels),
+        ("credits" if references.partly else "cancels", references.cancels),
         ("supplied" if same_day else "period", period),
         ("customer_number", data.customer.number),
         ("customer_vat_id", data.customer.vat_id),
@@ -123,10 +127,19 @@ def _intro(data: DocumentData, words: Words) -> Iterator[str]:
     elif data.kind == "invoice":
         yield words.text("intro.invoice")
     elif data.kind == "credit-note":
-        issued = words.long_date(references.cancels_issued) if references.cancels_issued else "?"
-        yield words.text("intro.credit-note", number=references.cancels, issued=issued)
+        key = "intro.credit-part" if references.partly else "intro.credit-note"
+        issued = references.cancels_issued
+        about = words.text("format.of", number=references.cancels, issued=words.long_date(issued)) if issued else ""
+        yield words.text(key, invoice=about or references.cancels)
     if references.reason:
         yield words.text("intro.reason", reason=references.reason)
+
+
+def _lines(data: DocumentData, words: Words) -> Iterator[Row]:
+    """The lines, each with the sum up to and with it, for the head of the next page."""
+    sums = accumulate(line.amount for line in data.lines)
+    for line, so_far in zip(data.lines, sums, strict=True):
+        yield {**_line(line, data, words), "carried": words.money(so_far, data.currency)}
 
 
 def _line(line: Line, data: DocumentData, words: Words) -> Row:
@@ -155,11 +168,9 @@ def quantity(amount: Decimal, unit: str, words: Words) -> str:
 
 
 def _unit_price(line: Line, currency: str, words: Words) -> str:
-    """Per unit; per minute where the quantity is in seconds, as in tariffs."""
     if line.unit_price is None:
         return ""
-    unit = words.named("unit", "min" if line.unit == "s" else line.unit)
-    return f"{words.price(line.unit_price, currency)}/{unit}"
+    return words.per_unit(line.unit_price, currency, line.unit)
 
 
 def _sums(data: DocumentData, words: Words) -> Row | None:
@@ -174,7 +185,8 @@ def _sums(data: DocumentData, words: Words) -> Row | None:
         for row in data.vat
         if row.percent
     ]
-    return {"rows": [net, *vat], "total": total, "total_first": data.prices == "gross"}
+    rows = [net, *vat] if vat or data.prices == "net" else []
+    return {"rows": rows, "total": total, "total_first": data.prices == "gross"}
 
 
 def _is_due(payment: Payment | None) -> bool:

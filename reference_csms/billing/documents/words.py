@@ -49,6 +49,15 @@ class Words:
         digits = max(minor_digits(currency), -_exponent(price))
         return self._of_currency(self._grouped(_fixed(price, digits)), price < 0, currency)
 
+    def per_unit(self, price: Decimal, currency: str, unit: str) -> str:
+        """A unit price with its unit; per minute where the quantity is in seconds, as in tariffs.
+
+        A unit that is no word of the language but a text of the line stands with the quantity only.
+        """
+        unit = "min" if unit == "s" else unit
+        shown = self.texts.get(f"unit.{unit}")
+        return self.price(price, currency) + (f"/{shown}" if shown else "")
+
     def decimal(self, number: Decimal) -> str:
         """A number with the digits it has."""
         return self._sign(number < 0) + self._grouped(number)
@@ -123,9 +132,9 @@ def fields(text: str) -> frozenset[str]:
     return frozenset(_FIELD.findall(text))
 
 
-OPEN_TABLES = ("currency", "country", "unit", "exemption", "check", "item")
+OPEN_TABLES = ("currency", "country", "unit", "exemption", "check", "item", "product")
 """Tables in which a user may add keys of their own."""
-_OPEN_FIELDS = {"currency": frozenset({"amount", "currency"}), "item": frozenset({"product", "place"})}
+_OPEN_FIELDS = {"currency": frozenset({"amount", "currency"}), "item": frozenset({"product", "place", "number"})}
 
 
 def _judge(file: Path, key: str, text: str, packaged: dict[str, str]) -> None:
