@@ -1,5 +1,5 @@
 # chargerig: everything starts here. Needs GNU make, git and Python 3.11 or newer; everything else is installed by pip into .venv.
-#   make demo    run the first day and say where its report lies
+#   make demo    run the upgrade and say where its report lies
 #   make help    what else there is
 
 # The first of these that is new enough; `make PYTHON=/path/to/python demo` takes another one.
@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## run the first day, print its verdicts, say where the report lies
-	$(BIN)/chargerig run first-day --seed $(SEED)
+demo: $(STAMP) ## run the upgrade, print its verdicts, say where the report lies
+	$(BIN)/chargerig run upgrade-day --seed $(SEED)
 
 test: $(STAMP) ## the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' -q
@@ -42,8 +42,8 @@ slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
 
 picture: $(STAMP) ## draw the picture of the README again
 	rm -rf reports/out/picture
-	$(BIN)/chargerig run first-day --seed 1 --out reports/out/picture
-	$(BIN)/chargerig report reports/out/picture --picture docs/first-day.svg
+	$(BIN)/chargerig run upgrade-day --seed 1 --no-repeat --out reports/out/picture
+	$(BIN)/chargerig report reports/out/picture --picture docs/upgrade-day.svg
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) reports/out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
 from reports.run import DOCUMENTS, Row, Run, by
 from reports.summary import headline
-from reports.upgrade import upgrade
+from reports.upgrade import first_picture, upgrade
 from reports.walks import followed
 from sim.evidence.verdict import Verdict
 from sim.pages import Markup, render
@@ -47,9 +47,9 @@ def write_reports(folder: Path) -> None:
 
 
 def write_picture(folder: Path, file: Path) -> None:
-    """Write the day's timeline of a run as an SVG file of its own, on white."""
+    """Write the picture of a run as an SVG file of its own, on white: the day, or the waves of an upgrade."""
     with Run(folder) as run:
-        svg = plots.timeline(day(run), "day")
+        svg = first_picture(run) or plots.timeline(day(run), "day")
     white = '<rect width="100%" height="100%" fill="#ffffff"/>'
     head, _, rest = svg.partition("</title>")
     file.write_text(f"{head}</title>{white}{rest}", encoding="utf-8")

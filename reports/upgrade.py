@@ -29,6 +29,12 @@ def upgrade(run: Run) -> dict[str, Any] | None:
     return told
 
 
+def first_picture(run: Run) -> str:
+    """The waves as an SVG text, empty for a run without an upgrade."""
+    told = waves(run) if run.plan("upgrade") else []
+    return plots.waves(told, "waves") if told else ""
+
+
 _PICTURES: dict[str, Any] = {
     "waves": plots.waves,
     "calendar": plots.calendar,
