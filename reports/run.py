@@ -39,6 +39,7 @@ class Run:
         )
         self._evidence = open_evidence(folder / "evidence.sqlite")
         self._tables: dict[str, list[Row]] = {}
+        self._groups: dict[tuple[str, str], dict[Any, list[Row]]] = {}
 
     def __enter__(self) -> Run:
         return self
@@ -71,10 +72,18 @@ class Run:
     def where(self, name: str, **wanted: int | str | None) -> list[Row]:
         """The rows of a table whose columns have these values, in the order of writing; for tables too long to walk."""
         if name in self._tables:
-            return [row for row in self._tables[name] if all(row[key] == value for key, value in wanted.items())]
+            fitting = [self._grouped(name, key).get(value, []) for key, value in wanted.items()]
+            few = min(fitting, key=len, default=self._tables[name])
+            return [row for row in few if all(row[key] == value for key, value in wanted.items())]
         columns = ", ".join(f'"{column}"' for column in all_tables()[name])
         fits = " AND ".join(f'"{key}" IS ?' for key in wanted) or "1"
         return self.evidence.rows(f'SELECT {columns} FROM "{name}" WHERE {fits} ORDER BY rowid', *wanted.values())
+
+    def _grouped(self, name: str, column: str) -> dict[Any, list[Row]]:
+        """The rows of a table that is kept, by a column; worked out once."""
+        if (name, column) not in self._groups:
+            self._groups[name, column] = by(self._tables[name], column)
+        return self._groups[name, column]
 
     @cached_property
     def documents(self) -> list[str]:

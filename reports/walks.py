@@ -23,6 +23,14 @@ _MOST_TRIED = 40
 """Walks tried out per kind: each costs some look-ups, and the best of a few dozen tells as much as the best of all."""
 
 
+_LOOKED_UP = (
+    "books_billables", "books_bills", "books_claims", "books_invoice_lines", "books_invoices", "books_movements",
+    "books_payments", "books_rated", "books_statement_lines", "books_transactions", "partner_balance", "partner_bank",
+    "partner_payments",
+)  # fmt: skip
+"""Tables that the choice asks so often that it is quicker to read them whole, once."""
+
+
 class Followed(Struct, frozen=True):
     """A walk with what became of its money; `title` and `lead` say why it stands here."""
 
@@ -43,6 +51,8 @@ def followed(run: Run) -> list[Followed]:
 
 
 def _of_upgrade(run: Run) -> Iterable[Followed]:
+    for name in _LOOKED_UP:
+        run.table(name)
     moved = {row["station"] for row in run.where("truth_outcomes", outcome="verified")}
     for title, lead, claims in (
         (

@@ -260,3 +260,14 @@ def test_series_differ_by_more_than_their_colour() -> None:
     assert len(set(hatches)) == len(hatches) == 4
     looks = {(marks["marker"], marks.get("markerfacecolor")) for _, marks in plots_upgrade._MARKS.values()}
     assert len(looks) == len(plots_upgrade._MARKS)
+
+
+def test_rows_are_the_same_whether_their_table_is_kept_or_not(run: Run) -> None:
+    """A table that was read whole answers as the file does, for one column, for several and for what is not there."""
+    asked: tuple[dict[str, Any], ...] = (
+        {}, {"station": "S-01"}, {"station": "S-02", "action": "Authorize"}, {"station": "S-99"}, {"answer": None},
+    )  # fmt: skip
+    before = [run.where("wire_calls", **wanted) for wanted in asked]
+    run.table("wire_calls")
+    assert [run.where("wire_calls", **wanted) for wanted in asked] == before
+    assert [bool(rows) for rows in before] == [True, True, True, False, True]
