@@ -81,7 +81,10 @@ def page(samples: Any, data: str, **more: Any) -> str:
     ("language", "shown"),
     [
         ("nb", ("11 \u00d7 22 dager", "87,27 kr", "Fradrag: dager som alt er betalt med LN-LS-000001", "9. mai 2024")),
-        ("de", ("11 \u00d7 22 Tage", "87,27 NOK", "Abzug: Tage, die mit LN-LS-000001 schon bezahlt sind", "9. Mai 2024")),
+        (
+            "de",
+            ("11 \u00d7 22 Tage", "87,27 NOK", "Abzug: Tage, die mit LN-LS-000001 schon bezahlt sind", "9. Mai 2024"),
+        ),
         ("en", ("11 \u00d7 22 days", "NOK 87.27", "Deduction: days already paid with LN-LS-000001", "9 May 2024")),
     ],
 )
