@@ -29,6 +29,7 @@ from reference_csms.billing.documents.model import (
 )
 from reference_csms.billing.documents.sums import cancellation, with_sums
 from reference_csms.billing.documents.words import load_words
+from sim.clock import HOUR, MINUTE
 
 OLD = Account(iban="NO9386011117947", bic="DNBANOKKXXX", bank="Gammel Bank")
 NEW = Account(iban="DE89370400440532013000", bic="COBADEFFXXX", bank="Neue Bank")
@@ -225,6 +226,10 @@ class Samples:
         reader = PdfReader(BytesIO(pdf))
         return [" ".join(page.extract_text().replace("\u200b", "").split()) for page in reader.pages]
 
+    def money(self, language: str, amount: int, currency: str) -> str:
+        """An amount as `pages` gives it."""
+        return " ".join(load_words(language).money(amount, currency).split())
+
     def text(self, pdf: bytes) -> str:
         return " ".join(self.pages(pdf))
 
@@ -232,3 +237,11 @@ class Samples:
 @pytest.fixture(scope="session")
 def samples() -> Samples:
     return Samples()
+
+
+@pytest.fixture
+def bill(bench: Any) -> Any:
+    """A bill of energy, start fee and idle time, as the back-end wrote it."""
+    bench.charge(bench.boot(), "TOK-S2", idle=40 * MINUTE, lasts=2 * HOUR)
+    bench.bill_all()
+    return bench.only("bills")

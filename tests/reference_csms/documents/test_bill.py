@@ -15,7 +15,6 @@ from reference_csms.billing.documents.bill import bill_document
 from reference_csms.billing.documents.model import LANGUAGES, canonical, fingerprint
 from reference_csms.billing.documents.pdf import render_pdf
 from reference_csms.billing.documents.sums import problems
-from sim.clock import HOUR, MINUTE
 
 RENDER = """
 import sys, hashlib
@@ -23,13 +22,6 @@ from reference_csms.billing.documents.model import from_canonical
 from reference_csms.billing.documents.pdf import render_pdf
 print(hashlib.sha256(render_pdf(from_canonical(sys.stdin.buffer.read()))).hexdigest())
 """
-
-
-@pytest.fixture
-def bill(bench: Any) -> Any:
-    bench.charge(bench.boot(), "TOK-S2", idle=40 * MINUTE, lasts=2 * HOUR)
-    bench.bill_all()
-    return bench.only("bills")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
