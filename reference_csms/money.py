@@ -73,7 +73,7 @@ class Money:
         self._options = options
         self._catalogue = catalogue
         self._terms = Terms(store, backend)
-        self._book = ClaimBook(store, numbers, backend, options.route)
+        self._book = ClaimBook(store, numbers, backend, options.route, parts.claim_route)
         self._customers = Customers(store, self._book, stage, options, backend)
         self._desk = Desk(store, parts, numbers, ledger, self._book, self._customers, stage, options, backend)
         self._customers.known = self._desk.plan
@@ -86,7 +86,7 @@ class Money:
         self._runs = Runs(store, parts, self._terms, self._drivers, self._subscriptions, options.run_hour)
         self._gate = Gate(store, parts, numbers, self._desk, stage, options, backend)
         self._desk.barred = self._gate.read_soon
-        self._bank = Bank(store, ledger, stage, options, backend)
+        self._bank = Bank(store, ledger, stage, options, backend, parts.read_accounts)
         self._settlements = Settlements(store, parts, ledger, stage, options, backend)
         self._rooms: tuple[_Room, ...] = (
             self._runs,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, stations
 from reference_csms.billing import amounts, ledger, periods
 from reference_csms.metering import check
-from reference_csms.payments import claims, signatures
+from reference_csms.payments import bank, claims, signatures
 from reference_csms.pricing import rating
 from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
 from reference_csms.pricing.tariffs import (
@@ -79,11 +79,13 @@ PARTS: dict[str, str] = {
     "hold_amount": "(currency, amounts of the options) -> what is authorised when a guest begins",
     "idempotency_key": "(claim id, purpose, n) -> key of the n-th attempt",
     "after_unknown": "(age, last status, life of a key) -> retry, look or anew",
+    "claim_route": "(kind, route of drivers here) -> partner a new claim goes through",
     "credit_route": "(claim, route of drivers here) -> partner a refund goes through",
     "correction_to_claim": "(difference of a corrected bill) -> what it changes in its claim, minor units",
     "catch_up_order": "(waiting claims) -> claims in the order in which they are taken",
     "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
     "may_collect": "(claim) -> whether the catch-up may take it",
+    "read_accounts": "(accounts told in the options) -> accounts whose statements are read",
     "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
@@ -168,11 +170,13 @@ class Parts(Struct, frozen=True, kw_only=True):
     hold_amount: claims.HoldAmount = claims.hold_amount
     idempotency_key: claims.IdempotencyKey = claims.idempotency_key
     after_unknown: claims.AfterUnknown = claims.after_unknown
+    claim_route: claims.ClaimRoute = claims.claim_route
     credit_route: claims.CreditRoute = claims.credit_route
     correction_to_claim: claims.CorrectionToClaim = claims.correction_to_claim
     catch_up_order: claims.CatchUpOrder = claims.oldest_first
     catch_up_room: claims.CatchUpRoom = claims.catch_up_room
     may_collect: claims.MayCollect = claims.may_collect
+    read_accounts: bank.ReadAccounts = bank.read_accounts
     verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from reference_csms.numbers import Numbers
 from reference_csms.payments import rows
+from reference_csms.payments.claims import ClaimRoute
 from reference_csms.payments.rows import ACCOUNTS, BANK, CLAIMS, STRIPE, Account, Claim
 from reference_csms.storage.port import Store
 from sim.clock import Instant
@@ -16,11 +17,12 @@ from sim.clock import Instant
 class ClaimBook:
     """Opens claims in a store. `opened` hears of each, in the same unit of work; `contact_of` knows name and e-mail."""
 
-    def __init__(self, store: Store, numbers: Numbers, backend: str, drivers_route: str) -> None:
+    def __init__(self, store: Store, numbers: Numbers, backend: str, drivers_route: str, route_of: ClaimRoute) -> None:
         self._store = store
         self._numbers = numbers
         self._backend = backend
-        self._route = drivers_route
+        self._drivers_route = drivers_route
+        self._route_of = route_of
         self.opened: Callable[[Claim, Instant], None] = lambda claim, now: None
         self.method_of: Callable[[str], str | None] = lambda customer: None
         self.contact_of: Callable[[str], tuple[str, str]] = lambda customer: (customer, "")
@@ -28,23 +30,20 @@ class ClaimBook:
     def of_invoice(
         self, kind: str, seller: str, customer: str, number: str, currency: str, gross: int, now: Instant
     ) -> str | None:
-        """The claim of an invoice; None if nothing is owed. Subscriptions are paid by bank transfer."""
+        """The claim of an invoice; None if nothing is owed."""
         if gross <= 0:
             return None
-        route = BANK if kind == "subscription" else self._route
-        return self._open(kind, "invoiced", route, seller, customer, number, None, currency, gross, now)
+        return self._open(kind, "invoiced", seller, customer, number, None, currency, gross, now)
 
     def of_bill(
         self, seller: str, customer: str, number: str, session: str, currency: str, gross: int, now: Instant
     ) -> str:
         """The claim of a session that is paid directly."""
-        return self._open("session", "receivable", self._route, seller, customer, number, session, currency, gross, now)
+        return self._open("session", "receivable", seller, customer, number, session, currency, gross, now)
 
     def hold(self, seller: str, customer: str, session: str, currency: str, amount: int, now: Instant) -> str:
         """The claim of a session that has begun: an amount to be held, nothing owed yet."""
-        return self._open(
-            "session", "receivable", self._route, seller, customer, None, session, currency, 0, now, amount
-        )
+        return self._open("session", "receivable", seller, customer, None, session, currency, 0, now, amount)
 
     def of_session(self, session_id: str) -> Claim | None:
         """The claim of a session."""
@@ -60,7 +59,6 @@ class ClaimBook:
         self,
         kind: str,
         ledger: str,
-        route: str,
         seller: str,
         customer: str,
         document: str | None,
@@ -70,6 +68,7 @@ class ClaimBook:
         now: Instant,
         hold: int = 0,
     ) -> str:
+        route = self._route_of(kind, self._drivers_route)
         claim_id = f"{self._backend}-k-{self._numbers.next('claim'):06d}"
         claim = Claim(
             claim_id=claim_id,

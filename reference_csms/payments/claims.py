@@ -33,6 +33,7 @@ _CHARGES = (HOLD, CAPTURE, CHARGE)
 MayCharge = Callable[[Account | None], bool]
 IdempotencyKey = Callable[[str, str, int], str]
 AfterUnknown = Callable[[int, int | None, int], str]
+ClaimRoute = Callable[[str, str], str]
 CreditRoute = Callable[[Claim, str], str]
 CorrectionToClaim = Callable[[int], int]
 CatchUpOrder = Callable[[Sequence[Claim]], list[Claim]]
@@ -113,6 +114,11 @@ def refund_of(amount: int, paid: Sequence[Attempt]) -> tuple[int, str | None]:
         if one.purpose in (CAPTURE, CHARGE) and one.state == rows.DONE and left > 0:
             return min(amount, left), one.partner_id
     return amount, None
+
+
+def claim_route(kind: str, drivers_route: str) -> str:
+    """The partner a new claim goes through: subscriptions by bank transfer, drivers' claims by the route of drivers."""
+    return BANK if kind == "subscription" else drivers_route
 
 
 def credit_route(claim: Claim, drivers_route: str) -> str:

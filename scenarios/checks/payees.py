@@ -29,7 +29,7 @@ READ_WITHIN = 24 * HOUR
 
 @check(
     "INV-23",
-    sentence="no document before the cut-over names the new payee, none after it the old one, and no paid day is lost",
+    sentence="documents name the payee and the terms of their side of the cut-over, and no paid day is lost",
     planes=("books", "run", "plan"),
     needs=("books_invoices", "books_prepaid", "partner_mails"),
 )
@@ -43,6 +43,7 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
     for document in documents:
         judge.examined()
         problem = _wrong_seller(upgrade, document, numbers) or _wrong_payee(upgrade, document)
+        problem = problem or _wrong_terms(upgrade, document)
         if problem:
             judge.fail("bill", document.number, f"the {document.kind} {problem}", line(document))
         elif document.kind == SUBSCRIPTION and document.state != "cancelled":
@@ -83,6 +84,16 @@ def _wrong_payee(upgrade: PlannedUpgrade, document: Document) -> str:
         if compact(document.account or "") == iban or says_account(document.data or "", iban):
             return f"is of {document.seller}, and names the account of {other}"
     return ""
+
+
+def _wrong_terms(upgrade: PlannedUpgrade, document: Document) -> str:
+    """A subscription names the terms of its contract that are in force on its date."""
+    seller, owner = document.seller or "", upgrade.owners[document.customer or ""]
+    day = local_day(document.issued_at, upgrade.sellers.get(seller, {}).get("zone") or "UTC")
+    due = upgrade.terms(owner, day, seller)
+    if document.kind in TAKES_BACK or due is None or document.terms == due:
+        return ""
+    return f"of {day} names {f'the terms {document.terms}' if document.terms else 'no terms'}, and {due} are in force"
 
 
 def _no_day_lost(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, document: Document) -> None:

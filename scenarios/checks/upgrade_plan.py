@@ -79,10 +79,11 @@ class PlannedUpgrade(Struct, frozen=True):
         found = in_force(self.sellers.get(seller, {}).get("accounts") or (), day)
         return compact(found) if found else None
 
-    def terms(self, owner: PlannedOwner, day: str) -> str | None:
-        """The version of the terms that the new contract of an owner has on a day."""
-        own = (owner.contract_new or {}).get("terms")
-        return in_force(own or self.sellers.get(self.new_seller, {}).get("terms") or (), day)
+    def terms(self, owner: PlannedOwner, day: str, seller: str | None = None) -> str | None:
+        """The version of the terms that an owner's contract with a seller, by default the new one, has on a day."""
+        seller = self.new_seller if seller is None else seller
+        contract = owner.contract_old if seller == self.old_seller else owner.contract_new
+        return in_force((contract or {}).get("terms") or self.sellers.get(seller, {}).get("terms") or (), day)
 
 
 def upgrade_of(evidence: Evidence) -> PlannedUpgrade | None:

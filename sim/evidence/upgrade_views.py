@@ -28,6 +28,7 @@ class Document(View, frozen=True):
     issued_at: int
     account: str | None
     reference: str | None
+    terms: str | None
     cancels: str | None
     state: str | None
     data: str | None

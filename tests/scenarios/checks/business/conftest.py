@@ -161,6 +161,7 @@ class Upgraded:
         row = {"kind": "subscription", "seller": seller, "customer": owner, "contract_id": f"{backend}-{owner}"}
         row |= {"period_start": start, "period_until": until, "currency": "NOK", "basis": "net", "net": 800, "vat": 200}
         row |= {"gross": 1000, "issued_at": when(at), "account": account, "reference": number, "state": "issued"}
+        row |= {"terms": "2024-2"}
         claim = {
             "claim_id": f"k-{number}",
             "kind": "subscription",

@@ -64,6 +64,19 @@ def test_inv_23_finds_the_account_of_the_other_seller(upgraded: Any, more: dict[
     assert subjects(upgraded.check("INV-23")) == ["NEW-city"]
 
 
+@pytest.mark.parametrize(("number", "terms"), [("NEW-city", "2023-1"), ("OLD-port", "2023-1"), ("NEW-port", None)])
+def test_inv_23_finds_terms_that_are_not_in_force(upgraded: Any, number: str, terms: str | None) -> None:
+    upgraded.row("books_invoices", number=number)["terms"] = terms
+    assert subjects(upgraded.check("INV-23")) == [number]
+
+
+def test_inv_23_takes_the_terms_of_the_contract_before_those_of_the_seller(upgraded: Any) -> None:
+    upgraded.plan["upgrade"]["owners"][0]["contract_new"]["terms"] = [{"value": "special"}]
+    assert subjects(upgraded.check("INV-23")) == ["NEW-city"]
+    upgraded.row("books_invoices", number="NEW-city")["terms"] = "special"
+    assert upgraded.check("INV-23").verdict is Verdict.PASS
+
+
 def test_inv_23_finds_days_that_both_sellers_sell(upgraded: Any) -> None:
     upgraded.row("books_invoices", number="NEW-port")["period_start"] = FIRST
     assert subjects(upgraded.check("INV-23")) == ["NEW-port"]
