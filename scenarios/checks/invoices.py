@@ -109,10 +109,25 @@ def _badly_collected(evidence: Evidence, plan: Plan, one: Collected) -> str:
         over = (ended.year, ended.month) > (day.year, day.month)
         return f"still waits for an invoice, and {day:%B} is over" if over else ""
     if (state, lines, direct) in (("invoiced", 1, 0), ("direct", 0, 1)):
-        return (
-            "" if state == "direct" or one.lines[0][1].number == one.billable.invoice else "stands on another invoice"
-        )
+        return _wrong_party(one)
     return f"is called {state}, and stands on {lines} invoice lines and in {direct} claims"
+
+
+def _wrong_party(one: Collected) -> str:
+    """What collects a bill is from its seller, to its customer and in its currency; empty if it is."""
+    for invoice in (found for _, found in one.lines):
+        if one.billable is not None and invoice.number != one.billable.invoice:
+            return "stands on another invoice"
+        for name in ("seller", "customer", "currency"):
+            due, found = getattr(one.bill, name), getattr(invoice, name)
+            if due is not None and due != found:
+                return f"has the {name} {due}, and its invoice {invoice.number} has {found}"
+    for claim in one.claims:
+        for name in ("seller", "customer"):
+            due, found = getattr(one.bill, name), getattr(claim, name)
+            if due is not None and due != found:
+                return f"has the {name} {due}, and its claim {claim.claim_id} has {found}"
+    return ""
 
 
 @check(

@@ -144,6 +144,7 @@ def each_event_once(evidence: Evidence, judge: Judge) -> None:
         if entry.kind in ("payout", "dispute"):
             for word in (entry.ref or "").split(" "):
                 by_word.setdefault((entry.backend, word), []).append(entry)
+    owners = {(one.backend, one.account): one.owner for one in evidence.read(BookAccount)}
     for one in evidence.read(BookMovement):
         judge.examined()
         entries = by_word.get((one.backend, one.movement_id), [])
@@ -156,16 +157,23 @@ def each_event_once(evidence: Evidence, judge: Judge) -> None:
         if total != due:
             sentence = f"the {one.kind} is {one.state} over {one.amount}, and the journal moved {total}"
             judge.fail("entry", one.movement_id, sentence, line(one), *map(line, entries))
+        owner = owners.get((one.backend, one.account or ""))
+        banks = {name for entry in entries for name, _, _ in json.loads(entry.postings) if name.startswith("bank:")}
+        strange = sorted(banks - {f"bank:{owner}"}) if owner and one.kind == "payout" else []
+        if strange:
+            sentence = f"the payout of {owner} is booked to {', '.join(strange)}"
+            judge.fail("entry", one.movement_id, sentence, line(one), *map(line, entries))
 
 
 @check(
     "P05",
-    sentence="nothing is debited on behalf of an account that cannot charge at that instant",
+    sentence="nothing is debited but on behalf of the account of who is owed, and only while it can charge",
     planes=("books", "run"),
-    needs=("books_payments", "books_accounts", "partner_accounts", "partner_payments"),
+    needs=("books_claims", "books_payments", "books_accounts", "partner_accounts", "partner_payments"),
 )
 def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
-    """Every debit that was asked for an account: enabled by what the partner says, and by what was believed here."""
+    """Every debit that was asked for an account: that of the claim's seller, enabled there and by what was believed here."""
+    claims = {(one.backend, one.claim_id): one for one in evidence.read(BookClaim)}
     told: dict[str, list[PartnerAccount]] = {}
     for one in sorted(evidence.read(PartnerAccount), key=lambda row: row.at):
         told.setdefault(one.account, []).append(one)
@@ -190,6 +198,11 @@ def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
         if not ours or not ours[-1].charges_enabled or off_there:
             sentence = f"{attempt.purpose} asked for {attempt.account or 'no account'}, which cannot charge"
             judge.fail("bill", attempt.claim_id, sentence, line(attempt), *map(line, [*ours[-1:], *theirs[-1:]]))
+        claim = claims.get((attempt.backend, attempt.claim_id))
+        owner = theirs[-1].owner if theirs else None
+        if claim is not None and owner and claim.seller and owner != claim.seller:
+            sentence = f"{attempt.purpose} asked for the account of {owner}, and {claim.seller} is owed"
+            judge.fail("bill", attempt.claim_id, sentence, line(attempt), line(claim), line(theirs[-1]))
 
 
 @check(

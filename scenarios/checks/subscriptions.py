@@ -89,7 +89,8 @@ def each_period_once(evidence: Evidence, judge: Judge) -> None:
             judge.fail("bill", contract.contract_id, sentence, line(contract), *map(line, one.invoices))
         for invoice in one.invoices:
             judge.examined()
-            problem = _amounts(contract, invoice, one.lines.get(invoice.number, []), zone_name)
+            problem = _parties(contract, invoice)
+            problem = problem or _amounts(contract, invoice, one.lines.get(invoice.number, []), zone_name)
             if problem:
                 rows = map(line, one.lines.get(invoice.number, []))
                 judge.fail("bill", invoice.number, problem, line(invoice), line(contract), *rows)
@@ -118,6 +119,15 @@ def _periods(one: Sold, begin: str | None, today: date, returned: set[str | None
         due = until
     if due <= today and (end is None or due < end):
         return f"lacks an invoice from {due} on"
+    return ""
+
+
+def _parties(contract: BookContract, invoice: BookInvoice) -> str:
+    """How an invoice is not from and to whom its contract says, or in another currency; empty if it is."""
+    for name in ("seller", "customer", "currency"):
+        due, found = getattr(contract, name), getattr(invoice, name)
+        if due != found:
+            return f"has the {name} {found}, and its contract {contract.contract_id} has {due}"
     return ""
 
 
@@ -186,8 +196,13 @@ def _given_back(evidence: Evidence, judge: Judge) -> None:
         for one in found:
             if one.kind == "credit" and one.start_day != one.until_day:
                 credits.setdefault(place, []).append(one)
+    customers = {(one.backend, one.number): one.customer for one in evidence.read(BookInvoice)}
     for row in (one for one in evidence.read(BookPrepaid) if one.state == "done"):
         judge.examined()
+        got = customers.get((row.backend, row.credited_on or ""), row.customer)
+        if got != row.customer:
+            sentence = f"the prepaid row of {row.customer} is credited to {got}"
+            judge.fail("bill", row.prepaid_id, sentence, line(row))
         mine = credits.get((row.backend, row.credited_on or ""), [])
         fit = [
             one

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from scenarios.checks.moves import PARTNER, moves
@@ -127,7 +128,14 @@ def _unlike(row: Mapping[str, Any], found: BookContract) -> str:
             return f"has the {name} {getattr(found, name)}, and {row[name]} by the plan"
     due = [(one["text"], int(one["net"]), int(one.get("quantity") or 1)) for one in row.get("items", ())]
     sold = [(one["text"], int(one["net"]), int(one.get("quantity") or 1)) for one in json.loads(found.items or "[]")]
-    return "" if sorted(due) == sorted(sold) else f"sells {sold}, and {due} by the plan"
+    if sorted(due) != sorted(sold):
+        return f"sells {sold}, and {due} by the plan"
+    rates = row.get("vat") or [{"value": row.get("vat_percent")}]
+    planned = [Fraction(str(one["value"])) for one in rates if one["value"] is not None]
+    taxed = [Fraction(str(one["value"])) for one in json.loads(found.vat or "[]")]
+    if planned and planned != taxed:
+        return f"has VAT of {', '.join(map(str, taxed)) or 'no'} %, and {', '.join(map(str, planned))} % by the plan"
+    return ""
 
 
 def _day_of(wave: Mapping[str, Any]) -> str:

@@ -76,6 +76,7 @@ class BookMovement(View, frozen=True):
     backend: str
     movement_id: str
     kind: str
+    account: str | None
     currency: str | None
     amount: int
     state: str
@@ -116,6 +117,7 @@ class PartnerAccount(View, frozen=True):
     partner: str
     at: int
     account: str
+    owner: str | None
     charges_enabled: int | None
 
 

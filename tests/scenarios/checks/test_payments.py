@@ -125,6 +125,16 @@ def account_off_here(day: Any) -> None:
     day.row("books_accounts", account=ACCOUNT)["charges_enabled"] = 0
 
 
+def account_of_another(day: Any) -> None:
+    """Two accounts were mixed up when they were handed over."""
+    day.row("partner_accounts", account=ACCOUNT)["owner"] = "port"
+
+
+def payout_booked_to_another(day: Any) -> None:
+    entry = day.row("books_journal", kind="payout")
+    entry["postings"] = entry["postings"].replace("bank:city", "bank:port")
+
+
 def captured_above_the_hold(day: Any) -> None:
     day.row("partner_payments", id="ch_2")["amount"] = 600
 
@@ -177,6 +187,8 @@ def refunded_by_the_other(day: Any) -> None:
         ("P04", payout_booked_twice),
         ("P05", account_off_there),
         ("P05", account_off_here),
+        ("P05", account_of_another),
+        ("P04", payout_booked_to_another),
         ("P09", captured_above_the_hold),
         ("P09", hold_forgotten),
         ("P10", bank_got_less),

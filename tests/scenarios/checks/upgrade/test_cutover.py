@@ -105,6 +105,11 @@ def contract_dearer(up: Any) -> None:
     up.day.row("books_contracts", backend="new")["items"] = '[{"text":"Platform","net":21000,"quantity":1}]'
 
 
+def contract_without_vat(up: Any) -> None:
+    up.day.plan["upgrade"]["owners"][0]["contract_new"]["vat_percent"] = "19"
+    up.day.row("books_contracts", contract_id="sub-new")["vat"] = [{"since": 0, "value": "0"}]
+
+
 def contract_not_ended(up: Any) -> None:
     up.day.row("books_contracts", backend="legacy")["end_day"] = None
 
@@ -219,6 +224,7 @@ def billed_though_held(up: Any) -> None:
         ("M02", customer_changed, "paid for by"),
         ("M02", contract_lost, "0 times at new"),
         ("M02", contract_dearer, "21000"),
+        ("M02", contract_without_vat, "19 % by the plan"),
         ("M02", contract_not_ended, "ends on None"),
         ("M02", contract_nobody_knows, "does not have"),
         ("M03", token_of_two, "2 times in the plan"),

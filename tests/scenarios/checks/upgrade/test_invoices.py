@@ -153,6 +153,31 @@ def days_between_the_companies(up: Any) -> None:
     up.day.row("books_invoices", number="OLD-LS-000001")["period_until"] = "2019-06-10"
 
 
+def invoice_to_somebody_else(up: Any) -> None:
+    up.day.row("books_invoices", number="CITY-ND-000001")["customer"] = "c-XX99"
+
+
+def invoice_of_another_owner(up: Any) -> None:
+    up.day.row("books_invoices", number="CITY-ND-000001")["seller"] = "port"
+
+
+def claim_against_somebody_else(up: Any) -> None:
+    up.day.row("books_claims", claim_id="k-CITY-ND-000001")["customer"] = "c-XX99"
+
+
+def fee_of_another_owner(up: Any) -> None:
+    up.day.row("books_invoices", number="NEW-NS-000002")["customer"] = "port"
+
+
+def fee_in_another_currency(up: Any) -> None:
+    up.day.row("books_invoices", number="NEW-NS-000002")["currency"] = "NOK"
+
+
+def credited_to_another_owner(up: Any) -> None:
+    for row in up.day.tables["books_prepaid"]:
+        row["customer"] = "port"
+
+
 @pytest.mark.parametrize(
     ("name", "breach", "says"),
     [
@@ -162,6 +187,12 @@ def days_between_the_companies(up: Any) -> None:
         ("B03", paid_directly_and_by_invoice, "2 times"),
         ("B03", collected_by_both, "2 times by 2 bills"),
         ("B03", line_over_nothing, "no book"),
+        ("B03", invoice_to_somebody_else, "CITY-ND-000001 has c-XX99"),
+        ("B03", invoice_of_another_owner, "CITY-ND-000001 has port"),
+        ("B03", claim_against_somebody_else, "k-CITY-ND-000001 has c-XX99"),
+        ("L09", fee_of_another_owner, "has the customer port"),
+        ("L09", fee_in_another_currency, "has the currency NOK"),
+        ("L09", credited_to_another_owner, "of port is credited to city"),
         ("B04", wrong_route, "goes through stripe"),
         ("B04", asked_of_the_other_partner, "riverty"),
         ("B04", collected_by_both, "ended at new"),
