@@ -33,7 +33,6 @@ from sim.clock import SECOND, Instant, to_datetime, zone
 from sim.machine import Answered, Outcome, Tell
 from sim.partners.port import Request
 
-
 ReadAccounts = Callable[[Sequence[str]], Sequence[str]]
 
 
