@@ -123,3 +123,10 @@ def mutants(scenario: str | None = None) -> dict[str, str]:
     from scenarios.mutants import registry
 
     return {one.name: one.sentence for one in registry.all_mutants() if scenario in (None, one.scenario)}
+
+
+def planted_in() -> dict[str, str]:
+    """Names of the planted bugs with the scenario that each is played on."""
+    from scenarios.mutants import registry
+
+    return {one.name: one.scenario for one in registry.all_mutants()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,8 @@ Templates = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Your own templates of the documents: .typ files and texts as nb.toml."),
 ]
+FIRST_DAY = "first-day"
+"""Whose planted bugs are run when nobody says which."""
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
 
 
@@ -193,10 +196,12 @@ def list_(
         if what not in _LISTS:
             raise BadInput("command line", "list", *unknown("list", what, _LISTS))
         rows = _LISTS[what]()
+        places = catalogue.planted_in() if what == "mutants" else {}
         if as_json:
-            _print_json([{"name": name, "sentence": sentence} for name, sentence in rows.items()])
+            data = [{"name": name, "sentence": sentence} for name, sentence in rows.items()]
+            _print_json([{**row, "scenario": places[row["name"]]} if places else row for row in data])
         else:
-            cli_screen.names(rows)
+            cli_screen.names(rows, places)
 
 
 @app.command()
@@ -284,10 +289,13 @@ def trace(
 @app.command()
 def mutants(
     context: typer.Context,
-    name: Annotated[list[str] | None, typer.Argument(help="Planted bugs to run; all of them if none is named.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Planted bugs to run; if none is named, all of a scenario.")
+    ] = None,
     seed: Seed = 1,
     scenario: Annotated[
-        str | None, typer.Option(help="Only those that are planted in this scenario: first-day or upgrade-day.")
+        str | None,
+        typer.Option(help="Those that are planted in this scenario: first-day, which is quick, or upgrade-day."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -299,13 +307,16 @@ def mutants(
     chargerig mutants --scenario upgrade-day
     """
     with _guarded(as_json):
-        known = catalogue.mutants()
+        known, places = catalogue.mutants(), catalogue.planted_in()
+        day = None if scenario is None else load_scenario(scenario).name
+        if day is not None and day not in places.values():
+            raise BadInput("command line", "--scenario", f"no bug is planted in {scenario}", "first-day, upgrade-day")
         for one in name or []:
             if one not in known:
                 raise BadInput("command line", "NAME", *unknown("mutant", one, known, "`chargerig list mutants`"))
-        wanted = name or [*known] if scenario is None else [*catalogue.mutants(load_scenario(scenario).name)]
-        if not wanted:
-            raise BadInput("command line", "--scenario", f"no bug is planted in {scenario}", "first-day, upgrade-day")
+            if day not in (None, places[one]):
+                raise BadInput("command line", "NAME", f"{one} is planted in {places[one]}", [*catalogue.mutants(day)])
+        wanted = name or [*catalogue.mutants(day or FIRST_DAY)]
         doors = _doors(context)
         rows = []
         for one in wanted:
@@ -321,6 +332,9 @@ def mutants(
         else:
             cli_screen.mutants(rows)
             cli_screen.out().print(f"{caught} of {len(rows)} planted bugs caught")
+            for other, count in Counter(places.values()).items() if not name and day is None else ():
+                if other != FIRST_DAY:
+                    cli_screen.out().print(f"{count} more: chargerig mutants --scenario {other}", highlight=False)
         raise typer.Exit(code)
 
 

@@ -116,11 +116,12 @@ def _reasons(console: Console, reasons: Iterable[Mapping[str, Any]]) -> None:
         console.print(f"  {mark} {escape(reason['says'])}", soft_wrap=True)
 
 
-def names(rows: Mapping[str, str]) -> None:
-    """Names with what they mean."""
-    table = _table("name", "what it is")
+def names(rows: Mapping[str, str], places: Mapping[str, str] | None = None) -> None:
+    """Names with what they mean, and with the scenario that each belongs to where they have one."""
+    table = _table("name", *(["scenario"] if places else []), "what it is")
     for name, sentence in rows.items():
-        table.add_row(f"[bold]{escape(name)}[/]", escape(sentence))
+        where = [escape(places[name])] if places else []
+        table.add_row(f"[bold]{escape(name)}[/]", *where, escape(sentence))
     out().print(table)
 
 

@@ -191,6 +191,8 @@ def rolled_back_whole(evidence: Evidence, judge: Judge) -> None:
         small = (case.energy_wh or 0) < plan.minimum_wh(truth.site, truth.started_at)
         if not ends and not case.orphans:
             problem = f"is in no final state ({'open at ' + ' and '.join(open_there) if open_there else 'in no book'})"
+        elif not ends and open_there:
+            problem = f"is open at {' and '.join(open_there)}, and its stop is held as {case.orphans[0].reason}"
         elif len(ends) > 1 or len(bills) > 1:
             problem = f"ended up {len(ends)} times, with {len(bills)} bills"
         elif bool(bills) != any(row.state == BILLED for row in ends) or (bills and small):

@@ -31,7 +31,8 @@ class Mutant(Struct, frozen=True, kw_only=True):
 
     `parts` are those of the back-ends in `roles`, `move` and `desk` those of the tool and of the operator. It is played on
     `scenario`, at some of its `sites` if there are any, as `change` leaves it. `baits` are the faults, also of partners,
-    without which it gets through: they show that the faults matter.
+    without which it gets through, and `calm` is the same day without whatever else it needs: an owner who is late or
+    forgets something, a wave that is put off. They show that those matter.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     scenario: str = FIRST_DAY
     sites: tuple[str, ...] = ()
     change: Callable[[Scenario], Scenario] | None = None
+    calm: Callable[[Scenario], Scenario] | None = None
     move: MoveParts | None = None
     desk: DeskParts | None = None
 
@@ -60,6 +62,16 @@ class Mutant(Struct, frozen=True, kw_only=True):
         day = load_scenario(self.scenario)
         day = day.at_sites(*self.sites) if self.sites else day
         return day if self.change is None else self.change(day)
+
+    @property
+    def baited(self) -> bool:
+        """Whether anything is known without which it gets through."""
+        return bool(self.baits) or self.calm is not None
+
+    def calm_day(self) -> Scenario:
+        """The same day without its baits: it is expected to get through."""
+        day = self.day().without_faults(*self.baits)
+        return day if self.calm is None else self.calm(day)
 
 
 def always(**parts: Any) -> Parts:

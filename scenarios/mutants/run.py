@@ -32,9 +32,9 @@ def run_mutant(name: str, seed: int = 1, scenario: Scenario | None = None) -> Mu
 
 
 def run_without_baits(name: str, seed: int = 1) -> MutantRun:
-    """The same with the faults removed that the bug needs to show: it is expected to get through."""
+    """The same with everything removed that the bug needs to show: it is expected to get through."""
     planted = mutant(name)
-    return run(planted, seed, planted.day().without_faults(*planted.baits))
+    return run(planted, seed, planted.calm_day())
 
 
 def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from scenarios.migration.parts import MoveParts
-from scenarios.model import Scenario
+from scenarios.model import Duration, Scenario
 from scenarios.mutants import upgrade_bugs as bugs
 from scenarios.mutants.mutant import Mutant, always
 from scenarios.upgrade.parts import DeskParts
@@ -43,6 +43,35 @@ def more_ordered_back(day: Scenario) -> Scenario:
     return replace(day, fault=faults)
 
 
+def _owners(day: Scenario, **changes: object) -> Scenario:
+    """The same day with these things changed in the onboarding of every owner who has one."""
+    owners = {
+        name: owner if owner.onboarding is None else replace(owner, onboarding=replace(owner.onboarding, **changes))
+        for name, owner in day.owners.items()
+    }
+    return replace(day, owners=owners)
+
+
+def everybody_in_time(day: Scenario) -> Scenario:
+    """The same day with every account ready before the first wave."""
+    return _owners(day, fates=("in-time",), resumes=Duration(0))
+
+
+def nothing_forgotten(day: Scenario) -> Scenario:
+    """The same day with every owner's groups handed over."""
+    return _owners(day, lacks=0)
+
+
+def paid_where_asked(day: Scenario) -> Scenario:
+    """The same day with every invoice paid to the account that it names."""
+    return _owners(day, pays_old_account=False)
+
+
+def never_put_off(day: Scenario) -> Scenario:
+    """The same day with every wave on the day that was announced first."""
+    return replace(day, wave=tuple(replace(wave, rescheduled=None) for wave in day.wave))
+
+
 def _planted(name: str, check: str, sentence: str, **more: object) -> Mutant:
     return Mutant(name=name, check=check, sentence=sentence, scenario=UPGRADE_DAY, **{"sites": LATE, **more})  # type: ignore[arg-type]
 
@@ -54,6 +83,7 @@ UPGRADE_MUTANTS = (
         "drivers are charged for an owner whose account may not charge yet",
         parts=always(may_charge=bugs.anybody_may_charge),
         roles=("new",),
+        calm=everybody_in_time,
     ),
     _planted(
         "new-key-after-silence",
@@ -71,6 +101,22 @@ UPGRADE_MUTANTS = (
         roles=("new",),
         baits=("timeout-after", "slow"),
         sites=SMALL,
+    ),
+    _planted(
+        "captured-again-at-the-old-partner",
+        "M06",
+        "the old back-end captures again what its partner took and did not confirm",
+        parts=always(after_unknown=bugs.given_up_and_anew),
+        roles=("legacy",),
+        baits=("timeout-after", "slow"),
+        sites=SMALL,
+    ),
+    _planted(
+        "old-partner-goes-on",
+        "M06",
+        "claims of the new back-end go to the partner of the old one",
+        parts=always(claim_route=bugs.through_the_old_partner),
+        roles=("new",),
     ),
     _planted(
         "one-key-for-everything",
@@ -107,6 +153,7 @@ UPGRADE_MUTANTS = (
         "what waited for an account is taken twice once it can charge",
         parts=always(catch_up_order=bugs.each_twice, may_collect=bugs.always, next_step=bugs.charged_again),
         roles=("new",),
+        calm=everybody_in_time,
     ),
     _planted(
         "catch-up-all-at-once",
@@ -114,6 +161,7 @@ UPGRADE_MUTANTS = (
         "what waited for an account is taken in one day, whatever was agreed",
         parts=always(catch_up_room=bugs.always_room),
         roles=("new",),
+        calm=everybody_in_time,
     ),
     _planted(
         "hold-never-released",
@@ -176,6 +224,34 @@ UPGRADE_MUTANTS = (
         roles=("new",),
     ),
     _planted(
+        "old-terms-on-new-documents",
+        "INV-23",
+        "invoices of the new company name the terms of the old one",
+        parts=bugs.old_terms_on_documents,
+        roles=("new",),
+    ),
+    _planted(
+        "old-account-not-read",
+        "M09",
+        "nobody looks at the old account any more, and an owner pays to it",
+        parts=always(read_accounts=bugs.newest_account),
+        roles=("new",),
+        sites=("laboratory-1F",),
+        calm=paid_where_asked,
+    ),
+    _planted(
+        "free-session-billed",
+        "T01",
+        "a session below the minimum is billed at what it comes to",
+        parts=always(rate=bugs.nothing_is_free),
+    ),
+    _planted(
+        "minimum-ten-times-too-high",
+        "B12",
+        "sessions are free that are not below the minimum",
+        parts=always(rate=bugs.minimum_in_ten_wh),
+    ),
+    _planted(
         "dearer-after-the-move",
         "M01",
         "every price is 2 % higher at the new back-end",
@@ -187,6 +263,13 @@ UPGRADE_MUTANTS = (
         "M02",
         "users come to the new back-end without their groups",
         parts=always(tokens=bugs.without_groups),
+        roles=("new",),
+    ),
+    _planted(
+        "cards-of-somebody-else",
+        "M03",
+        "at the new back-end each card belongs to the customer of the next one",
+        parts=always(tokens=bugs.of_the_next_customer),
         roles=("new",),
     ),
     _planted(
@@ -214,6 +297,7 @@ UPGRADE_MUTANTS = (
         "INV-25",
         "a wave that was put off takes place without a word",
         desk=DeskParts(notify_again=bugs.never),
+        calm=never_put_off,
         sites=NOTICED,
     ),
     _planted(
@@ -221,6 +305,7 @@ UPGRADE_MUTANTS = (
         "INV-25",
         "the notice of a day that does not hold any more is not taken back",
         desk=DeskParts(void_notice=bugs.never),
+        calm=never_put_off,
         sites=NOTICED,
     ),
     _planted(
@@ -228,6 +313,7 @@ UPGRADE_MUTANTS = (
         "INV-21",
         "nobody compares both back-ends before a wave, and what an owner forgot stays forgotten",
         desk=DeskParts(ask_preflight=bugs.never),
+        calm=nothing_forgotten,
         sites=NOTICED,
     ),
     _planted(
@@ -264,6 +350,22 @@ UPGRADE_MUTANTS = (
         change=more_ordered_back,
     ),
     _planted(
+        "lost-in-the-rollback",
+        "M11",
+        "the old back-end does not get back what it gave away, and holds the stops as nobody's",
+        move=MoveParts(hand_back=bugs.forgotten),
+        baits=("move.rollback-ordered", "route.wrong-url"),
+        sites=("laboratory-1F",),
+        change=more_ordered_back,
+    ),
+    _planted(
+        "stuck-for-ever",
+        "INV-26",
+        "a station that cannot be reached at its new address is never sent back",
+        move=MoveParts(roll_back=bugs.never_back),
+        baits=("route.wrong-url",),
+    ),
+    _planted(
         "group-lost-on-the-way",
         "T01",
         "running sessions come over without the group of their driver, and with it the discount",
@@ -275,6 +377,13 @@ UPGRADE_MUTANTS = (
         "INV-28",
         "what the old back-end left in a station is not cleaned away",
         move=MoveParts(clear_profiles=bugs.no_payloads, make_operative=bugs.no_payloads),
+    ),
+    _planted(
+        "old-list-stays",
+        "INV-28",
+        "the local list of the old back-end is not replaced by that of the new one",
+        move=MoveParts(local_lists=bugs.no_payloads),
+        baits=("leftover.local-list",),
     ),
     _planted(
         "old-door-stays-open",

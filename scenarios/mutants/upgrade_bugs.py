@@ -10,11 +10,17 @@ from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from reference_csms.billing.amounts import GROSS
 from reference_csms.billing.periods import Span
 from reference_csms.payments import claims, rows
 from reference_csms.payments.claims import Step
 from reference_csms.payments.rows import Account, Claim
+from reference_csms.pricing import rating
+from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
+from reference_csms.pricing.tariffs import Tariff
+from scenarios.migration.parts import Situation
 from sim.backend import Row, Setup
 
 
@@ -58,6 +64,11 @@ def key_of_claim(claim_id: str, purpose: str, n: int) -> str:
 def back_by_new_partner(claim: Claim, drivers_route: str) -> str:
     """Refunds go by the partner of the new system, whoever took the money."""
     return rows.STRIPE
+
+
+def through_the_old_partner(kind: str, drivers_route: str) -> str:
+    """Claims go on through the invoice partner of before the move."""
+    return rows.BANK if kind == "subscription" else rows.RIVERTY
 
 
 def paid_again(known: str | None, told: str, amount: int) -> int:
@@ -114,6 +125,33 @@ def old_payee(setup: Setup) -> Mapping[str, Any]:
     return {"payee_for": lambda accounts, at: iban if accounts else None}
 
 
+def old_terms_on_documents(setup: Setup) -> Mapping[str, Any]:
+    """Documents of the new back-end name the terms of the seller that comes first in the sheet."""
+    sellers = [row for row in setup.provision["sellers"] if row.get("terms")]
+    version = str(sellers[0]["terms"][0]["value"])
+    return {"terms_for": lambda terms, at: version if terms else None}
+
+
+def newest_account(told: Sequence[str]) -> Sequence[str]:
+    """Of the accounts of a seller only the first that is named is read."""
+    return told[:1]
+
+
+def nothing_is_free(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
+    """A session below the minimum costs what it comes to."""
+    return rating.rate(cdr, replace(tariff, minimum_wh=0), policy)
+
+
+def minimum_in_ten_wh(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
+    """The minimum is taken for one in units of 10 Wh."""
+    return rating.rate(cdr, replace(tariff, minimum_wh=tariff.minimum_wh * 10), policy)
+
+
+def of_the_next_customer(given: Sequence[Row]) -> Sequence[Row]:
+    """Customers slip by one row in the list of tokens."""
+    return [{**row, "customer": other["customer"]} for row, other in zip(given, [*given[1:], given[0]], strict=True)]
+
+
 def dearer_by(factor: str) -> Callable[[Sequence[Row]], Sequence[Row]]:
     """Every price of the sheet times a factor."""
 
@@ -140,6 +178,11 @@ def handed_over_without_group(given: Sequence[Row]) -> Sequence[Row]:
 def forgotten(given: Sequence[Row]) -> Sequence[Row]:
     """What was to be handed on is not."""
     return []
+
+
+def never_back(situation: Situation) -> str:
+    """Whatever happens, no station is sent back."""
+    return ""
 
 
 def no_payloads(*_: Any) -> list[dict[str, Any]]:

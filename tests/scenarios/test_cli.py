@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -298,9 +299,37 @@ def test_mutants_count_who_was_caught(chargerig: Any) -> None:
     all_of_them = chargerig(Rig(), "mutants", "--json")
     data = json.loads(all_of_them.stdout)
     assert all_of_them.exit_code == 1
-    assert (data["planted"], data["caught"]) == (len(catalogue.mutants()), len(catalogue.mutants()) - 1)
+    quick = len(catalogue.mutants("first-day"))
+    assert (data["planted"], data["caught"]) == (quick, quick - 1)
     one = chargerig(Rig(), "mutants", "signature-not-checked")
     assert one.exit_code == 0 and "1 of 1 planted bugs caught" in one.stdout
+
+
+def test_mutants_runs_the_quick_ones_and_says_how_to_run_the_others(chargerig: Any) -> None:
+    many = len(catalogue.mutants("upgrade-day"))
+    assert f"{many} more: chargerig mutants --scenario upgrade-day" in chargerig(Rig(), "mutants").stdout
+    others = chargerig(Rig(), "mutants", "--scenario", "migration-day")
+    assert others.exit_code == 0 and f"{many} of {many} planted bugs caught" in others.stdout
+    assert " more: " not in others.stdout
+
+
+def test_mutants_of_another_scenario_are_bad_input(chargerig: Any, tmp_path: Path) -> None:
+    mine = files("scenarios").joinpath("library/first-day.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(mine.replace('"first-day"', '"mine"', 1), encoding="utf-8")
+    asked = {
+        ("no-pro-rata", "--scenario", "first-day"): "no-pro-rata is planted in upgrade-day",
+        ("--scenario", "mine.toml"): "no bug is planted in mine.toml",
+    }
+    for words, says in asked.items():
+        refused = chargerig(Rig(), "mutants", *words)
+        assert refused.exit_code == 2 and says in refused.stderr and refused.stderr.count("\n") == 1, words
+
+
+def test_the_list_of_mutants_names_the_scenario_of_each(chargerig: Any) -> None:
+    rows = json.loads(chargerig(Rig(), "list", "mutants", "--json").stdout)
+    assert {row["name"]: row["scenario"] for row in rows} == catalogue.planted_in()
+    assert "upgrade-day" in chargerig(Rig(), "list", "mutants").stdout
+    assert all("scenario" not in row for row in json.loads(chargerig(Rig(), "list", "checks", "--json").stdout))
 
 
 def test_planted_bugs_stay_readable_at_80_columns(chargerig: Any, monkeypatch: pytest.MonkeyPatch) -> None:

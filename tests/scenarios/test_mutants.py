@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.load import load_scenario, sessions_path
+from scenarios.checks.registry import all_checks
+from scenarios.load import sessions_path
 from scenarios.mutants.registry import all_mutants, mutant
 from scenarios.mutants.run import run_mutant, run_without_baits, what_it_said
 from scenarios.runner import judge
@@ -16,6 +17,8 @@ from sim.evidence.verdict import CheckResult, Finding, Verdict
 EVERY = [one.name for one in all_mutants()]
 NAMES = [one.name for one in all_mutants() if one.scenario == "first-day"]
 UPGRADE = [one.name for one in all_mutants() if one.scenario == "upgrade-day"]
+HEALTHY = [*{(mutant(name).sites, mutant(name).change is None): name for name in UPGRADE}.values()]
+"""Of those that are played on the same day, one for them all."""
 QUICK = ("kyc-gate-missing", "notice-with-old-account", "contract-begins-late")
 """Of the upgrade, those that every test run plays; the others are for `make slow`."""
 FIRST = (
@@ -35,8 +38,8 @@ FIRST = (
     "remote-starts-lost",
 )
 """Caught by the check named for them alone, or before any other in the order of the scenario."""
-BAITED = [one.name for one in all_mutants() if one.baits and one.scenario == "first-day"]
-UPGRADE_BAITED = [one.name for one in all_mutants() if one.baits and one.scenario == "upgrade-day"]
+BAITED = [one.name for one in all_mutants() if one.baited and one.scenario == "first-day"]
+UPGRADE_BAITED = [one.name for one in all_mutants() if one.baited and one.scenario == "upgrade-day"]
 
 
 def test_there_are_at_least_ten_in_a_day_and_25_in_an_upgrade_and_no_two_of_one_name() -> None:
@@ -64,11 +67,12 @@ def test_without_its_baits_a_bug_in_an_upgrade_gets_through(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sites", sorted({mutant(name).sites for name in UPGRADE}))
-def test_the_sites_of_planted_bugs_have_no_finding_when_nothing_is_planted(sites: tuple[str, ...]) -> None:
-    """A check that fails here would catch every bug."""
-    day = load_scenario("upgrade-day").at_sites(*sites)
-    _, results = judge(day, 1, sessions=sessions_path(day), wire="index", repeat=False)
+@pytest.mark.parametrize("seed", (1, 2))
+@pytest.mark.parametrize("name", HEALTHY)
+def test_the_day_of_a_planted_bug_has_no_finding_when_nothing_is_planted(name: str, seed: int) -> None:
+    """All checks that there are but INV-39, which needs a second run; one that fails here would catch every bug."""
+    day, names = mutant(name).day(), [one.name for one in all_checks() if one.name != "INV-39"]
+    _, results = judge(day, seed, sessions=sessions_path(day), wire="index", repeat=False, checks=names)
     assert [one.check for one in results if one.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)] == []
 
 

@@ -202,6 +202,13 @@ def lost_in_the_rollback(up: Any) -> None:
         up.day.tables[table] = [row for row in up.day.tables[table] if row["session_id"] != "s-500000003"]
 
 
+def given_away_and_not_back(up: Any) -> None:
+    """S2's held session went to the other back-end and never came back: its stop is nobody's here."""
+    session = up.day.row("books_sessions", session_id="s-500000003")
+    up.day.row("books_quarantine", session_id="s-500000003").update(session_id=None, reason="unknown-transaction")
+    session.update(state="handed-over", transaction_state="handed-over", stopped_at=None)
+
+
 def billed_twice_after_the_rollback(up: Any) -> None:
     bill = up.day.row("books_bills", session_id="s-500000002")
     up.day.add("books_bills", **{**bill, "number": "CITY-new-000009"})
@@ -245,6 +252,7 @@ def billed_though_held(up: Any) -> None:
         ("M10", never_caught_up, "still waits"),
         ("M10", called_due_while_off, "is due"),
         ("M11", lost_in_the_rollback, "no final state"),
+        ("M11", given_away_and_not_back, "its stop is held as unknown-transaction"),
         ("M11", billed_twice_after_the_rollback, "2 bills"),
         ("M11", billed_though_held, "is quarantined"),
         ("M12", billed_by_both, "2 bills"),
