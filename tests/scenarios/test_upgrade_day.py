@@ -1,6 +1,7 @@
 """The upgrade day itself: what happened in it is what its story tells, and no seed raises a finding.
 
-A whole play takes about a minute, so every test run plays a part of the sites; `make slow` plays whole days, too.
+A whole play takes about a minute, so every test run plays a part of the sites; `make slow` plays fifty seeds: five of the
+whole, the others at two sites.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from sim.evidence.verdict import CheckResult, Verdict
 
 PART = ("campus-2", "campus-4", "campus-5", "laboratory-4F")
 """A third of the visits: two waves, one of them put off, and owners who are late, never, in time and at the wrong bank."""
-WHOLE = range(1, 11)
-PARTS = range(11, 51)
+WHOLE = range(1, 6)
+SMALL = ("campus-4", "campus-5")
+"""A tenth of the visits: the wave of the late owner, and an owner who is at the new back-end all the time."""
+SEEDS = range(6, 51)
 
 
 def judged(seed: int, *sites: str) -> tuple[Played, list[CheckResult]]:
@@ -111,7 +114,7 @@ def test_no_seed_of_the_whole_upgrade_raises_a_finding(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", PARTS)
-def test_no_seed_of_a_third_of_the_sites_raises_a_finding(seed: int) -> None:
-    _, results = judged(seed, *PART)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_seed_of_two_sites_raises_a_finding(seed: int) -> None:
+    _, results = judged(seed, *SMALL)
     assert wrong(results, Verdict.NOT_APPLICABLE) == []
