@@ -5,6 +5,10 @@ The day of the cut-over itself may have documents of both sellers: contracts cha
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.upgrade_plan import (
     PlannedUpgrade,
@@ -43,11 +47,17 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
     for document in documents:
         judge.examined()
         problem = _wrong_seller(upgrade, document, numbers) or _wrong_payee(upgrade, document)
-        problem = problem or _wrong_terms(upgrade, document)
+        problem = problem or _wrong_terms(upgrade, document) or _wrong_words(upgrade, document)
         if problem:
             judge.fail("bill", document.number, f"the {document.kind} {problem}", line(document))
         elif document.kind == SUBSCRIPTION and document.state != "cancelled":
             _no_day_lost(evidence, judge, upgrade, document)
+    drivers = {one["customer"]: one for one in upgrade.drivers}
+    for document in (one for one in evidence.read(Document) if one.customer in drivers):
+        judge.examined()
+        problem = _other_party(document, "customer", drivers[document.customer or ""], ("email", "language"))
+        if problem:
+            judge.fail("bill", document.number, f"the {document.kind} {problem}", line(document))
     _mails(evidence, judge, upgrade)
 
 
@@ -94,6 +104,31 @@ def _wrong_terms(upgrade: PlannedUpgrade, document: Document) -> str:
     if document.kind in TAKES_BACK or due is None or document.terms == due:
         return ""
     return f"of {day} names {f'the terms {document.terms}' if document.terms else 'no terms'}, and {due} are in force"
+
+
+def _wrong_words(upgrade: PlannedUpgrade, document: Document) -> str:
+    """Who is written to, who writes, when it is due and under what reference it is paid, in the words of its content."""
+    owner, seller = upgrade.owners[document.customer or ""], upgrade.sellers.get(document.seller or "", {})
+    contract = (owner.contract_old if document.seller == upgrade.old_seller else owner.contract_new) or {}
+    problem = _other_party(document, "customer", contract, ("name", "address", "email", "language"))
+    problem = problem or _other_party(document, "seller", seller, ("name", "address", "vat_id"))
+    content: dict[str, Any] = json.loads(document.data or "{}")
+    day, days = local_day(document.issued_at, seller.get("zone") or "UTC"), seller.get("due_days")
+    if not problem and content.get("due") and days is not None and days_between(day, content["due"]) != int(days):
+        problem = f"of {day} is due on {content['due']}, and {days} days are agreed"
+    if not problem and content.get("reference", document.number) != (document.reference or document.number):
+        problem = f"asks for the reference {content['reference']}, and {document.reference} is booked"
+    return problem
+
+
+def _other_party(document: Document, side: str, due: Mapping[str, Any], names: Sequence[str]) -> str:
+    """How a party in the content of a document is not the one of the plan; what either leaves out is not compared."""
+    content: dict[str, Any] = json.loads(document.data or "{}")
+    said = content.get(side) or {}
+    for name in names:
+        if name in said and due.get(name) is not None and said[name] != due[name]:
+            return f"has the {side}'s {name} {said[name]!r}, and {due[name]!r} is right"
+    return ""
 
 
 def _no_day_lost(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, document: Document) -> None:

@@ -104,12 +104,17 @@ def _document_problem(document: Document, lines: list[DocumentLine]) -> str:
     least, most = sum(map(min, table.values())), sum(map(max, table.values()))
     if not least <= document.vat <= most:
         return f"has {document.vat} VAT, and rate by rate it is {least}"
-    return _table_problem(document, table)
+    return _content_problem(document, lines, table)
 
 
-def _table_problem(document: Document, table: dict[Fraction, tuple[int, ...]]) -> str:
+def _content_problem(document: Document, lines: list[DocumentLine], table: dict[Fraction, tuple[int, ...]]) -> str:
     """What the document itself says of each rate, where it shows its content."""
     content: dict[str, Any] = json.loads(document.data or "{}")
+    if "lines" in content:
+        printed = [(int(one["amount"]), Fraction(str(one["vat_percent"]))) for one in content["lines"]]
+        ordered = sorted(lines, key=lambda one: one.position or 0)
+        if printed != [(one.amount, Fraction(one.vat_percent or "0")) for one in ordered]:
+            return "shows other lines than are booked"
     shown = content.get("vat_table")
     if shown is None:
         return ""

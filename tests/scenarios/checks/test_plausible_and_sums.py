@@ -183,6 +183,7 @@ def test_inv_33_finds_vat_that_is_a_cent_off(day: Any) -> None:
             {"data": json.dumps({"vat_table": [{"percent": "19", "vat": 191}, {"percent": "25", "vat": 82}]})},
         ),
         (1_331, 273, {"data": json.dumps({"vat_table": [{"percent": "19", "vat": 273}]})}),
+        (1_331, 273, {"data": json.dumps({"lines": [{"amount": 1_331, "vat_percent": "25"}]})}),
     ],
 )
 def test_inv_33_finds_an_invoice_with_a_wrong_total(day: Any, net: int, vat: int, more: dict[str, Any]) -> None:

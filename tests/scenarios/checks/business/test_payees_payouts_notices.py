@@ -58,6 +58,44 @@ def test_inv_23_judges_the_day_by_the_clocks_of_the_owner(upgraded: Any) -> None
     assert subjects(upgraded.check("INV-23")) == ["NEW-city"]
 
 
+CONTENT = {
+    "customer": {"name": "City", "address": "Road 1", "email": TO["city"], "language": "nb"},
+    "seller": {"name": "Nye AS"},
+    "due": "2024-05-09",
+    "reference": "NEW-city",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"customer": {"name": "Port"}}, "customer's name 'Port'"),
+        ({"customer": {"address": "Quay 2"}}, "customer's address 'Quay 2'"),
+        ({"customer": {"email": TO["port"]}}, "customer's email"),
+        ({"customer": {"language": "de"}}, "customer's language 'de'"),
+        ({"seller": {"name": "Gamle AS"}}, "seller's name 'Gamle AS'"),
+        ({"due": "2024-04-09"}, "due on 2024-04-09, and 30 days are agreed"),
+        ({"reference": "OLD-city"}, "asks for the reference OLD-city"),
+    ],
+)
+def test_inv_23_finds_a_document_that_says_what_nobody_agreed(upgraded: Any, change: dict[str, Any], says: str) -> None:
+    upgraded.plan["upgrade"]["owners"][0]["contract_new"] |= CONTENT["customer"]
+    upgraded.plan["upgrade"]["sellers"][1]["due_days"] = 30
+    document = upgraded.row("books_invoices", number="NEW-city")
+    document["data"] = json.dumps(CONTENT)
+    assert upgraded.check("INV-23").verdict is Verdict.PASS
+    document["data"] = json.dumps({**CONTENT, **change})
+    result = upgraded.check("INV-23")
+    assert subjects(result) == ["NEW-city"]
+    assert says in result.findings[0].sentence
+
+
+def test_inv_23_finds_a_drivers_invoice_to_the_address_of_another_driver(upgraded: Any) -> None:
+    row = {"kind": "drivers", "customer": "ann", "data": json.dumps({"customer": {"email": "bo@drivers.example"}})}
+    upgraded.add("books_invoices", backend="new", number="D-1", gross=1, net=1, vat=0, issued_at=0, **row)
+    assert subjects(upgraded.check("INV-23")) == ["D-1"]
+
+
 @pytest.mark.parametrize("more", [{"account": OLD_IBAN}, {"data": json.dumps({"note": "NO93 8601 1117 947"})}])
 def test_inv_23_finds_the_account_of_the_other_seller(upgraded: Any, more: dict[str, Any]) -> None:
     upgraded.row("books_invoices", number="NEW-city").update(more)
