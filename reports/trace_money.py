@@ -20,7 +20,7 @@ def steps(money: Money, own_entry: Row) -> list[Step]:
     entries = {(row["backend"], row["seq"]): row for row in [*own, *money.entries]}
     return [
         Step("The invoice", "books", tuple(_invoice(row) for row in money.invoices)),
-        Step("The bill waits for its invoice", "books", tuple(_billable(row) for row in money.billables)),
+        Step("How the bill is collected", "books", tuple(_billable(row) for row in money.billables)),
         Step("The claim", "books", tuple(_claim(one) for one in money.claims)),
         Step("Payment", "books", tuple(_attempt(one) for claim in money.claims for one in claim.attempts)),
         Step("The partner's statement", "partners", _partner(money.claims)),
