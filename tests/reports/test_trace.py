@@ -196,7 +196,7 @@ def test_a_bill_that_waits_for_its_invoice_shows_both(make_run: Make) -> None:
     with Run(make_run(change=spend)) as run:
         number = run.table("books_bills")[1]["number"]
         trace = invoice_trace(run, number)
-    assert f"invoiced in {INVOICE}" in lines(trace, "The bill waits for its invoice")[0]
+    assert f"invoiced in {INVOICE}" in lines(trace, "How the bill is collected")[0]
     assert INVOICE in lines(trace, "The invoice")[0]
 
 
