@@ -349,8 +349,12 @@ def _call(what: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Nearly nothing in a world is ever garbage in a circle, so the collector looks seldom, and never at what was built."""
+    """Nearly nothing in a world is ever garbage in a circle, so the collector looks seldom, and never at what was built.
+
+    It looks once before: a world is a circle itself, and one that is over would lie there while the next one runs.
+    """
     before = gc.get_threshold()
+    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     try:
