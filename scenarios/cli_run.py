@@ -110,7 +110,12 @@ def wanted_scenario(
         day = with_sessions(day, sessions, zone)
     elif zone is not None:
         raise BadInput("command line", "--zone", "is the zone of a session file, and none is given", "--sessions FILE")
-    return day if sites is None else day.at_sites(*[site.strip() for site in sites.split(",") if site.strip()])
+    if sites is None:
+        return day
+    names = [site.strip() for site in sites.split(",")]
+    if not all(names):
+        raise BadInput("command line", "--sites", f"{sites!r} names no site", "names of sites, as campus-4,campus-5")
+    return day.at_sites(*names)
 
 
 def known_checks(names: Sequence[str]) -> tuple[str, ...]:

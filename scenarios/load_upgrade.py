@@ -36,6 +36,11 @@ def judge(scenario: Scenario, file: str) -> None:
         _rescheduled(scenario, upgrade, wave, file, f"wave[{number}]")
     for number, fault in enumerate(scenario.partner_fault):
         _partner_fault(scenario, fault, file, f"partner_fault[{number}]")
+    names = [fault.id for fault in scenario.partner_fault if fault.id]
+    twice = next((name for name in names if names.count(name) > 1), "")
+    _need(not twice, file, "partner_fault", f"the id {twice!r} is there twice", "one fault for each id")
+    https = upgrade.portal.startswith("https://")
+    _need(https, file, "upgrade.portal", f"{upgrade.portal!r} is no address of a page", "an address with https://")
 
 
 def _need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
@@ -100,6 +105,13 @@ def _owner(scenario: Scenario, upgrade: Upgrade, name: str, owner: Owner, file: 
     _iban(company.iban, file, f"{place}.company.iban")
     if company.wrong_iban:
         _iban(company.wrong_iban, file, f"{place}.company.wrong_iban")
+        other = company.wrong_iban != company.iban
+        _need(other, file, f"{place}.company.wrong_iban", "is the right one", "somebody else's IBAN")
+    mails = [(f"{place}.company.email", company.email)]
+    mails += [(f"{place}.company.officials[{n}].email", one.email) for n, one in enumerate(company.officials)]
+    for where, mail in mails:
+        _need(mail.count("@") == 1 and mail[0] != "@" != mail[-1], file, where, f"{mail!r} is no address", "name@host")
+    _need(onboarding.lacks >= 0, file, f"{place}.onboarding.lacks", f"{onboarding.lacks} is negative", "0 or more")
     parts = {official.part for official in company.officials}
     _need("board" in parts, file, f"{place}.company.officials", "nobody is of the board", "at least one part = 'board'")
     for number, official in enumerate(company.officials):
@@ -127,7 +139,7 @@ def _owner(scenario: Scenario, upgrade: Upgrade, name: str, owner: Owner, file: 
 
 def _iban(text: str, file: str, place: str) -> None:
     problem = iban_problem(text)
-    _need(not problem, file, place, f"{text!r} is no IBAN", problem)
+    _need(not problem, file, place, f"{text!r} is no IBAN ({problem})", "country, two check digits, account, no blanks")
 
 
 def _rescheduled(scenario: Scenario, upgrade: Upgrade, wave: Wave, file: str, place: str) -> None:

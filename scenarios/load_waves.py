@@ -58,7 +58,10 @@ def _within(scenario: Scenario, wave: Wave, file: str, place: str) -> None:
 
 def _working_day(scenario: Scenario, wave: Wave, site: str, file: str, place: str) -> None:
     """Weekends and public holidays of the site's own country are no working days (cloudcharge: one working day)."""
-    country = scenario.owners[scenario.sites[site].owner].country
+    owner = scenario.sites[site].owner
+    if owner not in scenario.owners:
+        raise BadInput(file, f"sites.{site}.owner", *unknown("owner", owner, scenario.owners))
+    country = scenario.owners[owner].country
     if not working_days.known(country):
         problem = f"nothing is known of the holidays of {country!r}, where {site} is"
         raise BadInput(file, f"{place}.date", problem, "an owner in a country by its ISO 3166 code, such as NO or DE")

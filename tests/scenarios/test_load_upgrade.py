@@ -53,6 +53,16 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (lambda d: d["wave"][2]["rescheduled"].update(on=date(2024, 4, 20)), "wave[2].rescheduled.on", "too late"),
     (lambda d: d["partner_fault"][0].update(kind="explodes"), "partner_fault[0].kind", "there is no fault 'explodes'"),
     (lambda d: d["partner_fault"][0].update(partner="paypal"), "partner_fault[0].partner", "paypal"),
+    (lambda d: d["sites"]["laboratory-4F"].update(owner="nobody"), "sites.laboratory-4F.owner", "no owner 'nobody'"),
+    (
+        owner("granli", "company", wrong_iban=UPGRADE_DAY["owners"]["granli"]["company"]["iban"]),
+        "owners.granli.company.wrong_iban",
+        "is the right one",
+    ),
+    (owner("granli", "company", email="kontor"), "owners.granli.company.email", "is no address"),
+    (owner("granli", "onboarding", lacks=-3), "owners.granli.onboarding.lacks", "-3 is negative"),
+    (lambda d: d["upgrade"].update(portal="nope"), "upgrade.portal", "is no address of a page"),
+    (lambda d: d["partner_fault"][1].update(id="captured-and-silent"), "partner_fault", "is there twice"),
     (lambda d: d["partner_fault"][0].update(share=0), "partner_fault[0].share", "0 is no percentage"),
     (lambda d: d["partner_fault"][0].update(lasts="100d"), "partner_fault[0].lasts", "a day before the run ends"),
 ]
