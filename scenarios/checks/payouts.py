@@ -9,9 +9,10 @@ import json
 
 from scenarios.checks.registry import Judge, check
 from sim.clock import DAY
+from sim.evidence.billing_views import BalanceLine, PayoutState
 from sim.evidence.money_views import PartnerPayment
 from sim.evidence.reader import Evidence, line
-from sim.evidence.upgrade_views import AccountState, BalanceLine, PartnerMovement
+from sim.evidence.upgrade_views import PartnerMovement
 
 PATIENCE = 8 * DAY
 """By when an account that may be paid has been paid what is available, ms; the longest interval of payouts is a week."""
@@ -29,8 +30,8 @@ Place = tuple[str, str, str]
 )
 def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
     """Every payout with the state of its account; per account and currency what came in against what went out."""
-    states: dict[tuple[str, str], list[AccountState]] = {}
-    for state in sorted(evidence.read(AccountState), key=lambda one: one.at):
+    states: dict[tuple[str, str], list[PayoutState]] = {}
+    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
         states.setdefault((state.partner, state.account), []).append(state)
     payouts: dict[Place, list[PartnerPayment]] = {}
     for moved in evidence.read(PartnerPayment):
@@ -45,7 +46,7 @@ def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
     _all_accounted(evidence, judge, states, payouts)
 
 
-def _in_force(states: list[AccountState], at: int) -> list[AccountState]:
+def _in_force(states: list[PayoutState], at: int) -> list[PayoutState]:
     """The states of an account at an instant: more than one if it changed at that very instant, whichever came first."""
     before = [one for one in states if one.at < at]
     return [*before[-1:], *(one for one in states if one.at == at)]
@@ -54,7 +55,7 @@ def _in_force(states: list[AccountState], at: int) -> list[AccountState]:
 def _all_accounted(
     evidence: Evidence,
     judge: Judge,
-    states: dict[tuple[str, str], list[AccountState]],
+    states: dict[tuple[str, str], list[PayoutState]],
     payouts: dict[Place, list[PartnerPayment]],
 ) -> None:
     """Charges less fees and refunds are what was paid out and what is left, for each account and currency."""
@@ -104,7 +105,7 @@ def _each_once(
 
 
 def _in_time(
-    evidence: Evidence, judge: Judge, account: str, states: list[AccountState], lines: list[BalanceLine]
+    evidence: Evidence, judge: Judge, account: str, states: list[PayoutState], lines: list[BalanceLine]
 ) -> None:
     """What has been available for long at an account that may be paid is not kept."""
     since = 0

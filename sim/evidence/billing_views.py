@@ -110,6 +110,7 @@ class BalanceLine(View, frozen=True):
     net: int
     type: str | None
     source: str | None
+    available_at: int | None
 
 
 class MoveOutcome(View, frozen=True):

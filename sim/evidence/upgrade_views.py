@@ -142,34 +142,6 @@ class Mail(View, frozen=True):
     delivered_at: int | None
 
 
-class AccountState(View, frozen=True):
-    """A connected account from an instant on, in the words of the partner."""
-
-    table: ClassVar[str] = "partner_accounts"
-    partner: str
-    at: int
-    account: str
-    owner: str | None
-    payouts_enabled: int | None
-
-
-class BalanceLine(View, frozen=True):
-    """One movement of the balance of an account; `net` is what it adds."""
-
-    table: ClassVar[str] = "partner_balance"
-    partner: str
-    id: str
-    at: int
-    account: str | None
-    currency: str | None
-    amount: int
-    fee: int | None
-    net: int
-    type: str | None
-    source: str | None
-    available_at: int | None
-
-
 class BankEntry(View, frozen=True):
     """An entry of an account at the bank; `for_id` is the entry that it returns."""
 
