@@ -15,7 +15,7 @@ from scenarios import catalogue, load_upgrade, load_waves, nemesis_move
 from scenarios.migration.states import LEGAL
 from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
-from sim.errors import BadInput, unknown
+from sim.errors import need, unknown
 
 TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
 """Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
@@ -60,24 +60,19 @@ def judge(scenario: Scenario, file: str) -> None:
     load_upgrade.judge(scenario, file)
 
 
-def _need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
-    if not fits:
-        raise BadInput(file, place, problem, allowed)
-
-
 def _known(name: str, known: Iterable[str], file: str, place: str, what: str) -> None:
     names = list(known)
-    _need(name in names, file, place, *unknown(what, name, names, _WHERE.get(what, "")))
+    need(name in names, file, place, *unknown(what, name, names, _WHERE.get(what, "")))
 
 
 def _names(scenario: Scenario, file: str) -> None:
     slug = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", scenario.name)
-    _need(bool(slug), file, "name", f"{scenario.name!r} cannot name a folder", "lower-case letters, digits and hyphens")
-    _need(bool(scenario.claims), file, "claims", "nothing is claimed", "at least one sentence")
+    need(bool(slug), file, "name", f"{scenario.name!r} cannot name a folder", "lower-case letters, digits and hyphens")
+    need(bool(scenario.claims), file, "claims", "nothing is claimed", "at least one sentence")
     sessions = scenario.sessions.file
     packaged = catalogue.session_files()
     found = sessions in packaged or Path(sessions).is_file()
-    _need(
+    need(
         found, file, "sessions.file", f"there is no session file {sessions!r}", [*packaged, "or the path of a CSV file"]
     )
     for field in scenario.sessions.columns:
@@ -88,14 +83,14 @@ def _day(scenario: Scenario, file: str) -> None:
     day = scenario.day
     first, last = YEARS
     years = f"a date from {first}-01-01 to {last}-12-31"
-    _need(first <= day.date.year <= last, file, "day.date", f"{day.date} is too far away", years)
-    _need(1 <= day.days <= MOST_DAYS, file, "day.days", f"{day.days} is out of range", f"from 1 to {MOST_DAYS}")
+    need(first <= day.date.year <= last, file, "day.date", f"{day.date} is too far away", years)
+    need(1 <= day.days <= MOST_DAYS, file, "day.days", f"{day.days} is out of range", f"from 1 to {MOST_DAYS}")
     fits = day.days * DAY + MINUTE <= day.horizon <= LONGEST
     what = "the day" if day.days == 1 else f"{day.days} days"
     allowed = f"more than {day.days * 24}h, up to 31d"
-    _need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover {what}", allowed)
+    need(fits, file, "day.horizon", f"{duration_text(day.horizon)} does not cover {what}", allowed)
     fits = MINUTE <= day.settle <= LONGEST_REST
-    _need(fits, file, "day.settle", "nothing could come to rest in it", "from 1m to 100d")
+    need(fits, file, "day.settle", "nothing could come to rest in it", "from 1m to 100d")
 
 
 def _currencies(scenario: Scenario, file: str) -> None:
@@ -103,22 +98,20 @@ def _currencies(scenario: Scenario, file: str) -> None:
     tariffs = [(f"tariff[{number}].currency", tariff.currency) for number, tariff in enumerate(scenario.tariff)]
     for place, currency in owners + tariffs:
         problem = f"{currency!r} is no currency that can be billed here"
-        _need(currency in TWO_DECIMALS, file, place, problem, f"one with two decimals: {', '.join(TWO_DECIMALS)}")
+        need(currency in TWO_DECIMALS, file, place, problem, f"one with two decimals: {', '.join(TWO_DECIMALS)}")
 
 
 def _tariffs(scenario: Scenario, file: str) -> None:
     for number, tariff in enumerate(scenario.tariff):
         place = f"tariff[{number}]"
-        _need(tariff.prices_include_vat, file, f"{place}.prices_include_vat", "net prices are not rated yet", "true")
-        _need(tariff.version >= 1, file, f"{place}.version", f"{tariff.version} is no version", "1 or more")
-        _need(tariff.minimum_wh >= 0, file, f"{place}.minimum_wh", "is negative", "0 or more")
-        _need(tariff.idle_grace_s >= 0, file, f"{place}.idle_grace_s", "is negative", "0 or more")
+        need(tariff.prices_include_vat, file, f"{place}.prices_include_vat", "net prices are not rated yet", "true")
+        need(tariff.version >= 1, file, f"{place}.version", f"{tariff.version} is no version", "1 or more")
+        need(tariff.minimum_wh >= 0, file, f"{place}.minimum_wh", "is negative", "0 or more")
+        need(tariff.idle_grace_s >= 0, file, f"{place}.idle_grace_s", "is negative", "0 or more")
         _bands(tariff, file, f"{place}.energy")
         for group, percent in tariff.group_discounts.items():
             _known(group, scenario.groups, file, f"{place}.group_discounts", "group")
-            _need(
-                percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100"
-            )
+            need(percent.value <= 100, file, f"{place}.group_discounts.{group}", f"{percent} % is too much", "0 to 100")
     _versions(scenario, file)
 
 
@@ -130,25 +123,23 @@ def _versions(scenario: Scenario, file: str) -> None:
         if before is None:
             problem = f"{tariff.tariff_id} has no price when the day begins"
             allowed = "no valid_from, or one before the day, for the first version of a tariff"
-            _need(tariff.begins <= scenario.day.start, file, f"{place}.valid_from", problem, allowed)
+            need(tariff.begins <= scenario.day.start, file, f"{place}.valid_from", problem, allowed)
         else:
             problem = f"version {tariff.version} of {tariff.tariff_id} comes after version {before.version}"
-            _need(
-                tariff.version > before.version, file, f"{place}.version", problem, "a higher one than the one before"
-            )
+            need(tariff.version > before.version, file, f"{place}.version", problem, "a higher one than the one before")
             problem = f"{tariff.tariff_id} {tariff.version} is not valid later than {before.version}"
-            _need(
+            need(
                 tariff.begins > before.begins, file, f"{place}.valid_from", problem, "a later instant for each version"
             )
             for name in ("currency", "vat_percent"):
                 problem = f"{getattr(tariff, name)} is not that of version {before.version}"
                 same = getattr(tariff, name) == getattr(before, name)
-                _need(same, file, f"{place}.{name}", problem, getattr(before, name))
+                need(same, file, f"{place}.{name}", problem, getattr(before, name))
             problem = f"the prices of {tariff.tariff_id} {tariff.version} change at other times of the day than before"
             same = [(b.from_, b.to) for b in tariff.energy] == [(b.from_, b.to) for b in before.energy]
             bands = ", ".join(f"{hhmm(b.from_)}-{hhmm(b.to)}" for b in before.energy)
             allowed = f"the bands of version {before.version} ({bands}), at any prices"
-            _need(same, file, f"{place}.energy", problem, allowed)
+            need(same, file, f"{place}.energy", problem, allowed)
         last[tariff.tariff_id] = tariff
 
 
@@ -157,14 +148,14 @@ def _bands(tariff: Tariff, file: str, place: str) -> None:
     covered: Counter[int] = Counter()
     for band in tariff.energy:
         end = band.to if band.to > band.from_ else band.to + DAY
-        _need(
+        need(
             band.from_ % MINUTE == 0 and band.to % MINUTE == 0, file, place, "a price changes between minutes", "HH:MM"
         )
         covered.update(minute % DAY for minute in range(band.from_, end, MINUTE))
     for minute in range(0, DAY, MINUTE):
         count = covered[minute]
         problem = f"{hhmm(minute)} has {'no price' if not count else f'{count} prices'}"
-        _need(count == 1, file, place, problem, "bands that cover the day exactly once; the end is exclusive")
+        need(count == 1, file, place, problem, "bands that cover the day exactly once; the end is exclusive")
 
 
 def _owners(scenario: Scenario, file: str) -> None:
@@ -174,11 +165,11 @@ def _owners(scenario: Scenario, file: str) -> None:
         _fits(owner.currency, owner.vat_percent, tariffs[owner.tariff], file, f"owners.{name}")
     for number, name in enumerate(scenario.default_owners):
         _known(name, scenario.owners, file, f"default_owners[{number}]", "owner")
-    _need(bool(scenario.default_backends), file, "default_backends", "the list is empty", ("legacy", "new"))
+    need(bool(scenario.default_backends), file, "default_backends", "the list is empty", ("legacy", "new"))
 
 
 def _fits(currency: str, vat_percent: str, tariff: Tariff, file: str, place: str) -> None:
-    _need(
+    need(
         tariff.currency == currency,
         file,
         f"{place}.currency",
@@ -186,7 +177,7 @@ def _fits(currency: str, vat_percent: str, tariff: Tariff, file: str, place: str
         tariff.currency,
     )
     same = tariff.vat_percent.value == type(tariff.vat_percent)(vat_percent).value
-    _need(same, file, f"{place}.vat_percent", f"{vat_percent} is not that of {tariff.tariff_id}", tariff.vat_percent)
+    need(same, file, f"{place}.vat_percent", f"{vat_percent} is not that of {tariff.tariff_id}", tariff.vat_percent)
 
 
 def _sites(scenario: Scenario, file: str) -> None:
@@ -202,7 +193,7 @@ def _sites(scenario: Scenario, file: str) -> None:
             _known(site.profile, catalogue.profiles(), file, f"{place}.profile", "profile")
         moves = scenario.move is not None and scenario.move.site == name
         moves = moves or any(name in wave.sites for wave in scenario.wave)
-        _need(
+        need(
             moves or site.backend != "move",
             file,
             f"{place}.backend",
@@ -217,40 +208,40 @@ def _shares(scenario: Scenario, file: str) -> None:
         _known(name, catalogue.profiles(), file, f"fleet.profiles.{name}", "profile")
     _sums(profiles, file, "fleet.profiles")
     for name, part in scenario.groups.items():
-        _need(0 <= part <= 1, file, f"groups.{name}", f"{part} is no share", "a number from 0 to 1")
+        need(0 <= part <= 1, file, f"groups.{name}", f"{part} is no share", "a number from 0 to 1")
     total = sum(scenario.groups.values())
-    _need(
+    need(
         total <= 1 + 1e-9, file, "groups", f"the shares add up to {total:g}", "at most 1; the rest belongs to no group"
     )
     share = scenario.app.share
     problem = f"{share} is no share, or too small: at least a quarter of the visits must start from an app"
-    _need(LEAST_APP_SHARE <= share <= 1, file, "app.share", problem, f"a number from {LEAST_APP_SHARE} to 1")
+    need(LEAST_APP_SHARE <= share <= 1, file, "app.share", problem, f"a number from {LEAST_APP_SHARE} to 1")
 
 
 def _sums(shares: Mapping[str, float], file: str, place: str) -> None:
     for name, share in shares.items():
-        _need(0 <= share <= 1, file, f"{place}.{name}", f"{share} is no share", "a number from 0 to 1")
+        need(0 <= share <= 1, file, f"{place}.{name}", f"{share} is no share", "a number from 0 to 1")
     total = sum(shares.values())
-    _need(abs(total - 1) < 1e-9, file, place, f"the shares add up to {total:g}", "exactly 1")
+    need(abs(total - 1) < 1e-9, file, place, f"the shares add up to {total:g}", "exactly 1")
 
 
 def _move(scenario: Scenario, file: str) -> None:
     move = scenario.move
-    _need(move is None or not scenario.wave, file, "wave", "there is a [move] as well", "either [move] or [[wave]]")
+    need(move is None or not scenario.wave, file, "wave", "there is a [move] as well", "either [move] or [[wave]]")
     if scenario.wave:
         load_waves.judge(scenario, file)
     elif move is None:
         moving = [name for name, site in scenario.sites.items() if site.backend == "move"]
-        _need(not moving, file, "move", f"{moving[:1]} is to move and nothing says how", "a table [move]")
+        need(not moving, file, "move", f"{moving[:1]} is to move and nothing says how", "a table [move]")
     if move is None:
         return
     if move.site != LARGEST:
         _known(move.site, [*scenario.sites, LARGEST], file, "move.site", "site")
         at_new = scenario.sites[move.site].backend == "new"
-        _need(
+        need(
             not at_new, file, "move.site", f"{move.site} is at the new back-end already", "a site at 'legacy' or 'move'"
         )
-    _need(
+    need(
         move.deadline > move.start,
         file,
         "move.deadline",
@@ -259,20 +250,20 @@ def _move(scenario: Scenario, file: str) -> None:
     )
     for name, least in (("pace", 1), ("drain_timeout", 0), ("stuck_after", 1), ("probation", 0)):
         length = getattr(move, name)
-        _need(length >= least, file, f"move.{name}", "has no length", "a duration such as 10m")
-        _need(length <= LONGEST, file, f"move.{name}", "is longer than any day", "a duration of up to 31d")
+        need(length >= least, file, f"move.{name}", "has no length", "a duration such as 10m")
+        need(length <= LONGEST, file, f"move.{name}", "is longer than any day", "a duration of up to 31d")
 
 
 def _numbers(scenario: Scenario, file: str) -> None:
     for name, least in (("heartbeat_s", 1), ("sample_s", 1), ("aligned_s", 0), ("connectors", 1), ("power_w", 1)):
         value = getattr(scenario.fleet, name)
-        _need(value >= least, file, f"fleet.{name}", f"{value} is too small", f"{least} or more")
+        need(value >= least, file, f"fleet.{name}", f"{value} is too small", f"{least} or more")
     low, high = scenario.network.latency_ms
     fits = 0 <= low <= high <= SLOWEST_MS
     allowed = f"[low, high] with 0 <= low <= high <= {SLOWEST_MS}"
-    _need(fits, file, "network.latency_ms", f"{low} to {high} is no range that a network could have", allowed)
+    need(fits, file, "network.latency_ms", f"{low} to {high} is no range that a network could have", allowed)
     for name in scenario.budgets.__struct_fields__:
-        _need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
+        need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
 
 
 def _faults(scenario: Scenario, file: str) -> None:
@@ -282,16 +273,16 @@ def _faults(scenario: Scenario, file: str) -> None:
         kind = catalogue.FAULT_KEYS[fault.kind]
         given = [key for key in ("at", "lasts", "moment", "on", "groups") if getattr(fault, key)]
         for key in kind.needs:
-            _need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
+            need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
         for key in given:
             usable = (*kind.needs, *kind.may)
-            _need(
+            need(
                 key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
             )
         if fault.kind in nemesis_move.ON or fault.kind == "tool.crash":
             moves = scenario.move is not None or bool(scenario.wave)
-            _need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
-            _need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
+            need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
+            need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
         elif fault.on:
             _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
         _date(fault, scenario, file, place)
@@ -300,7 +291,7 @@ def _faults(scenario: Scenario, file: str) -> None:
         _where(fault.where, fault.kind, scenario, file, f"{place}.where")
     names = Counter(fault.id for fault in scenario.fault if fault.id)
     twice = [name for name, count in names.items() if count > 1]
-    _need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
+    need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
 
 
 def _date(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
@@ -308,18 +299,16 @@ def _date(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
     last = first + timedelta(days=max(0, (_latest(fault, scenario) - 1) // DAY))
     if fault.date is not None:
         fits = first <= fault.date <= last
-        _need(fits, file, f"{place}.date", f"{fault.date} is not in the run", f"{first} to {last}")
-        _need(fault.at is not None, file, f"{place}.at", "a day alone says no time", "a time, or from and to")
+        need(fits, file, f"{place}.date", f"{fault.date} is not in the run", f"{first} to {last}")
+        need(fault.at is not None, file, f"{place}.at", "a day alone says no time", "a time, or from and to")
 
 
 def _window(fault: Fault, file: str, place: str) -> None:
     if fault.at is not None:
         span = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}"
-        _need(
-            fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day"
-        )
+        need(fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day")
     if fault.lasts is not None:
-        _need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
+        need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
 
 
 def _latest(fault: Fault, scenario: Scenario) -> int:
@@ -337,35 +326,33 @@ def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
     day, lasts = scenario.day, duration_text(fault.lasts)
     if fault.at is None:  # it may come as late as the horizon
         allowed = f"at most day.settle, {duration_text(day.settle)}"
-        _need(
-            fault.lasts <= day.settle, file, f"{place}.lasts", f"{lasts} would not be over when the run ends", allowed
-        )
+        need(fault.lasts <= day.settle, file, f"{place}.lasts", f"{lasts} would not be over when the run ends", allowed)
         return
     zones = {str(day.zone): None} | {str(owner.zone): None for owner in scenario.owners.values()}
     latest = max(local_instant(fault.date or day.date, fault.at.to, zone) for zone in zones)
     end = min(local_instant(day.date, 0, zone) for zone in zones) + _latest(fault, scenario)
     problem = f"{lasts} from {hhmm(fault.at.to)} on reaches beyond the horizon of the day"
     allowed = f"at most {duration_text(max(0, end - latest))} for this fault"
-    _need(latest + fault.lasts <= end, file, f"{place}.lasts", problem, allowed)
+    need(latest + fault.lasts <= end, file, f"{place}.lasts", problem, allowed)
 
 
 def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -> None:
     one = where.count is None or where.share is None
-    _need(one, file, place, "count and share exclude each other", "one of the two")
-    _need(where.count is None or where.count >= 1, file, f"{place}.count", f"{where.count} hits nobody", "1 or more")
+    need(one, file, place, "count and share exclude each other", "one of the two")
+    need(where.count is None or where.count >= 1, file, f"{place}.count", f"{where.count} hits nobody", "1 or more")
     share = where.share
-    _need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
+    need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
     if where.site:
         _known(where.site, scenario.sites, file, f"{place}.site", "site")
     moves = scenario.move is not None or bool(scenario.wave) or where.moving is None
-    _need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
+    need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
     named = kind != "backend.crash" or bool(where.backend)
-    _need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))
+    need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))
 
 
 def _checks(scenario: Scenario, file: str) -> None:
     known = catalogue.checks()
-    _need(
+    need(
         bool(scenario.checks.all_of),
         file,
         "checks.all_of",

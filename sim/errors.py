@@ -63,6 +63,12 @@ class TargetFailed(Exception):
     """A back-end that is not ours failed in the middle of a run: neither our own mistake nor a finding of a check."""
 
 
+def need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
+    """Nothing if a user's input `fits`; raises BadInput if it does not."""
+    if not fits:
+        raise BadInput(file, place, problem, allowed)
+
+
 def unknown(what: str, name: str, known: Iterable[str], see: str = "", more: str = "") -> tuple[str, str]:
     """Problem and allowed of a name that there is not: the nearest one is suggested, the others follow in their order.
 
