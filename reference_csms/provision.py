@@ -3,7 +3,8 @@
 Rows (a `?` may be left out):
     owners    owner, currency, zone, name?, country?, tariff_id?, address?
     sites     site, owner, name?, tariff_id?
-    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value}
+    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value},
+              password? (16 to 40 characters; never shown again), security_profile? (0 to 3)
     meters    meter_id, station, connector, public_key, time_billing?, valid_from?, valid_to?, registered?
     tokens    token, status?, grp? (or group), customer?, mobile?, sites?, single?, expires_at?
     tariffs   see `pricing.tariffs`
@@ -20,8 +21,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reference_csms import records
+from reference_csms.guard import BASIC, TLS_BASIC, login_of
 from reference_csms.pricing.tariffs import Tariff, tariff_from_row
-from reference_csms.records import METERS, OWNERS, SITES, STATIONS, TARIFFS, TOKENS, Meter, Owner, Site, Station, Token
+from reference_csms.records import (
+    LOGINS,
+    METERS,
+    OWNERS,
+    SITES,
+    STATIONS,
+    TARIFFS,
+    TOKENS,
+    Login,
+    Meter,
+    Owner,
+    Site,
+    Station,
+    Token,
+)
 from reference_csms.storage.port import Store, Table, put
 from sim.backend import Row
 from sim.clock import Instant, parse_iso, zone
@@ -71,13 +87,32 @@ class Provisioner:
         rows = transform(rows)
         readers = [RowReader(what, n, row) for n, row in enumerate(rows)]
         if what == "stations":
+            logins = [self._login(reader) for reader in readers]
             for station in [self._station(reader, first) for reader in readers]:
                 put(self._store, STATIONS, station)
+            for login in logins:
+                if login is not None:
+                    put(self._store, LOGINS, login)
             return
         table, read = _READ[what]
         for row in [read(reader) for reader in readers]:
             if row is not None:
                 put(self._store, table, row)
+
+    @staticmethod
+    def _login(row: RowReader) -> Login | None:
+        """How the station proves who it is; None if its row says nothing of it."""
+        password, profile = row.maybe("password"), row.maybe_whole("security_profile")
+        if password is None and profile is None:
+            return None
+        if password is not None and not 16 <= len(password) <= 40:
+            raise row.wrong("password", f"has {len(password)} characters", "16 to 40 characters")
+        profile = profile if profile is not None else BASIC
+        if profile not in range(4):
+            raise row.wrong("security_profile", f"{profile} is unknown", "0, 1, 2, 3")
+        if profile in (BASIC, TLS_BASIC) and password is None:
+            raise row.wrong("password", f"is missing for security profile {profile}", "16 to 40 characters")
+        return login_of(row.text("station"), password or "", profile)
 
     def _station(self, row: RowReader, first: bool) -> Station:
         """At the first start the row's own word counts; what is imported later is meant for this back-end."""

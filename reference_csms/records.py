@@ -104,6 +104,28 @@ class StationLife(Struct, frozen=True, kw_only=True):
     configuration: dict[str, str]
 
 
+class Login(Struct, frozen=True, kw_only=True):
+    """How a station proves who it is: security profile, salt, and digests of its password as text and as bytes.
+
+    Empty digests: it has no password.
+    """
+
+    station: str
+    profile: int
+    salt: str
+    text: str
+    raw: str
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One message as it came."""
+
+    key: str
+    station: str
+    at: Instant
+    frame: str
+
+
 class Token(Struct, frozen=True, kw_only=True):
     """Somebody who may charge. `key` is the token in capitals (idTags are case-insensitive, OCPP 1.6 §3.9).
 
@@ -331,6 +353,8 @@ OWNERS = Table("owners", Owner, "owner")
 SITES = Table("sites", Site, "site")
 STATIONS = Table("stations", Station, "station")
 STATION_LIVES = Table("station_lives", StationLife, "station")
+LOGINS = Table("logins", Login, "station")
+RECEIVED = Table("received", Received, "key", ("station",), append_only=True)
 TOKENS = Table("tokens", Token, "key", ("mobile",))
 METERS = Table("meters", Meter, "key_id", ("meter_id",))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
@@ -351,6 +375,8 @@ ALL_TABLES = (
     SITES,
     STATIONS,
     STATION_LIVES,
+    LOGINS,
+    RECEIVED,
     TOKENS,
     METERS,
     TARIFFS,
