@@ -3,12 +3,14 @@
 Rows (a `?` may be left out):
     owners    owner, currency, zone, name?, country?, tariff_id?, address?
     sites     site, owner, name?, tariff_id?
-    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value}
+    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value},
+              password?
     meters    meter_id, station, connector, public_key, time_billing?, valid_from?, valid_to?, registered?
     tokens    token, status?, grp? (or group), customer?, mobile?, sites?, single?, expires_at?
     tariffs   see `pricing.tariffs`
-A station row with another `backend` is known as a place only and gets 404 when it dials. A meter row with `registered`
-false is left out: its key is not in this registry. Wrong rows raise BadInput; nothing is guessed.
+A station row with another `backend` is known as a place only and gets 404 when it dials; one imported again without a
+password keeps the one it has. A meter row with `registered` false is left out: its key is not in this registry. Wrong
+rows raise BadInput; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reference_csms import records
+from reference_csms.passwords import sealed
 from reference_csms.pricing.tariffs import Tariff, tariff_from_row
 from reference_csms.records import METERS, OWNERS, SITES, STATIONS, TARIFFS, TOKENS, Meter, Owner, Site, Station, Token
 from reference_csms.storage.port import Store, Table, put
@@ -93,13 +96,15 @@ class Provisioner:
             configuration={str(key): str(value) for key, value in (row.row.get("configuration") or {}).items()},
             power_w=row.maybe_whole("power_w"),
             heartbeat_s=row.maybe_whole("heartbeat_s"),
+            secret=sealed(row.text("station"), row.text("password")) if row.maybe("password") else None,
         )
         known = self._store.get(STATIONS, fresh.station)
         if known is None:
             return fresh
         if known.policy not in (records.CLOSE, records.FOREIGN):
             fresh = replace(fresh, policy=known.policy, registration=known.registration)
-        return replace(fresh, boots=known.boots, first_seen=known.first_seen, boot=known.boot)
+        secret = fresh.secret or known.secret
+        return replace(fresh, boots=known.boots, first_seen=known.first_seen, boot=known.boot, secret=secret)
 
 
 class RowReader:

@@ -78,6 +78,7 @@ class Station(Struct, frozen=True, kw_only=True):
 
     `power_w` is the most one connector can deliver, `heartbeat_s` the interval told at boots (None: that of the house).
     `policy` is what its next boot gets: accept, hold (Pending), reject; closed and foreign identities are answered 404.
+    `secret` is what is kept of its password (see `passwords`), None for a station without one.
     """
 
     station: str
@@ -91,6 +92,7 @@ class Station(Struct, frozen=True, kw_only=True):
     boots: int = 0
     first_seen: Instant | None = None
     boot: dict[str, Any] = {}
+    secret: str | None = None
 
 
 class StationLife(Struct, frozen=True, kw_only=True):
@@ -329,10 +331,10 @@ class Correction(Struct, frozen=True, kw_only=True):
 COUNTERS = Table("counters", Counter, "name")
 OWNERS = Table("owners", Owner, "owner")
 SITES = Table("sites", Site, "site")
-STATIONS = Table("stations", Station, "station")
+STATIONS = Table("stations", Station, "station", ("site",))
 STATION_LIVES = Table("station_lives", StationLife, "station")
 TOKENS = Table("tokens", Token, "key", ("mobile",))
-METERS = Table("meters", Meter, "key_id", ("meter_id",))
+METERS = Table("meters", Meter, "key_id", ("meter_id", "station"))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
