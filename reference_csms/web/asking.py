@@ -17,19 +17,27 @@ from reference_csms.web.answers import JSON, Problem, wrong
 from sim.errors import unknown
 
 MOST_ROWS = 10_000
-LATEST = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
+LATEST = 32_503_679_999_999
+"""The last millisecond of the year 2999: every zone still has a local time for it."""
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN)]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="how many rows at most")]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Ms = Annotated[int, Meta(ge=0, le=LATEST, description="milliseconds since 1970 UTC")]
-Rfc3339 = Annotated[
-    str, Meta(max_length=40, pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")
-]
+_RFC3339 = r"(19|2\d)\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)"
+Rfc3339 = Annotated[str, Meta(max_length=40, pattern=f"^{_RFC3339}$")]
 Moment = Ms | Rfc3339
-"""An instant: milliseconds since 1970 UTC, or an RFC 3339 text."""
+"""An instant in a body: milliseconds since 1970 UTC, or an RFC 3339 text."""
+When = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        pattern=rf"^(\d{{1,14}}|{_RFC3339})$",
+        description="milliseconds since 1970 UTC, or an RFC 3339 text",
+    ),
+]
+"""An instant in a query, where everything is text."""
 
 _WHERE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -60,17 +68,16 @@ def query_of(request: Request, kind: type[Struct]) -> Struct:
     return read
 
 
-async def body_of(request: Request, kind: Any, limit: int) -> Any:
-    """The JSON body as `kind`; none at all counts as an empty object. Raises Problem 413, 415 and 422."""
-    raw = await raw_body(request, limit)
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if raw and content_type != JSON:
-        raise wrong("Content-Type", f"{content_type[:100]!r} is not supported", JSON, 415)
-    return decoded(raw or b"{}", kind)
-
-
 async def raw_body(request: Request, limit: int) -> bytes:
-    """The bytes of the body. Raises Problem 413 before more than the limit is kept."""
+    """The bytes of a JSON body. Raises Problem 413 before more than the limit is kept, and 415."""
+    raw = await _bytes(request, limit)
+    told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if raw and told != JSON:
+        raise wrong("Content-Type", f"{told[:100]!r} is not supported", JSON, 415)
+    return raw
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     told = request.headers.get("content-length", "0")
