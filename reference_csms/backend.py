@@ -27,6 +27,7 @@ from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
 from reference_csms.money import Money
 from reference_csms.numbers import Numbers
+from reference_csms.ocpi import DEFAULT_PARTY, Ocpi
 from reference_csms.operations import Export, Operations
 from reference_csms.options import money_options
 from reference_csms.parts import Parts
@@ -36,6 +37,7 @@ from reference_csms.quarantine import Quarantine
 from reference_csms.received import Keeping
 from reference_csms.sessions import Sessions
 from reference_csms.settlement import Settlement
+from reference_csms.shown import Shown
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations
 from reference_csms.storage.open import open_store
@@ -55,9 +57,10 @@ class ReferenceCsms:
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
     `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`), `billing` (own, or
-    central: see `billing.central`), `money` (see `options.MoneyOptions`), and for servers `keep_all` (every reading and
-    status is kept with its answer, see `received`), `first_contact` (the site at which unannounced stations are taken
-    in) and `security` (the lowest security profile).
+    central: see `billing.central`), `ocpi_party` (its party id in OCPI, three characters), `money` (see
+    `options.MoneyOptions`), and for servers `keep_all` (every reading and status is kept with its answer, see
+    `received`), `first_contact` (the site at which unannounced stations are taken in) and `security` (the lowest
+    security profile).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -142,6 +145,8 @@ class ReferenceCsms:
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
+        party = str(options.get("ocpi_party", DEFAULT_PARTY))
+        self._shown = Shown(store, self._bookkeeper, Ocpi(store, self._stations, catalogue, party))
         self._wish = self._earliest()
 
     def _money_part(
@@ -250,6 +255,18 @@ class ReferenceCsms:
     def books(self, now: Instant) -> Books:
         """All books as plain rows."""
         return self._bookkeeper.books(now)
+
+    def page(self, what: str, after: str | None, limit: int, now: Instant) -> list[tuple[str, Row]]:
+        """Rows of one list above a cursor, see `sim.showing`. Raises BadInput and KeyError."""
+        return self._shown.page(what, after, limit, now)
+
+    def row(self, what: str, key: str, now: Instant) -> Row | None:
+        """One row of a list, None if there is none. Raises KeyError."""
+        return self._shown.row(what, key, now)
+
+    def tally(self) -> dict[str, int]:
+        """How many there are of what, see `sim.showing`."""
+        return self._shown.tally()
 
     def quote(self, request: Row, now: Instant) -> Row:
         """A price without booking anything, see `pricing.quote`."""

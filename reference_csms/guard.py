@@ -1,20 +1,17 @@
 """Who may connect: the OCPP security profiles 0 to 3, and stations on first contact.
 
-Passwords are kept as salted digests and never shown. They are long random texts (16 to 40 characters), so one round is
-enough, and a thousand stations that come back at once are not a thousand slow hashes. Sources: OCPP 1.6 security
-whitepaper §2; OCPP 2.0.1 Part 2 A00.
+It decides about handshakes only. Sources: OCPP 1.6 security whitepaper §2; OCPP 2.0.1 Part 2 A00.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 
 from msgspec import Struct
 
 from reference_csms import records
-from reference_csms.records import LOGINS, STATIONS, Login, Station
+from reference_csms.passwords import opens
+from reference_csms.records import STATIONS, Station
 from reference_csms.storage.port import Store
 from sim.backend import Proof, Refusal
 from sim.clock import Instant
@@ -33,24 +30,6 @@ class FirstContact(Struct, frozen=True):
     site: str
 
 
-def login_of(station: str, password: str, profile: int) -> Login:
-    """What is kept of a password: digests of the text and, if it is hexadecimal, of the bytes it stands for.
-
-    1.6 stations send the decoded bytes of a hexadecimal key, or the text itself (OCPP-J interop note); 2.0.1 the text.
-    """
-    salt = hashlib.sha256(f"login/{station}".encode()).hexdigest()
-    text = _digest(salt, password.encode())
-    try:
-        raw = _digest(salt, bytes.fromhex(password)) if password else ""
-    except ValueError:
-        raw = ""
-    return Login(station=station, profile=profile, salt=salt, text=text if password else "", raw=raw)
-
-
-def _digest(salt: str, password: bytes) -> str:
-    return hmac.new(salt.encode(), password, hashlib.sha256).hexdigest()
-
-
 class Guard:
     """Judges handshakes. `least` is the lowest security profile that this house takes."""
 
@@ -61,23 +40,22 @@ class Guard:
 
     def authenticate(self, identity: str, proof: Proof, now: Instant) -> Refusal | None:
         """None, or why not. A station with a password has to show it whatever its profile says."""
-        login = self._store.get(LOGINS, identity)
-        profile = max(self._least, login.profile if login is not None else UNSECURED)
+        row = self._store.get(STATIONS, identity)
+        profile = max(self._least, row.security_profile if row is not None else UNSECURED)
         if profile >= TLS_BASIC and not proof.secure:
             return _NO_TLS
         if profile == TLS_CLIENT:
             return None if proof.certificate == identity else _NO_CERTIFICATE
         if proof.malformed is not None:
             return Refusal(401, f"the Authorization header is wrong: {proof.malformed}")
-        known = login is not None and login.text != ""
-        if profile < BASIC and not known:
+        secret = row.secret if row is not None else None
+        if profile < BASIC and secret is None:
             return None
         if proof.user is None or proof.password is None:
             return _NOT_BASIC
-        if proof.user != identity or login is None or not known:
+        if proof.user != identity or secret is None or not opens(secret, identity, proof.password):
             return _WRONG
-        shown = _digest(login.salt, proof.password)
-        return None if any(kept and hmac.compare_digest(shown, kept) for kept in (login.text, login.raw)) else _WRONG
+        return None
 
     def meet(self, identity: str) -> bool:
         """Whether a station that nobody announced is taken in; then it has a row from now on."""

@@ -144,6 +144,8 @@ class BackEndHost:
         self._kept: deque[tuple[int, int, str, int, str, str]] = deque(maxlen=KEPT_FRAMES)
         self._number = 0
         self._stopping: str | None = None
+        self._showing: Any = backend
+        """The rooms of `sim.showing`, for a back-end that shows its rows piece by piece."""
         self._guard = cast(Guarded, backend).authenticate if hasattr(backend, "authenticate") else None
         self._arm()
 
@@ -370,9 +372,29 @@ class BackEndHost:
 
     def books(self) -> Books:
         """All books as plain rows, after what is staged has been committed."""
-        if not self.failed.done():
-            self._flush()
+        self._settled_group()
         return self.backend.books(self.clock.now())
+
+    def page(self, what: str, after: str | None, limit: int) -> Sequence[tuple[str, Row]]:
+        """Rows of one list, see `sim.showing`. Raises BadInput and KeyError."""
+        self._settled_group()
+        page: Sequence[tuple[str, Row]] = self._showing.page(what, after, limit, self.clock.now())
+        return page
+
+    def row(self, what: str, key: str) -> Row | None:
+        """One row of a list. Raises KeyError for a list that there is not."""
+        self._settled_group()
+        row: Row | None = self._showing.row(what, key, self.clock.now())
+        return row
+
+    def tally(self) -> dict[str, int]:
+        """How many there are of what."""
+        tally: dict[str, int] = self._showing.tally()
+        return tally
+
+    def _settled_group(self) -> None:
+        if self._flush_armed:
+            self._flush()
 
     def quote(self, request: Row) -> Row:
         """A price without booking anything."""
