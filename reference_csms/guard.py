@@ -17,7 +17,7 @@ from sim.backend import Proof, Refusal
 from sim.clock import Instant
 
 UNSECURED, BASIC, TLS_BASIC, TLS_CLIENT = range(4)
-_IDENTITY = re.compile(r"[!-~]{1,48}")
+_IDENTITY = re.compile(r"[!-~]([ -~]{0,46}[!-~])?")
 _NO_TLS = Refusal(403, "this station has to connect by TLS")
 _NOT_BASIC = Refusal(401, "Basic authentication with the station's identity as the user")
 _WRONG = Refusal(401, "wrong user or password")
