@@ -1,4 +1,4 @@
-"""`chargerig serve` and `chargerig certs`: options are read and results told here; the work is done in `scenarios.sockets`."""
+"""`chargerig serve` and `chargerig certs`: options are read and results told here; the work is done elsewhere."""
 
 from __future__ import annotations
 

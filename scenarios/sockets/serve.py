@@ -26,7 +26,8 @@ from sim.machine import Answered, Refused
 from sim.runtimes.aio import Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_http import Http, serve_http
-from sim.runtimes.websocket import Keeper, Limits, listen
+from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.websocket_server import listen
 
 NAME = "csms"
 _IMPORT_TIMEOUT_S = 60.0

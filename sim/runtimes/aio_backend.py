@@ -7,7 +7,6 @@ process serves nobody any more and says why; whoever runs it starts it again. It
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, cast
@@ -21,7 +20,6 @@ from sim.machine import (
     Effect,
     Event,
     LinkId,
-    Machine,
     Opened,
     Outcome,
     Received,
@@ -35,80 +33,22 @@ from sim.machine import (
 )
 from sim.office import ConnectionView, Counters
 from sim.runtimes.aio import Clock
-from sim.runtimes.aio_counts import CallCounts
+from sim.runtimes.aio_kept import KeptFrames
+from sim.runtimes.aio_server_link import ServerLink
 from sim.runtimes.virtual_links import WireSink
 from sim.runtimes.websocket import (
     GOING_AWAY,
     NORMAL_CLOSURE,
-    OVERSIZE,
     PROTOCOL_ERROR,
-    Admission,
-    Handshake,
     Keeper,
-    Socket,
-    offered_first,
 )
+from sim.runtimes.websocket_server import Admission, Handshake, offered_first
 
 SPOKEN = ("ocpp1.6",)
 """What a back-end speaks that says nothing of it (attribute `subprotocol` of the Machine it accepts with)."""
-KEPT_FRAMES = 10_000
 _TICK = Tick()
 _INTERNAL_ERROR = 1011
 _NO_SUBPROTOCOL = "no common subprotocol"
-
-
-class ServerLink:
-    """The back-end's side of one connection."""
-
-    __slots__ = ("_host", "armed", "counts", "frames_down", "frames_up", "id", "last", "machine", "opened_at", "peer",
-                 "socket", "station", "subprotocol")  # fmt: skip
-
-    def __init__(
-        self, host: BackEndHost, id: LinkId, shake: Handshake, machine: Machine, subprotocol: str | None
-    ) -> None:
-        self._host = host
-        self.id = id
-        self.station = shake.identity
-        self.peer = shake.peer
-        self.machine = machine
-        self.subprotocol = subprotocol
-        self.socket: Socket | None = None
-        self.armed: int | None = None
-        self.opened_at = Instant(0)
-        self.last: Instant | None = None
-        self.frames_up = self.frames_down = 0
-        self.counts = CallCounts(host.counters.calls)
-
-    def opened(self, socket: Socket) -> None:
-        """The handshake succeeded."""
-        self.socket = socket
-        self._host.link_opened(self)
-
-    def text(self, frame: bytes) -> None:
-        """A frame of the station."""
-        self._host.received(self, frame)
-
-    def closed(self, code: int, reason: str) -> None:
-        """The connection is over."""
-        if reason == OVERSIZE:
-            self._host.counters.closed_oversize += 1
-        self._host.link_closed(self, reason)
-
-    def view(self) -> ConnectionView:
-        """As operators see it."""
-        socket = self.socket
-        return ConnectionView(
-            link=self.id,
-            station=self.station,
-            subprotocol=self.subprotocol,
-            peer=self.peer,
-            opened_at=self.opened_at,
-            last_frame_at=self.last,
-            frames_up=self.frames_up,
-            frames_down=self.frames_down,
-            bytes_up=socket.bytes_up if socket is not None else 0,
-            bytes_down=socket.bytes_down if socket is not None else 0,
-        )
 
 
 class BackEndHost:
@@ -141,8 +81,8 @@ class BackEndHost:
         self._flush_armed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: int | None = None
-        self._kept: deque[tuple[int, int, str, int, str, str]] = deque(maxlen=KEPT_FRAMES)
-        self._number = 0
+        self._kept = KeptFrames(self.name)
+        self.wire = self._kept.rows
         self._stopping: str | None = None
         self._showing: Any = backend
         """The rooms of `sim.showing`, for a back-end that shows its rows piece by piece."""
@@ -182,7 +122,7 @@ class BackEndHost:
         self._links[link.id] = link
         if self._wire is not None:
             self._wire.link_opened(link.opened_at, link.station, self.name, link.id)
-        self._keep(link, link.opened_at, "open", link.peer)
+        self._kept.add(link.opened_at, link.station, link.id, "open", link.peer)
         self._handle(link, Opened(link.id, link.subprotocol))
 
     def received(self, link: ServerLink, frame: bytes) -> None:
@@ -190,7 +130,7 @@ class BackEndHost:
         now = link.last = self.clock.now()
         link.frames_up += 1
         link.counts.up(frame)
-        self._keep(link, now, "up", frame)
+        self._kept.add(now, link.station, link.id, "up", frame)
         if self._wire is not None:
             self._wire.frame(now, now, link.station, self.name, link.id, "up", frame)
         self._handle(link, Received(link.id, frame))
@@ -202,7 +142,7 @@ class BackEndHost:
         now = self.clock.now()
         if self._wire is not None:
             self._wire.link_closed(now, link.id, "network", reason)
-        self._keep(link, now, "close", reason)
+        self._kept.add(now, link.station, link.id, "close", reason)
         self._handle(link, Closed(link.id, reason))
 
     def _handle(self, link: ServerLink, event: Event) -> None:
@@ -288,7 +228,7 @@ class BackEndHost:
                 now = self.clock.now()
                 link.frames_down += 1
                 link.counts.down(frame)
-                self._keep(link, now, "down", frame)
+                self._kept.add(now, link.station, link.id, "down", frame)
                 if self._wire is not None:
                     self._wire.frame(now, now, link.station, self.name, link.id, "down", frame)
                 link.socket.send(frame)
@@ -309,7 +249,7 @@ class BackEndHost:
             now = self.clock.now()
             if self._wire is not None:
                 self._wire.link_closed(now, link.id, "backend", reason)
-            self._keep(link, now, "close", reason)
+            self._kept.add(now, link.station, link.id, "close", reason)
             link.socket.close(PROTOCOL_ERROR if reason == _NO_SUBPROTOCOL else NORMAL_CLOSURE, reason)
 
     async def _ask(self, tell: Tell) -> None:
@@ -403,23 +343,6 @@ class BackEndHost:
     def connections(self) -> Sequence[ConnectionView]:
         """All living connections, in the order of their opening."""
         return [link.view() for link in self._links.values()]
-
-    def _keep(self, link: ServerLink, at: int, what: str, text: str | bytes) -> None:
-        self._number += 1
-        self._kept.append((self._number, at, link.station, link.id, what, text))  # type: ignore[arg-type]
-
-    def wire(self, station: str | None, after: int, limit: int) -> Sequence[Row]:
-        """The newest frames kept with a number above `after`, oldest first."""
-        rows: list[Row] = []
-        for number, at, name, link, what, text in self._kept:
-            if number > after and station in (None, name):
-                shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-                rows.append(
-                    {"n": number, "t": at, "d": at, "s": name, "b": self.name, "l": link, "w": what, "f": shown}
-                )
-                if len(rows) >= limit:
-                    break
-        return rows
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

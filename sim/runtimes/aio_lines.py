@@ -15,7 +15,8 @@ from sim.backend import Row
 from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
 from sim.runtimes.virtual_links import WireSink
-from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Dial, Keeper, Socket, dial
+from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Keeper, Socket
+from sim.runtimes.websocket_client import Dial, dial
 
 Tell = Callable[[Event], None]
 

@@ -7,26 +7,15 @@ them fit into a process. It never looks inside a text frame. Sources: RFC 6455; 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from msgspec import Struct
-from msgspec.structs import replace
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.uri import parse_uri
-
-from sim.backend import Proof, Refusal
 
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR = 1000, 1001, 1002
 UNSUPPORTED_DATA, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1003, 1007, 1008, 1009
@@ -43,23 +32,6 @@ _REASON_BYTES = 120
 _TEXT, _BINARY, _CONT, _PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG
 
 
-class Handshake(Struct, frozen=True, kw_only=True):
-    """What a station asks for: its identity is the last segment of the path, percent-decoded once."""
-
-    path: str
-    identity: str
-    subprotocols: tuple[str, ...]
-    proof: Proof
-    peer: str
-
-
-class Admission(Struct, frozen=True):
-    """The handshake succeeds: who hears of the connection, and the subprotocol (None: answered without the header)."""
-
-    peer: Peer
-    subprotocol: str | None
-
-
 class Peer(Protocol):
     """Whoever uses a socket. `closed` is called exactly once, and never before `opened` unless the dial failed."""
 
@@ -74,9 +46,6 @@ class Peer(Protocol):
     def closed(self, code: int, reason: str) -> None:
         """It is over. `reason` is `refused`, `timeout`, an HTTP status, `keep-alive`, or what the other side said."""
         ...
-
-
-Judge = Callable[[Handshake], Admission | Refusal]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -329,186 +298,3 @@ class Keeper:
             socket.check(now)
         if self._sockets:
             self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
-
-
-# -- serving ----------------------------------------------------------------------------------------------------------
-
-
-def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Callable[[int], None]) -> Socket:
-    """The server's side of a connection that has just come in. `counted` hears the status of each handshake."""
-    extensions = [ServerPerMessageDeflateFactory()] if compression else None
-    chosen: list[str | None] = [None]
-    protocol = ServerProtocol(
-        extensions=extensions,
-        select_subprotocol=lambda _, offered: chosen[0],  # type: ignore[arg-type, return-value]
-        max_size=keeper.limits.max_frame,
-    )
-    socket = Socket(protocol, keeper)
-
-    def answer(request: Request) -> None:
-        socket._handshake = None
-        shake = _handshake(request, socket._transport)
-        verdict = judge(shake) if isinstance(shake, Handshake) else shake
-        if isinstance(verdict, Refusal):
-            response = protocol.reject(verdict.status, f"{verdict.reason}\n")
-            if verdict.status == 401:
-                response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
-        else:
-            chosen[0] = verdict.subprotocol
-            response = protocol.accept(request)
-        counted(response.status_code)
-        protocol.send_response(response)
-        socket._write()
-        if isinstance(verdict, Admission):
-            if response.status_code == 101:
-                socket._peer = verdict.peer
-                verdict.peer.opened(socket)
-            else:
-                verdict.peer.closed(ABNORMAL, str(response.status_code))
-
-    socket._handshake = answer
-    return socket
-
-
-def _handshake(request: Request, transport: asyncio.Transport | None) -> Handshake | Refusal:
-    path = request.path.partition("?")[0]
-    raw = path.rstrip("/").rsplit("/", 1)[-1]
-    try:
-        identity = unquote(raw, errors="strict")
-    except UnicodeDecodeError:
-        return Refusal(400, "the identity in the path is no percent-encoded UTF-8")
-    offered: list[str] = []
-    for value in request.headers.get_all("Sec-WebSocket-Protocol"):
-        offered += [name.strip() for name in value.split(",") if name.strip()]
-    info = transport.get_extra_info if transport is not None else lambda name: None
-    address = info("peername")
-    proof = _basic(request.headers)
-    if info("sslcontext") is not None:
-        proof = replace(proof, secure=True, certificate=_common_name(info("peercert")))
-    peer = f"{address[0]}:{address[1]}" if address else ""
-    return Handshake(path=path, identity=identity, subprotocols=tuple(offered), proof=proof, peer=peer)
-
-
-def _basic(headers: Headers) -> Proof:
-    """User and password of Basic authentication: split at the first colon, the password stays bytes."""
-    values = headers.get_all("Authorization")
-    if not values:
-        return Proof()
-    scheme, _, coded = values[0].partition(" ")
-    if len(values) > 1 or scheme.lower() != "basic":
-        return Proof(malformed="only one Authorization header, of the scheme Basic")
-    try:
-        user, colon, password = base64.b64decode(coded.strip(), validate=True).partition(b":")
-        if not colon:
-            return Proof(malformed="no colon between user and password")
-        return Proof(user=user.decode(), password=password)
-    except (binascii.Error, UnicodeDecodeError):
-        return Proof(malformed="not base64 of user:password")
-
-
-def _common_name(certificate: Mapping[str, Any] | None) -> str | None:
-    for group in (certificate or {}).get("subject", ()):
-        for key, value in group:
-            if key == "commonName":
-                return str(value)
-    return None
-
-
-async def listen(
-    host: str,
-    port: int,
-    keeper: Keeper,
-    judge: Judge,
-    counted: Callable[[int], None] = lambda status: None,
-    tls: ssl.SSLContext | None = None,
-    compression: bool = True,
-    shared: bool = False,
-) -> asyncio.Server:
-    """Take connections at this address; port 0 is any that is free. Raises OSError if it cannot be had.
-
-    With `shared` several processes may listen at the same port, and the system deals the connections out.
-    """
-
-    def made() -> Socket:
-        return server_socket(keeper, judge, compression, counted)
-
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(made, host, port, ssl=tls, backlog=4096, reuse_port=shared or None)
-
-
-# -- dialling ---------------------------------------------------------------------------------------------------------
-
-
-class Dial(Struct, frozen=True, kw_only=True):
-    """Where and how to dial: the whole URL with the identity, user and password for the header, an SSL context."""
-
-    url: str
-    subprotocols: tuple[str, ...]
-    login: tuple[str, bytes] | None = None
-    tls: Any = None
-
-
-_known: dict[tuple[str, int], tuple[str, float]] = {}
-_KNOWN_FOR_S = 60.0
-
-
-async def dial(wish: Dial, peer: Peer, keeper: Keeper) -> None:
-    """Dial. The peer hears `opened` or `closed`; nothing is raised for what a network or the other side does."""
-    try:
-        uri = parse_uri(wish.url)
-    except WebSocketException as err:
-        peer.closed(ABNORMAL, f"no websocket address: {err}")
-        return
-    protocol = ClientProtocol(uri, subprotocols=list(wish.subprotocols), max_size=keeper.limits.max_frame)  # type: ignore[arg-type]
-    request = protocol.connect()
-    if wish.login is not None:
-        both = wish.login[0].encode() + b":" + wish.login[1]
-        request.headers["Authorization"] = "Basic " + base64.b64encode(both).decode()
-    protocol.send_request(request)
-    socket = Socket(protocol, keeper)
-    socket._peer = peer
-
-    def answered(response: Response) -> None:
-        socket._handshake = None
-        if protocol.state is OPEN:
-            peer.opened(socket)
-
-    socket._handshake = answered
-    loop = asyncio.get_running_loop()
-    context = wish.tls if uri.secure else None
-    if uri.secure and context is None:
-        context = ssl.create_default_context()
-    try:
-        async with asyncio.timeout(keeper.limits.open_timeout_s):
-            host = await _resolve(loop, uri.host, uri.port)
-            name = uri.host if context is not None else None
-            await loop.create_connection(lambda: socket, host, uri.port, ssl=context, server_hostname=name)
-    except TimeoutError:
-        _failed(socket, "timeout")
-    except ssl.SSLError as err:
-        _failed(socket, f"tls: {err.reason or err}")
-    except OSError:
-        _failed(socket, "refused")
-
-
-def _failed(socket: Socket, reason: str) -> None:
-    if not socket._over and socket._peer is not None:
-        socket._over = True
-        socket._peer.closed(ABNORMAL, reason)
-    socket._abort()
-
-
-async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> str:
-    """The address of a name; asked once a minute, since a look-up costs a thread."""
-    known = _known.get((host, port))
-    if known is not None and known[1] > loop.time():
-        return known[0]
-    found = await loop.getaddrinfo(host, port, type=1)
-    address = str(found[0][4][0])
-    _known[host, port] = (address, loop.time() + _KNOWN_FOR_S)
-    return address
-
-
-def offered_first(offered: Sequence[str], spoken: Sequence[str]) -> str | None:
-    """The first subprotocol of the station's list that this side speaks: its order counts (OCPP-J 1.6 §3.2)."""
-    return next((name for name in offered if name in spoken), None)
