@@ -47,8 +47,10 @@ class BenchOffice:
 
     async def operate(self, operation: Operation, timeout_s: float) -> Outcome:
         self.operations.append(operation)
-        outcome = self.bench.operate(operation.kind, **operation.args)
-        effects = self.bench.out
+        call_id = f"api-{len(self.operations)}"
+        self.bench.csms.operate(operation, call_id, self.now())
+        effects = self.bench.flush()
+        outcome = self.bench.outcome(effects, call_id)
         while outcome is None and (calls := self.bench.calls(effects)):
             call = calls[0]
             self.sent.append((call.action, call.payload))
@@ -58,7 +60,7 @@ class BenchOffice:
                 link for link, one in self.bench.links.items() if one.state.station == operation.args["station"]
             )
             effects = self.bench.answer(link, call, **self.answers[call.action])
-            outcome = self.bench.outcome(effects)
+            outcome = self.bench.outcome(effects, call_id)
         if outcome is None:
             return Unknown(f"no outcome within {timeout_s:g} s")
         assert isinstance(outcome, Outcome)
