@@ -12,9 +12,10 @@ import pytest
 from reference_csms.web.app import make_app
 from reference_csms.web.port import ConnectionView, Counters
 from reference_csms.web.tokens import api_token
-from sim.backend import Books, Operation, Row
+from sim.backend import Books, Operation, Row, Setup
 from sim.clock import Instant
-from sim.machine import Answered, Outcome, Unknown
+from sim.machine import Outcome, Unknown
+from tests.reference_csms.conftest import Bench, provision
 
 SECRETS = {
     "all": "all-scopes-0123456789",
@@ -181,9 +182,8 @@ def api(bench: Any) -> Iterator[Api]:
         yield made
 
 
-@pytest.fixture
-def used(bench: Any) -> Iterator[Api]:
-    """A back-end after some business: bills of two owners, a held session, an open one, a correction."""
+def do_business(bench: Any, **more: Any) -> Api:
+    """Bills of two owners, a held session, an open one, a correction; the API over all that."""
     first, third = bench.boot("CS-1"), bench.boot("CS-3")
     bench.charge(first, "TOK-A", idle=2_700_000)
     bench.charge(first, "TOK-S", 5_000)
@@ -193,8 +193,22 @@ def used(bench: Any) -> Iterator[Api]:
     bench.operate("correct-session", session_id="legacy-s-000002", actor="ann", reason="group", terms={"grp": None})
     bench.start(first, "TOK-A", connector=2)
     bench.flush()
-    made = make_api(bench)
+    return make_api(bench, **more)
+
+
+@pytest.fixture
+def used(bench: Any) -> Iterator[Api]:
+    """A back-end after some business."""
+    made = do_business(bench)
     with made.client:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def walked() -> Iterator[Api]:
+    """A back-end that handles money, after some business, for all cases of a module."""
+    setup = Setup(name="legacy", seed=7, provision=provision(), options={"money": {}, "transaction_base": 500})
+    with (made := do_business(Bench(setup), body_limit=50_000)).client:
         yield made
 
 

@@ -81,10 +81,7 @@ def test_a_walk_shows_what_was_there_once_while_rows_are_added(used: Any, path: 
     def keys(rows: list[Any]) -> list[Any]:
         return [row[key] if key else (row["token"], row["site"]) for row in rows]
 
-    if ocpi:
-        before = keys(used.get(path, limit=1000).json()["data"])
-    else:
-        before = keys(used.walk(path, limit=1000))
+    before = keys(used.get(path, limit=1000).json()["data"] if ocpi else used.walk(path, limit=1000))
     seen: list[Any] = []
     query: Any = {"limit": 2}
     url = path
