@@ -206,10 +206,14 @@ def used(bench: Any) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def walked() -> Iterator[Api]:
-    """A back-end that handles money, after some business, for all cases of a module."""
-    setup = Setup(name="legacy", seed=7, provision=provision(), options={"money": {}, "transaction_base": 500})
+    """A back-end that handles money and keeps its books in SQL, after some business, for all cases of a module."""
+    options = {"money": {}, "transaction_base": 500, "store": "sqlite://"}
+    setup = Setup(name="legacy", seed=7, provision=provision(), options=options)
     with (made := do_business(Bench(setup), body_limit=50_000)).client:
         yield made
+    disk = setup.disk["store"]
+    disk.connection.close()
+    disk.engine.dispose()
 
 
 @pytest.fixture
