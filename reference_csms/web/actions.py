@@ -5,10 +5,14 @@ The shipped schemas are draft 4; what they use means the same in OpenAPI 3.1, bu
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sim.wire.schema import Direction, actions, document
 
+_JUDGED = re.compile(r"([\w/]+) (?:is|has|lacks|breaks) ")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_TYPED = re.compile(r" - at `\$\.?([^`]*)`")
 VERSIONS = {"1.6": "OCPP16", "2.0.1": "OCPP201"}
 _BY_STATIONS = frozenset((
     "Authorize", "BootNotification", "ClearedChargingLimit", "DiagnosticsStatusNotification",
@@ -51,6 +55,25 @@ def payload_schemas() -> dict[str, Any]:
                 schemas[name] = _moved(whole, name)
                 schemas |= {f"{name}.{part}": _moved(schema, name) for part, schema in parts.items()}
     return schemas
+
+
+def payload_place(action: str, said: str) -> tuple[str, dict[str, Any]]:
+    """The field that a sentence on a payload speaks of, and its schema: of the first version that has the field.
+
+    Reads the sentences of `sim.wire.schema` (`a/0/b is too long`) and of msgspec (``... - at `$.a[0].b` ``).
+    """
+    by_schema, missing, typed = _JUDGED.match(said), _MISSING.search(said), _TYPED.search(said)
+    steps = re.findall(r"\w+", by_schema[1] if by_schema else typed[1] if typed else "")
+    steps += [missing[1]] if missing else []
+    for version in csms_actions()[action]:
+        whole = node = document(version, action, "request")
+        for step in steps:
+            node = node.get("items", {}) if step.isdecimal() else node.get("properties", {}).get(step, {})
+            reference = str(node.get("$ref", "")).rsplit("/", 1)[-1]
+            node = whole.get("definitions", {}).get(reference, node)
+        if node and steps:
+            return ".".join(steps), node
+    return ".".join(steps), {}
 
 
 def _name(version: str, action: str, direction: Direction) -> str:

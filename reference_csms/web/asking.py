@@ -26,7 +26,9 @@ Limit = Annotated[int, Meta(ge=1, le=1000, description="how many rows at most")]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Ms = Annotated[int, Meta(ge=0, le=LATEST, description="milliseconds since 1970 UTC")]
 _RFC3339 = r"(19|2\d)\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)"
-Rfc3339 = Annotated[str, Meta(max_length=40, pattern=f"^{_RFC3339}$")]
+Rfc3339 = Annotated[
+    str, Meta(max_length=40, pattern=f"^{_RFC3339}$", description="an RFC 3339 text such as 2026-06-10T12:00:00Z")
+]
 Moment = Ms | Rfc3339
 """An instant in a body: milliseconds since 1970 UTC, or an RFC 3339 text."""
 When = Annotated[
@@ -123,8 +125,8 @@ def _explained(place: str, message: str, kind: Any) -> Problem:
         problem, allowed = unknown("field", strange[1][:100], known)
         return wrong(_dotted(place, path), problem, allowed)
     if missing is not None:
-        return wrong(_dotted(place, path, missing[1]), "is missing", in_words(known.get(missing[1], {}), kind))
-    return wrong(_dotted(place, path), f"is wrong: {said[:1].lower()}{said[1:200]}", in_words(schema, kind))
+        return wrong(_dotted(place, path, missing[1]), "is missing", in_words(known.get(missing[1], {})))
+    return wrong(_dotted(place, path), f"is wrong: {said[:1].lower()}{said[1:200]}", in_words(schema))
 
 
 def _dotted(*parts: str) -> str:
@@ -151,12 +153,14 @@ def _resolved(node: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, An
     return dict(whole["$defs"][str(reference).rsplit("/", 1)[-1]] if reference else node)
 
 
-def in_words(schema: Mapping[str, Any], kind: Any = None) -> str:
+def in_words(schema: Mapping[str, Any]) -> str:
     """What a schema allows, for a person."""
     if "anyOf" in schema:
         return " or ".join(in_words(one) for one in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(str(one) for one in schema["enum"])
+    if "description" in schema and schema.get("pattern", PLAIN) != PLAIN:
+        return str(schema["description"])
     bounds = [
         f"{word} {schema[key]}"
         for key, word in (
@@ -182,6 +186,4 @@ def in_words(schema: Mapping[str, Any], kind: Any = None) -> str:
     words = [names.get(str(schema.get("type")), "a value"), *bounds]
     if "maxLength" in schema:
         words.append("characters")
-    if schema.get("pattern") not in (None, PLAIN):
-        words.append(f"like {schema['pattern']}")
     return " ".join(words)

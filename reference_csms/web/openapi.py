@@ -37,6 +37,16 @@ _PROBLEM: Row = {
     },
     "required": ["type", "title", "status", "detail"],
 }
+_OCPI_PROBLEM: Row = {
+    "type": "object",
+    "description": "the OCPI envelope without data; `status_code` 2000 and above says whose mistake it is",
+    "properties": {
+        "status_code": {"type": "integer", "minimum": 2000},
+        "status_message": {"type": "string"},
+        "timestamp": {"type": "string"},
+    },
+    "required": ["status_code", "status_message", "timestamp"],
+}
 _KEY: Row = {
     "name": HEADER,
     "in": "header",
@@ -53,7 +63,7 @@ def document(routes: Sequence[Route], version: str) -> Row:
     paths: dict[str, Row] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, components)
-    used = {**components, **payload_schemas(), "Problem": _PROBLEM}
+    used = {**components, **payload_schemas(), "Problem": _PROBLEM, "OcpiProblem": _OCPI_PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -99,7 +109,7 @@ def _responses(route: Route, schema_of: dict[str, Row]) -> Row:
     always = [422] if route.scope is None else [401, 403, 422, 503]
     of_body = [] if route.body is None else [409, 413, 415]
     media = "application/json" if route.ocpi else PROBLEM
-    problem = schema if route.ocpi else {"$ref": "#/components/schemas/Problem"}
+    problem = {"$ref": f"#/components/schemas/{'OcpiProblem' if route.ocpi else 'Problem'}"}
     for status in sorted({*always, *of_body, *route.fails}):
         content = {media: {"schema": problem}}
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}

@@ -6,15 +6,16 @@ unknown, 422 if it says that a row or payload is wrong); Unknown is 504: it may 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.responses import Response
 
-from reference_csms.web.actions import csms_actions, payload_reference
-from reference_csms.web.answers import Problem, answer
-from reference_csms.web.asking import Moment, Text, Whole, converted
+from reference_csms.web.actions import csms_actions, payload_place, payload_reference
+from reference_csms.web.answers import Problem, answer, wrong
+from reference_csms.web.asking import Moment, Text, Whole, converted, in_words
 from reference_csms.web.hiding import hidden
 from reference_csms.web.routes import Asked, Handler, Imported, Route
 from reference_csms.web.rows import ROWS, Connector, Day, given, rows_of
@@ -27,6 +28,8 @@ PATIENCE_S = 35.0
 _UNKNOWN = "unknown-"
 _BAD_INPUT = "bad-input"
 _UNAVAILABLE = "unavailable"
+_PLACE = re.compile(r"[\w-]+, ([^:]+): ")
+"""Where `sim.errors.BadInput` says the place in its sentence."""
 
 
 class OperationQuery(Struct, forbid_unknown_fields=True):
@@ -210,8 +213,9 @@ def refused(outcome: Refused, kind: str) -> Problem:
     """What a refusal means in HTTP."""
     code, said = outcome.code, outcome.description
     if code == _BAD_INPUT:
-        return Problem(422, said or f"{kind} cannot use what it was given.", code)
-    sentence = f"{kind} was refused with {code}" + (f": {said}" if said else "") + ("" if said.endswith(".") else ".")
+        place = _PLACE.match(said)
+        return Problem(422, f"{said.rstrip('.') or f'{kind} is wrong'}.", code, place[1] if place else None)
+    sentence = f"{kind} was refused with {code}" + (f": {said.rstrip('.')}." if said else ".")
     if code.startswith(_UNKNOWN):
         return Problem(404, sentence, code)
     return Problem(503 if code == _UNAVAILABLE else 409, sentence, code)
@@ -220,7 +224,13 @@ def refused(outcome: Refused, kind: str) -> Problem:
 def _calling(action: str) -> Handler:
     async def call(asked: Asked) -> Response:
         args = {"station": asked.path["station"], "action": action, "payload": asked.body}
-        return await settle(asked, Operation("call", args))
+        try:
+            return await settle(asked, Operation("call", args))
+        except Problem as problem:
+            if problem.status == 422:
+                field, schema = payload_place(action, problem.detail)
+                raise wrong(f"body.{field}".rstrip("."), problem.detail.rstrip("."), in_words(schema)) from None
+            raise
 
     return call
 

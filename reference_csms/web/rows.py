@@ -8,13 +8,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from reference_csms.web.asking import MOST_ROWS, PLAIN, Moment, Ms, Text, Whole
 
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
-Country = Annotated[str, Meta(pattern="^([A-Z]{2})?$", description="ISO 3166-1 alpha-2")]
-Price = Annotated[str, Meta(pattern=r"^\d{1,7}(\.\d{1,10})?$", description="gross, major units, a decimal text")]
-Percent = Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,6})?$")]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="a currency of ISO 4217 such as EUR")]
+Country = Annotated[str, Meta(pattern="^([A-Z]{2})?$", description="a country of ISO 3166-1 alpha-2 such as DE")]
+Price = Annotated[
+    str, Meta(pattern=r"^\d{1,7}(\.\d{1,10})?$", description="a gross price in major units as a text such as 0.49")
+]
+Percent = Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,6})?$", description="a percentage as a text such as 19")]
 Note = Annotated[str, Meta(max_length=500, pattern=PLAIN)]
 Connector = Annotated[int, Meta(ge=1, le=255)]
-Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="an ISO day")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="an ISO day such as 2026-06-10")]
+Clock = Annotated[str, Meta(pattern=r"^\d\d:\d\d$", description="a time of day HH:MM")]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Token = Annotated[str, Meta(min_length=1, max_length=36, pattern=PLAIN)]
 Tariff = Annotated[Text, Meta(description="a tariff; without one that of the site, or of the owner")]
@@ -64,8 +67,8 @@ class StationRow(_Row):
 class BandRow(_Row):
     """The price of a kWh in a part of the local day."""
 
-    start: Annotated[str, Meta(pattern=r"^\d\d:\d\d$")] = field(name="from")
-    end: Annotated[str, Meta(pattern=r"^\d\d:\d\d$")] = field(name="to")
+    start: Clock = field(name="from")
+    end: Clock = field(name="to")
     price: Price
 
 
@@ -92,7 +95,7 @@ class MeterRow(_Row):
     meter_id: Text
     station: Text
     connector: Connector
-    public_key: Annotated[str, Meta(min_length=1, max_length=4000, pattern="^[0-9A-Fa-f]+$")]
+    public_key: Annotated[str, Meta(max_length=4000, pattern="^[0-9A-Fa-f]+$", description="SPKI DER in hex")]
     time_billing: Literal["none", "duration", "absolute"] | None = None
     valid_from: Moment | None = None
     valid_to: Moment | None = None
@@ -127,7 +130,7 @@ class SellerRow(_Row):
     country: Country | None = None
     vat_id: Text | None = None
     zone: Text | None = None
-    prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9]{1,8}$")] | None = None
+    prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9]{1,8}$", description="1 to 8 letters and digits")] | None = None
     language: Literal["nb", "de", "en"] | None = None
     due_days: Annotated[int, Meta(ge=0, le=365)] | None = None
     accounts: list[DatedRow] | None = None

@@ -12,9 +12,10 @@ import pytest
 from reference_csms.web.app import make_app
 from reference_csms.web.port import ConnectionView, Counters
 from reference_csms.web.tokens import api_token
-from sim.backend import Books, Operation, Row
+from sim.backend import Books, Operation, Row, Setup
 from sim.clock import Instant
 from sim.machine import Outcome, Unknown
+from tests.reference_csms.conftest import Bench, provision
 
 SECRETS = {
     "all": "all-scopes-0123456789",
@@ -47,8 +48,10 @@ class BenchOffice:
 
     async def operate(self, operation: Operation, timeout_s: float) -> Outcome:
         self.operations.append(operation)
-        outcome = self.bench.operate(operation.kind, **operation.args)
-        effects = self.bench.out
+        call_id = f"api-{len(self.operations)}"
+        self.bench.csms.operate(operation, call_id, self.now())
+        effects = self.bench.flush()
+        outcome = self.bench.outcome(effects, call_id)
         while outcome is None and (calls := self.bench.calls(effects)):
             call = calls[0]
             self.sent.append((call.action, call.payload))
@@ -58,7 +61,7 @@ class BenchOffice:
                 link for link, one in self.bench.links.items() if one.state.station == operation.args["station"]
             )
             effects = self.bench.answer(link, call, **self.answers[call.action])
-            outcome = self.bench.outcome(effects)
+            outcome = self.bench.outcome(effects, call_id)
         if outcome is None:
             return Unknown(f"no outcome within {timeout_s:g} s")
         assert isinstance(outcome, Outcome)
@@ -179,9 +182,8 @@ def api(bench: Any) -> Iterator[Api]:
         yield made
 
 
-@pytest.fixture
-def used(bench: Any) -> Iterator[Api]:
-    """A back-end after some business: bills of two owners, a held session, an open one, a correction."""
+def do_business(bench: Any, **more: Any) -> Api:
+    """Bills of two owners, a held session, an open one, a correction; the API over all that."""
     first, third = bench.boot("CS-1"), bench.boot("CS-3")
     bench.charge(first, "TOK-A", idle=2_700_000)
     bench.charge(first, "TOK-S", 5_000)
@@ -191,9 +193,27 @@ def used(bench: Any) -> Iterator[Api]:
     bench.operate("correct-session", session_id="legacy-s-000002", actor="ann", reason="group", terms={"grp": None})
     bench.start(first, "TOK-A", connector=2)
     bench.flush()
-    made = make_api(bench)
+    return make_api(bench, **more)
+
+
+@pytest.fixture
+def used(bench: Any) -> Iterator[Api]:
+    """A back-end after some business."""
+    made = do_business(bench)
     with made.client:
         yield made
+
+
+@pytest.fixture(scope="module")
+def walked() -> Iterator[Api]:
+    """A back-end that handles money and keeps its books in SQL, after some business, for all cases of a module."""
+    options = {"money": {}, "transaction_base": 500, "store": "sqlite://"}
+    setup = Setup(name="legacy", seed=7, provision=provision(), options=options)
+    with (made := do_business(Bench(setup), body_limit=50_000)).client:
+        yield made
+    disk = setup.disk["store"]
+    disk.connection.close()
+    disk.engine.dispose()
 
 
 @pytest.fixture

@@ -81,10 +81,7 @@ def test_a_walk_shows_what_was_there_once_while_rows_are_added(used: Any, path: 
     def keys(rows: list[Any]) -> list[Any]:
         return [row[key] if key else (row["token"], row["site"]) for row in rows]
 
-    if ocpi:
-        before = keys(used.get(path, limit=1000).json()["data"])
-    else:
-        before = keys(used.walk(path, limit=1000))
+    before = keys(used.get(path, limit=1000).json()["data"] if ocpi else used.walk(path, limit=1000))
     seen: list[Any] = []
     query: Any = {"limit": 2}
     url = path
@@ -185,7 +182,7 @@ def test_a_price_is_told_without_booking_anything(used: Any) -> None:
         ("/sessions?sttaion=CS-1", "query", "did you mean station?"),
         ("/sessions?station=a&station=b", "query.station", "given twice"),
         ("/sessions?station=%00", "query.station", "control character"),
-        ("/sessions?from=yesterday", "query.from", "a text of at most 40 characters like"),
+        ("/sessions?from=yesterday", "query.from", "or an RFC 3339 text"),
         ("/sessions?from=2026-13-40T00:00:00Z", "query.from", "names no instant"),
         ("/journal?after=x", "query.after", "no cursor"),
         ("/journal?after=99999999999999999999", "query.after", "no cursor"),
