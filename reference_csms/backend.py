@@ -115,7 +115,8 @@ class ReferenceCsms:
         )
         site = options.get("first_contact")
         self._guard = Guard(store, int(options.get("security", 0)), FirstContact(str(site)) if site else None)
-        self._keeping = Keeping(store, self._stage) if options.get("keep_all") else None
+        self.keeping = Keeping(store, self._stage) if options.get("keep_all") else None
+        """What was received, for a house that keeps all it acknowledges."""
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
         corrections = Corrections(
             store,
@@ -192,7 +193,7 @@ class ReferenceCsms:
             calls,
             self._parts.admit_call,
             self._configurator.ready,
-            self._keeping.keep if self._keeping is not None else None,
+            self.keeping.keep if self.keeping is not None else None,
         )
 
     def authenticate(self, identity: str, proof: Proof, now: Instant) -> Refusal | None:
