@@ -46,6 +46,10 @@ def fleet(
         str, typer.Option(metavar="DURATION", help="How long a session lasts, give or take a quarter.")
     ] = "2m",
     gap: Annotated[str, typer.Option(metavar="DURATION", help="How long nobody comes then.")] = "30s",
+    sample: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Between two readings of a meter; else as the profile has it."),
+    ] = None,
     idle: Annotated[bool, typer.Option("--idle", help="Nobody charges: boots and heartbeats only.")] = False,
     lasts: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long the fleet lives.")] = "1m",
     ramp: Annotated[
@@ -119,6 +123,7 @@ def fleet(
             tokens=tuple(token or (() if api is None else _FLEET_TOKENS)),
             quiet_s=0.0 if api is None else _QUIET_S,
             traffic=None if idle else Traffic(session_s=seconds("--session", session), gap_s=seconds("--gap", gap)),
+            sample_s=None if sample is None else max(1, round(seconds("--sample", sample))),
             for_s=seconds("--for", lasts),
             ramp_s=seconds("--ramp", ramp),
             pace=pace,

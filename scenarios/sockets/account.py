@@ -6,6 +6,7 @@ energy in Wh, as many times as they occur.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from scenarios.targets.http import Http
 from sim.backend import Row
 from sim.clock import Instant
 
+BILLED_WITHIN_S = 15.0
+_LOOK_AGAIN_S = 0.5
 _PAGE = 1000
 _ROWS_AT_ONCE = 500
 
@@ -62,11 +65,27 @@ def walk(http: Http, path: str) -> Iterator[Row]:
             return
 
 
-def account(http: Http, driven: Sequence[Mapping[str, Any]], waiting: Sequence[str], since: Instant) -> Account:
+def account(
+    http: Http,
+    driven: Sequence[Mapping[str, Any]],
+    waiting: Sequence[str],
+    since: Instant,
+    patience_s: float = BILLED_WITHIN_S,
+) -> Account:
     """Compare. `driven` are rows of `truth_sessions`, `waiting` the stations that still have something to deliver.
 
-    `since`: sessions that the books say began earlier belong to another run.
+    `since`: sessions that the books say began earlier belong to another run. Bills are written a while after their
+    session, so as long as some are missing it looks again, for so many seconds at most.
     """
+    until = time.monotonic() + patience_s
+    while True:
+        found = _compare(http, driven, waiting, since)
+        if found.billed + found.quarantined >= found.stored or time.monotonic() > until:
+            return found
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _compare(http: Http, driven: Sequence[Mapping[str, Any]], waiting: Sequence[str], since: Instant) -> Account:
     unsettled = set(waiting)
     mine = {str(row["station"]) for row in driven}
     told = [row for row in driven if row["station"] not in unsettled]
@@ -90,7 +109,7 @@ def account(http: Http, driven: Sequence[Mapping[str, Any]], waiting: Sequence[s
     return Account(
         driven=len(told),
         stored=len(ended),
-        billed=sum(row["state"] == "billed" or row["state"] == "free" for row in ended),
+        billed=sum(row["state"] in ("billed", "free") for row in ended),
         quarantined=sum(row["state"] == "quarantined" for row in ended),
         lost=tuple(f"{key[0]}*{key[1]}, {key[2]} Wh" for key in sorted((+missing).elements())),
         extra=tuple(f"{key[0]}*{key[1]}, {key[2]} Wh" for key in sorted((+surplus).elements())),

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleet.ev_driver import EvDriver
 from fleet.profile import StationProfile
@@ -39,9 +40,10 @@ _LINGER = 120 * SECOND
 class FleetWish(Struct, frozen=True, kw_only=True):
     """What a user wants: `url` with `{id}`, stations, profile, traffic, how long (`for_s`) and how fast (`pace`).
 
-    `quiet_s`: so long before the end nobody comes any more and whoever charges leaves. `ramp_s`: the stations' power comes
-    on spread over so many seconds of the world. `passwords` by station, `tls` an SSL context for all or a function of the
-    station. `salt` makes message ids of this run its own.
+    `sample_s`: seconds between readings, else those of the profile. `quiet_s`: so long before the end nobody comes any
+    more and whoever charges leaves. `ramp_s`: the stations' power comes on spread over so many seconds of the world.
+    `passwords` by station, `tls` an SSL context for all or a function of the station. `salt` makes message ids of this run
+    its own.
     """
 
     url: str
@@ -50,6 +52,7 @@ class FleetWish(Struct, frozen=True, kw_only=True):
     connectors: tuple[int, ...] = (1,)
     tokens: tuple[str, ...] = ()
     traffic: Traffic | None = Traffic()
+    sample_s: int | None = None
     for_s: float = 60.0
     quiet_s: float = 0.0
     ramp_s: float = 10.0
@@ -117,17 +120,22 @@ class Fleet:
         self.world = AioWorld(self.clock, self.truth, self.lines)
         self.rigs: dict[str, Rig] = {}
         self._began = self.clock.now()
+        self._closed = False
         self._meters = _read_state(wish.state)
 
     def configs(self) -> list[RigConfig]:
         """How its stations are made: what a back-end has to be told of them can be read from it."""
         wish = self.wish
+        profile = wish.profile
+        if wish.sample_s is not None:
+            configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
+            profile = replace(profile, configuration=configuration)
         endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
         return [
             RigConfig(
                 station=station,
                 site="fleet",
-                profile=wish.profile,
+                profile=profile,
                 connectors=wish.connectors,
                 url=endpoint,
                 seed=wish.seed,
@@ -155,10 +163,21 @@ class Fleet:
     def _next_visit(self, visits: Any) -> None:
         """The next driver comes into being shortly before arriving; drivers that are gone are forgotten."""
         visit: Visit | None = next(visits, None)
-        if visit is not None:
+        if visit is not None and not self._closed:
             self.world.at(visit.arrive - SECOND, self._come, visit, visits)
 
+    def close(self) -> None:
+        """From now on nobody comes any more; whoever charges leaves when they meant to."""
+        self._closed = True
+
+    def settled(self) -> bool:
+        """Whether nobody charges and every station has delivered what it had."""
+        busy = any(outlet.ev is not None for rig in self.rigs.values() for outlet in rig.board.outlets.values())
+        return not busy and not self.unsettled()
+
     def _come(self, visit: Visit, visits: Any) -> None:
+        if self._closed:
+            return
         self.world.add(visit.machine, EvDriver(visit, self.wish.seed))
         self.world.at(visit.leave + _LINGER, self.world.remove, visit.machine)
         self._next_visit(visits)
