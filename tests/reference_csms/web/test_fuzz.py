@@ -100,17 +100,7 @@ def test_the_worst_in_every_place_of_every_body(walked: Any, path: str) -> None:
 
 
 def test_the_worst_in_every_parameter_of_every_query(walked: Any) -> None:
-    worst = (
-        "",
-        "9" * 40,
-        "1e3",
-        "0",
-        "\x07",
-        "2026-02-31T00:00:00Z",
-        "2999-12-31T23:59:59+14:00",
-        "x" * 300,
-        "a/b",
-    )
+    worst = ("", "9" * 40, "\x07", "2026-02-31T00:00:00Z", "2999-12-31T23:59:59+14:00", "a/b")
     tried = 0
     for route in all_routes(walked.office):
         fields = route.query.__struct_encode_fields__ if route.method == "GET" else ()
