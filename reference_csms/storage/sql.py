@@ -61,6 +61,7 @@ class _Shelf:
         self.equal = {name: self.all.where(sql.c[name] == sa.bindparam("value")) for name in table.indexes}
         self.null = {name: self.all.where(sql.c[name].is_(None)) for name in table.indexes}
         self.size = 0
+        self.top: Key | None = None  # nothing beyond it is in the database, so that a growing key needs no look
         self.inserted: dict[Key, Any] = {}
         self.updated: dict[Key, Any] = {}
         self.known: dict[Key, Any] = {}
@@ -123,7 +124,8 @@ class SqlStore:
         connection.commit()
         self._disk.epoch = self.epoch
         for shelf in self._shelves.values():
-            shelf.size = int(connection.execute(sa.select(sa.func.count()).select_from(shelf.sql)).scalar_one())
+            wanted = sa.select(sa.func.count(), sa.func.max(shelf.sql.c[_KEY]))
+            shelf.size, shelf.top = connection.execute(wanted).one()
 
     def get(self, table: Table[R], key: Key) -> R | None:
         """The row of this key, None if there is none."""
@@ -145,9 +147,12 @@ class SqlStore:
         """Add a row. Raises KeyTaken if its key exists."""
         self._check(table, row)
         key: Key = getattr(row, table.key)
-        if self.get(table, key) is not None:
+        shelf = self._shelves[table.name]
+        if shelf.top is None or key > shelf.top:  # type: ignore[operator]
+            shelf.top = key
+        elif self.get(table, key) is not None:
             raise KeyTaken(f"{table.name} has a row {key!r} already")
-        self._shelves[table.name].inserted[key] = row
+        shelf.inserted[key] = row
 
     def update(self, table: Table[R], row: R) -> None:
         """Replace the row with this key. Raises KeyMissing, or AppendOnly for an append-only table."""
