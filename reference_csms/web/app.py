@@ -168,7 +168,7 @@ class _Missing:
 
     def __init__(self, desk: Desk, paths: Sequence[str]) -> None:
         self._desk = desk
-        self._paths = [*paths, _DOCUMENT]
+        self._paths = list(dict.fromkeys([*paths, _DOCUMENT]))
 
     async def answer(self, request: Request, err: Exception) -> Response:
         """404 with the nearest route, 405 with what is allowed."""

@@ -62,6 +62,24 @@ def test_filters_choose_rows_and_keep_the_order(used: Any) -> None:
     assert used.walk("/transactions", state="open")[0]["connector"] == 2
 
 
+@pytest.mark.parametrize("book", [one for one in LISTS if one.filters], ids=lambda one: one.name)
+def test_every_filter_gives_the_rows_that_have_the_value(used: Any, book: Any) -> None:
+    """With an index behind it or without, page by page or at once."""
+    rows = used.walk(f"/{book.name}", limit=1000)
+    for name in book.filters:
+        for value in sorted({row[name] for row in rows if row[name] is not None}, key=str)[:4]:
+            expected = [row for row in rows if row[name] == value]
+            assert used.walk(f"/{book.name}", limit=2, **{name: value}) == expected
+            assert used.walk(f"/{book.name}", limit=1000, **{name: value}) == expected
+
+
+def test_a_filter_with_an_index_does_not_search_the_table(used: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One station of thousands is read without looking at the others."""
+    monkeypatch.setattr(used.bench.csms._store, "after", lambda *args: pytest.fail("the whole table was searched"))
+    assert len(used.walk("/sessions", station="CS-3", state="billed")) == 1
+    assert used.walk("/bills", session_id="legacy-s-000003")[0]["customer"] == "cust-a"
+
+
 def test_a_span_of_time_begins_inclusive_and_ends_exclusive(used: Any) -> None:
     starts = [row["started_at"] for row in used.walk("/sessions")]
     assert len(starts) == 5
