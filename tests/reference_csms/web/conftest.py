@@ -207,6 +207,13 @@ def used(bench: Any) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
+def settled() -> Iterator[Api]:
+    """The same for all cases of a module that change nothing."""
+    with (made := do_business(Bench())).client:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def walked() -> Iterator[Api]:
     """A back-end that handles money and keeps its books in SQL, after some business, for all cases of a module."""
     options = {"money": {}, "transaction_base": 500, "store": "sqlite://"}
