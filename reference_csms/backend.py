@@ -6,7 +6,8 @@ what the store on `setup.disk` holds. No clock, no randomness, no thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reference_csms import exports, records
 from reference_csms.authorization import Access
@@ -257,9 +258,11 @@ class ReferenceCsms:
         """All books as plain rows."""
         return self._bookkeeper.books(now)
 
-    def page(self, what: str, after: str | None, limit: int, now: Instant) -> list[tuple[str, Row]]:
+    def page(
+        self, what: str, after: str | None, limit: int, now: Instant, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
         """Rows of one list above a cursor, see `sim.showing`. Raises BadInput and KeyError."""
-        return self._shown.page(what, after, limit, now)
+        return self._shown.page(what, after, limit, now, where)
 
     def row(self, what: str, key: str, now: Instant) -> Row | None:
         """One row of a list, None if there is none. Raises KeyError."""
