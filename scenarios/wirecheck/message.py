@@ -1,0 +1,161 @@
+"""One frame on the wire as rules see it: read leniently, with what is wrong about its form written down.
+
+Never raises for what a peer sent. Knows the frames of all OCPP-J versions (types 2 to 6); whether a payload fits its
+schema is for the rules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from scenarios.wirecheck.lines import Line
+from sim.clock import parse_iso
+from sim.wire.ocppj import MAX_ID
+
+CALL, RESULT, ERROR, RESULT_ERROR, SEND = 2, 3, 4, 5, 6
+_LENGTHS = {CALL: 4, RESULT: 3, ERROR: 5, RESULT_ERROR: 5, SEND: 4}
+_MOST_SHOWN = 240
+_SECRET = re.compile(r'("(?:AuthorizationKey|BasicAuthPassword)","value":")[^"]*|("attributeValue":")[^"]*')
+_TOKEN = re.compile(r'("(?:idTag|parentIdTag|idToken)":")([^"]{0,4})[^"]*(")')
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_any = msgspec.json.Decoder().decode
+
+
+class Message(Struct, gc=True):
+    """A frame. `sent` and `delivered` in ms (`delivered` None: lost on the way); `kind` 0 if it is no frame at all.
+
+    `raw` is the payload as it stood there, `payload` the same decoded ({} if it is no object), `code` of a CALLERROR.
+    `call` is the CALL that this answers, once it was found, `wrong` says what is wrong with the form. `transaction` is the one
+    that a CALL of the station is about (None if it is not known), `repeat` says that the CALL was heard before.
+    """
+
+    place: str
+    sent: int
+    delivered: int | None
+    station: str
+    backend: str
+    link: str
+    up: bool
+    text: str
+    kind: int = 0
+    id: str = ""
+    action: str = ""
+    raw: bytes = b""
+    payload: dict[str, Any] = {}
+    code: str = ""
+    wrong: str = ""
+    call: Message | None = None
+    transaction: Any = None
+    repeat: bool = False
+
+    @property
+    def arrived(self) -> int:
+        """When it reached the other side; when it was sent, if that is not known."""
+        return self.sent if self.delivered is None else self.delivered
+
+    @property
+    def sender(self) -> str:
+        """Who is to be judged for it."""
+        return "station" if self.up else "back-end"
+
+    def shown(self) -> str:
+        """The frame for people: short, without passwords and without whole tokens."""
+        text = _TOKEN.sub(r"\1\2…\3", _SECRET.sub(r"\1\2…", self.text))
+        return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+
+
+def message(line: Line) -> Message:
+    """The frame of a line whose way is up or down."""
+    one = Message(
+        line.place, line.sent, line.delivered, line.station, line.backend, line.link, line.way == "up", line.text
+    )
+    try:
+        parts = _raws(line.text)
+    except (ValueError, RecursionError):
+        one.wrong = "it is no JSON array"
+        return one
+    kind = _value(parts[0]) if parts else None
+    if type(kind) is not int or kind not in _LENGTHS:
+        one.wrong = "its message type is none of 2 to 6"
+        return one
+    id = _value(parts[1]) if len(parts) > 1 else None
+    if not isinstance(id, str):
+        one.wrong = "it has no readable id"
+        return one
+    one.kind, one.id = kind, id
+    one.wrong = _fill(one, parts)
+    if not one.wrong and len(id) > MAX_ID:
+        one.wrong = f"its id has {len(id)} characters, {MAX_ID} are allowed"
+    return one
+
+
+def _fill(one: Message, parts: list[msgspec.Raw]) -> str:
+    """Set what follows the id; returns what is wrong with it."""
+    wrong = "" if len(parts) == _LENGTHS[one.kind] else f"it has {len(parts)} elements instead of {_LENGTHS[one.kind]}"
+    if one.kind in (ERROR, RESULT_ERROR):
+        code = _value(parts[2]) if len(parts) > 2 else None
+        one.code = code if isinstance(code, str) else ""
+        if not isinstance(code, str):
+            return wrong or "its error code is no text"
+        if len(parts) > 3 and not isinstance(_value(parts[3]), str):
+            return wrong or "its error description is no text"
+        return wrong or ("" if isinstance(_value(parts[4]), dict) else "its error details are no object")
+    if one.kind in (CALL, SEND):
+        action = _value(parts[2]) if len(parts) > 2 else None
+        if not isinstance(action, str) or not action:
+            return wrong or "its action is no name"
+        one.action = action
+    at = _LENGTHS[one.kind] - 1
+    if len(parts) <= at:
+        return wrong
+    one.raw = bytes(parts[at])
+    payload = _value(parts[at])
+    if not isinstance(payload, dict):
+        return wrong or "its payload is no object"
+    one.payload = payload
+    return wrong
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    try:
+        return _any(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+# -- careful looks into payloads that may hold anything --------------------------------------------------------------
+
+
+def whole(value: Any) -> int | None:
+    """The value if it is a whole number."""
+    return value if type(value) is int else None
+
+
+def text_of(value: Any) -> str:
+    """The value if it is a text, "" otherwise."""
+    return value if isinstance(value, str) else ""
+
+
+def time_of(value: Any) -> int | None:
+    """The instant (ms) of an RFC 3339 text, None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_iso(value)
+    except ValueError:
+        return None
+
+
+def inside(value: Any) -> dict[str, Any]:
+    """The value if it is an object, an empty one otherwise."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing if it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
