@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 BOTH = frozenset({"DataTransfer"})
-UP = frozenset(
-    """
-    Authorize BootNotification DiagnosticsStatusNotification FirmwareStatusNotification Heartbeat MeterValues
-    StartTransaction StatusNotification StopTransaction LogStatusNotification SecurityEventNotification SignCertificate
-    SignedFirmwareStatusNotification ClearedChargingLimit Get15118EVCertificate GetCertificateStatus NotifyChargingLimit
-    NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds NotifyEVChargingSchedule NotifyEvent
-    NotifyMonitoringReport NotifyReport PublishFirmwareStatusNotification ReportChargingProfiles ReservationStatusUpdate
-    TransactionEvent BatterySwap GetCertificateChainStatus NotifyDERAlarm NotifyDERStartStop NotifyPriorityCharging
-    NotifySettlement NotifyWebPaymentStarted OpenPeriodicEventStream ClosePeriodicEventStream NotifyPeriodicEventStream
-    PullDynamicScheduleUpdate ReportDERControl VatNumberValidation
-    """.split()
-)
+UP = (
+    "Authorize", "BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "Heartbeat",
+    "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction", "LogStatusNotification",
+    "SecurityEventNotification", "SignCertificate", "SignedFirmwareStatusNotification", "ClearedChargingLimit",
+    "Get15118EVCertificate", "GetCertificateStatus", "NotifyChargingLimit", "NotifyCustomerInformation",
+    "NotifyDisplayMessages", "NotifyEVChargingNeeds", "NotifyEVChargingSchedule", "NotifyEvent",
+    "NotifyMonitoringReport", "NotifyReport", "PublishFirmwareStatusNotification", "ReportChargingProfiles",
+    "ReservationStatusUpdate", "TransactionEvent", "BatterySwap", "GetCertificateChainStatus", "NotifyDERAlarm",
+    "NotifyDERStartStop", "NotifyPriorityCharging", "NotifySettlement", "NotifyWebPaymentStarted",
+    "OpenPeriodicEventStream", "ClosePeriodicEventStream", "NotifyPeriodicEventStream", "PullDynamicScheduleUpdate",
+    "ReportDERControl", "VatNumberValidation",
+)  # fmt: skip
 """What stations call; everything else that is known is called by back-ends."""
 
 REMOTE_START = ("RemoteStartTransaction", "RequestStartTransaction")

@@ -21,8 +21,8 @@ _MOST_REASONS = 20
 class Result(Struct, frozen=True):
     """What one rule says of one station, or of all (`station` "").
 
-    `found` counts the findings (`at_station` those that blame the station), of which the first are in `breaches`; notes break
-    nothing. `reason` says why something could not be judged, `unknown` how often.
+    `found` counts the findings (`at_station` those that blame the station), of which `breaches` has the first; notes
+    break nothing. `reason` says why something could not be judged, `unknown` how often.
     """
 
     rule: type[Rule]

@@ -57,7 +57,9 @@ _PAIR = re.compile(r"([a-z]+)\s*(?:->|=>|→|>>|>|_to_|\bto\b)\s*([a-z]+)")
 _TOKEN = re.compile(r"[a-z]+|<[-<=]?|[-=]?>>?|←|→")
 _FRAME = re.compile(r'\[\s*[2-6]\s*,\s*"')
 _CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE)
-_NAMED = re.compile(r"\b(?:station|charger|charge ?point|cp|cpid|chargePointId|identity)(?:\s*[=:]\s*|\s)\"?([\w*|@.:+-]+)", re.I)
+_NAMED = re.compile(
+    r"\b(?:station|charger|charge ?point|cp|cpid|chargePointId|identity)(?:\s*[=:]\s*|\s)\"?([\w*|@.:+-]+)", re.I
+)
 _PREFIX = re.compile(r"\b([\w*|@.+-]+):\s*(?:receive|send|recv|sent|received)\b[^:]*$", re.I)
 _MOST_AHEAD = 60
 _raw_decode = json.JSONDecoder().raw_decode
@@ -107,7 +109,7 @@ def _from_keys(place: str, data: dict[str, Any]) -> Line | Unread:
         return Unread(place, f"no OCPP-J frame under any of the names {', '.join(FRAME)}")
     if at is None:
         return Unread(place, f"no time under any of the names {', '.join(TIME)}")
-    if found is None or event is not None and not _FRAME.match(found[1]):
+    if found is None or (event is not None and not _FRAME.match(found[1])):
         return Line(place, at, at, station, backend, link, str(event), found[1] if found else "", version)
     head, frame = found
     return Line(place, at, at, station, backend, link, way_of(told) or way_of(head), frame, version)

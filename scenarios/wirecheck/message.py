@@ -7,6 +7,7 @@ schema is for the rules.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -30,8 +31,9 @@ class Message(Struct, gc=True):
     """A frame. `sent` and `delivered` in ms (`delivered` None: lost on the way); `kind` 0 if it is no frame at all.
 
     `raw` is the payload as it stood there, `payload` the same decoded ({} if it is no object), `code` of a CALLERROR.
-    `call` is the CALL that this answers, once it was found, `wrong` says what is wrong with the form. `transaction` is the one
-    that a CALL of the station is about (None if it is not known), `repeat` says that the CALL was heard before.
+    `call` is the CALL that this answers, once it was found, `wrong` says what is wrong with the form. `transaction` is
+    the one that a CALL of the station is about (None if it is not known), `repeat` says that the CALL was heard before, and
+    `kept` holds what was worked out once for all rules.
     """
 
     place: str
@@ -52,6 +54,7 @@ class Message(Struct, gc=True):
     call: Message | None = None
     transaction: Any = None
     repeat: bool = False
+    kept: dict[str, Any] | None = None
 
     @property
     def arrived(self) -> int:
@@ -126,6 +129,16 @@ def _value(raw: msgspec.Raw) -> Any:
         return _any(raw)
     except (ValueError, RecursionError):
         return None
+
+
+def once(one: Message, name: str, work: Callable[[], Any]) -> Any:
+    """What this work gives for a frame; done once, however many rules ask."""
+    kept = one.kept
+    if kept is None:
+        kept = one.kept = {}
+    if name not in kept:
+        kept[name] = work()
+    return kept[name]
 
 
 # -- careful looks into payloads that may hold anything --------------------------------------------------------------

@@ -42,8 +42,9 @@ class Proof(Struct, frozen=True):
 
 
 class Breach(Struct, frozen=True):
-    """A finding: who is to blame (station or back-end), what is wrong, and where it stands."""
+    """A finding: at which station, who is to blame (station or back-end), what is wrong, and where it stands."""
 
+    station: str
     side: str
     sentence: str
     proofs: tuple[Proof, ...]
@@ -118,7 +119,7 @@ class Rule:
     def breach(self, sentence: str, *frames: Message, side: str | None = None) -> None:
         """A finding. Blames whom the rule judges; of a rule that judges both, the sender of the last frame."""
         guilty = side or (self.side if self.side != "both" else frames[-1].sender)
-        found = Breach(guilty, sentence, tuple(Proof(one.place, one.shown()) for one in frames))
+        found = Breach(self.station.name, guilty, sentence, tuple(Proof(one.place, one.shown()) for one in frames))
         if self.only_notes:
             if len(self.tally.notes) < KEPT:
                 self.tally.notes.append(found)

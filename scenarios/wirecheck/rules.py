@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.wirecheck import rules_201, rules_boot, rules_meter, rules_rpc, rules_start, rules_status, rules_transactions
+from scenarios.wirecheck import (
+    rules_201,
+    rules_boot,
+    rules_meter,
+    rules_rpc,
+    rules_start,
+    rules_status,
+    rules_transactions,
+)
 from scenarios.wirecheck.rule import Rule
 from sim.errors import BadInput, unknown
 

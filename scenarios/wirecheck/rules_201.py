@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scenarios.wirecheck.message import RESULT, Message, inside, text_of, whole
+from scenarios.wirecheck.message import RESULT, Message, inside, text_of, time_of, whole
 from scenarios.wirecheck.rule import V2, Rule
-from scenarios.wirecheck.transactions import Transaction, times_of
+from scenarios.wirecheck.transactions import Transaction
 from sim.clock import SECOND
 
 EVENT = "TransactionEvent"
@@ -17,7 +17,9 @@ class SeqNo(Rule):
 
     id = "tx.seqno"
     requires = ("INV-10", "2.0.1 E §1.3.2.1", "2.0.1 E04.FR.07-08")
-    sentence = "The seqNo of a transaction's events goes up by 1 each time, without a gap, and a number says one thing only."
+    sentence = (
+        "The seqNo of a transaction's events goes up by 1 each time, without a gap, and a number says one thing only."
+    )
     versions = V2
     actions = (EVENT,)
 
@@ -79,7 +81,9 @@ class Shape(Rule):
 
     id = "tx.event-fields"
     requires = ("2.0.1 E01, E02", "2.0.1 F01")
-    sentence = "Started events and those about a charging state carry a chargingState, remote starts their remoteStartId."
+    sentence = (
+        "Started events and those about a charging state carry a chargingState, remote starts their remoteStartId."
+    )
     versions = V2
     actions = (EVENT,)
 
@@ -124,13 +128,11 @@ class Offline(Rule):
 
     def call(self, one: Message) -> None:
         """Did it happen before?"""
-        opened, times = self.station.wire_of(one).opened, times_of(one)
-        if opened is None or not times or times[0] is None:
-            return
-        if times[0] < opened - _TOLERANCE:
+        opened, at = self.station.wire_of(one).opened, time_of(one.payload.get("timestamp"))
+        if opened is not None and at is not None and at < opened - _TOLERANCE:
             self.saw()
             if one.payload.get("offline") is not True:
-                self.breach(f"an event {(opened - times[0]) // SECOND:,} s before the connection is not marked offline", one)
+                self.breach(f"an event {(opened - at) // SECOND:,} s before the connection is not marked offline", one)
 
 
 RULES: tuple[type[Rule], ...] = (SeqNo, Events, Shape, TokenAnswered, Offline)

@@ -42,7 +42,9 @@ class BootFirst(_Asked):
 
     id = "boot.first"
     requires = ("INV-16", "1.6 §4.2", "2.0.1 B02, B03")
-    sentence = "Until its BootNotification is accepted, a station sends nothing else but what a Pending one was asked for."
+    sentence = (
+        "Until its BootNotification is accepted, a station sends nothing else but what a Pending one was asked for."
+    )
 
     def call(self, one: Message) -> None:
         """A CALL of a station that is not accepted, as far as it knows."""
@@ -150,7 +152,9 @@ class BootStatus(Rule):
 
     id = "boot.status-report"
     requires = ("1.6 §4.2", "1.6 errata §3.22", "TC_001")
-    sentence = "After it was accepted, a station reports the status of connector 0 and of a connector within the time-out."
+    sentence = (
+        "After it was accepted, a station reports the status of connector 0 and of a connector within the time-out."
+    )
     versions = V16
     actions = (BOOT, "StatusNotification")
 
@@ -171,7 +175,7 @@ class BootStatus(Rule):
         due = self._due.get(f"{one.backend}/{one.link}")
         if due is None or one.action != "StatusNotification":
             return
-        accepted, seen = due
+        _accepted, seen = due
         seen[one.payload.get("connectorId") != 0] = True
         if all(seen):
             self.saw()
@@ -184,7 +188,9 @@ class BootStatus(Rule):
             return
         del self._due[f"{one.backend}/{one.link}"]
         self.saw()
-        missing = " and ".join(name for name, seen in zip(("connector 0", "its connectors"), due[1], strict=True) if not seen)
+        missing = " and ".join(
+            name for name, seen in zip(("connector 0", "its connectors"), due[1], strict=True) if not seen
+        )
         self.breach(f"no status of {missing} follows the accepted boot", due[0], one)
 
     def closed(self, link: str, at: int, left: list[Message]) -> None:

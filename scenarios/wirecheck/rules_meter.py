@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -44,10 +45,9 @@ class Monotonic(Rule):
     def call(self, one: Message) -> None:
         """Its readings against the last one, in the order of their times."""
         place = _place(one)
-        if place is None or (place not in self._last and len(self._last) >= _MOST_PLACES):
+        if place is None or one.repeat or (place not in self._last and len(self._last) >= _MOST_PLACES):
             return
-        found = sorted((one_.at, one_.wh) for one_ in readings(one) if one_.at is not None)
-        for at, wh in found:
+        for at, wh in sorted((reading.at, reading.wh) for reading in readings(one) if reading.at is not None):
             last = self._last.get(place)
             if last is not None and at < last[0]:
                 continue
@@ -93,7 +93,7 @@ class BeginEnd(Rule):
         of = one.transaction
         if of is None or one.repeat:
             return
-        found = list(readings(one))
+        found = readings(one)
         marked = {reading.context: reading.wh for reading in reversed(found) if reading.context in (BEGIN, END)}
         if one.action == STOP:
             self._stop(one, of, marked)
@@ -114,7 +114,9 @@ class BeginEnd(Rule):
             if name in marked and told is not None:
                 self.saw()
                 if abs(marked[name] - told) > _ONE:
-                    self.breach(f"the reading marked {name} is {marked[name]} Wh, the transaction says {told}", of.first, one)
+                    self.breach(
+                        f"the reading marked {name} is {marked[name]} Wh, the transaction says {told}", of.first, one
+                    )
 
 
 # -- signed records -----------------------------------------------------------------------------------------------------
@@ -174,7 +176,9 @@ class Pair(Rule):
 
     id = "sig.pair"
     requires = ("INV-30", "INV-31")
-    sentence = "Signed begin and end of a transaction come from one meter, in the order of their pages, as the registers say."
+    sentence = (
+        "Signed begin and end of a transaction come from one meter, in the order of their pages, as the registers say."
+    )
     actions = (STOP, VALUES, EVENT)
 
     def __init__(self, *where: object) -> None:
@@ -204,8 +208,10 @@ class Pair(Rule):
         if any(record.meter_id != kept[0].meter_id for record in kept):
             return "the signed readings of a transaction come from several meters"
         pages = [_page(record) for record in kept]
-        if any(after != before + 1 for before, after in zip(pages, pages[1:], strict=False)):
-            return f"the pages of the signed readings do not count up: {', '.join(record.pagination for record in kept)}"
+        if any(after != before + 1 for before, after in itertools.pairwise(pages)):
+            return (
+                f"the pages of the signed readings do not count up: {', '.join(record.pagination for record in kept)}"
+            )
         marks = [(reading.mark, reading) for record in kept for reading in record.readings]
         begins = [reading for mark, reading in marks if mark == "B"]
         ends = [reading for mark, reading in marks if mark and mark in _ENDS]

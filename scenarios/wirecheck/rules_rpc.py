@@ -6,11 +6,11 @@ import hashlib
 from collections import OrderedDict
 
 from scenarios.wirecheck.actions import caller
-from scenarios.wirecheck.message import CALL, ERROR, RESULT, RESULT_ERROR, SEND, Message
+from scenarios.wirecheck.message import CALL, ERROR, RESULT, RESULT_ERROR, SEND, Message, once
 from scenarios.wirecheck.rule import V16, Rule
 from sim.clock import SECOND
 from sim.wire.ocppj import ERROR_CODES
-from sim.wire.schema import judge, known_actions
+from sim.wire.schema import Violation, judge, known_actions
 
 _MOST_IDS = 1_000
 _CODES_2 = (
@@ -55,7 +55,7 @@ class CallSchema(Rule):
         if way and way != ("up" if one.up else "down"):
             self.breach(f"{one.action} is not for the {one.sender} to call", one)
             return
-        found = judge(version, one.action, "request", one.raw) if one.kind == CALL else None
+        found = _violation(one, version) if one.kind == CALL else None
         if found is not None:
             where = f"{found.path} " if found.path else ""
             self.breach(f"{one.action}: {where}{found.problem}", one)
@@ -113,12 +113,14 @@ class MalformedRefused(Rule):
         call = one.call
         if call is None or call.wrong:
             return
-        found = judge(self.station.version, call.action, "request", call.raw)
+        found = _violation(call, self.station.version)
         if found is None:
             return
         self.saw()
         if one.kind == RESULT:
-            self.breach(f"{call.action[:60]} broke its schema ({found.problem}) and was answered as if it had not", call, one)
+            self.breach(
+                f"{call.action[:60]} broke its schema ({found.problem}) and was answered as if it had not", call, one
+            )
 
 
 class UniqueIds(Rule):
@@ -126,7 +128,9 @@ class UniqueIds(Rule):
 
     id = "id.unique"
     requires = ("INV-13", "1.6J §4.1.4", "1.6J errata §3.1", "2.0.1 Part 4 §4.1.4")
-    sentence = f"No id of a CALL is used again by its side (the last {_MOST_IDS:,}); in 1.6 and 2.1 a retry may keep it."
+    sentence = (
+        f"No id of a CALL is used again by its side (the last {_MOST_IDS:,}); in 1.6 and 2.1 a retry may keep it."
+    )
     side = "both"
 
     def __init__(self, *where: object) -> None:
@@ -259,6 +263,12 @@ class AnswerToNothing(Rule):
             self.breach(f"the {one.sender} answers {before.action} a second time", before, one)
         else:
             self.breach(f"the {one.sender} answers {one.id[:40]!r}, which was not asked on this connection", one)
+
+
+def _violation(call: Message, version: str) -> Violation | None:
+    """What is wrong with a CALL by its schema."""
+    found: Violation | None = once(call, "violation", lambda: judge(version, call.action, "request", call.raw))
+    return found
 
 
 def _seconds(ms: int) -> str:

@@ -207,7 +207,9 @@ class AuthorizeFirst(_Tokens):
 
     id = "auth.before-start"
     requires = ("1.6 §4.1", "2.0.1 C01")
-    sentence = "A start follows an Authorize or a remote start; if not, the station decided by its list or cache, or offline."
+    sentence = (
+        "A start follows an Authorize or a remote start; if not, the station decided by its list or cache, or offline."
+    )
     only_notes = True
     actions = (AUTHORIZE, *REMOTE_START, START, EVENT)
 

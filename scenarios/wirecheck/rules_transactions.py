@@ -1,4 +1,4 @@
-"""Rules of transactions that hold for 1.6 and 2.x alike: known, one at a time, complete, repeated word for word, in order."""
+"""Rules of transactions that hold for 1.6 and 2.x alike: known, one at a time, complete, repeated as they were, in order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Known(Rule):
             self.saw()
             return
         place = whole(one.payload.get("connectorId"))
-        at = next((time for time in reversed(times_of(one)) if time is not None), one.sent)
+        at = next(reversed(times_of(one)), one.sent)
         if type(id) is int and id <= 0 and self._failed:
             self.saw()
         elif at < (self.station.begun or 0) or not self.station.transactions.nothing_from_before(place):
@@ -51,9 +51,9 @@ class Known(Rule):
         of = one.transaction
         if of is None or of.first is not one or one.payload.get("eventType") == "Started":
             self.saw()
-        elif one.sent - (self.station.begun or 0) > self.limits.timeout and self.station.transactions.nothing_from_before(
-            of.place
-        ):
+        elif one.sent - (
+            self.station.begun or 0
+        ) > self.limits.timeout and self.station.transactions.nothing_from_before(of.place):
             self.saw()
             self.breach(f"the first event of a transaction is {text_of(one.payload.get('eventType'))[:20]}", one)
         else:
@@ -80,7 +80,9 @@ class OneAtATime(Rule):
     def call(self, one: Message) -> None:
         """Is another one open here?"""
         of = one.transaction
-        began = of is not None and of.first is one and (one.action == START or one.payload.get("eventType") == "Started")
+        began = (
+            of is not None and of.first is one and (one.action == START or one.payload.get("eventType") == "Started")
+        )
         if of is None or not began or of.place is None:
             return
         self.saw()
@@ -131,7 +133,9 @@ class Complete(Rule):
             alive = free is not None and (free.backend, free.link) in self.station.wires
             if free is not None and alive and self.station.last - free.sent > 4 * self.limits.timeout and of.ids:
                 self.saw()
-                self.breach(f"connector {place} is Available again, and its transaction was never stopped", of.first, free)
+                self.breach(
+                    f"connector {place} is Available again, and its transaction was never stopped", of.first, free
+                )
             else:
                 self.unsure("transactions were open when the trace ended")
 
@@ -141,7 +145,9 @@ class RetryIsRepeat(Rule):
 
     id = "tx.retry-is-repeat"
     requires = ("INV-04", "INV-06", "1.6 §3.7.1", "2.0.1 E13.FR.01-04")
-    sentence = "A transaction message that is sent again says the same as before: no second stop or start with other values."
+    sentence = (
+        "A transaction message that is sent again says the same as before: no second stop or start with other values."
+    )
     actions = (START, STOP, EVENT)
 
     def call(self, one: Message) -> None:
@@ -153,9 +159,8 @@ class RetryIsRepeat(Rule):
             self._same(of.stop, one, ("meterStop", "timestamp", "reason"))
         elif one.action == START:
             self._start(one, of)
-        elif one.action == EVENT and one.repeat and of.last is not None:
-            if of.last.payload.get("seqNo") == one.payload.get("seqNo"):
-                self._same(of.last, one, ("eventType", "timestamp", "triggerReason"))
+        elif one.repeat and of.last is not None and of.last.payload.get("seqNo") == one.payload.get("seqNo"):
+            self._same(of.last, one, ("eventType", "timestamp", "triggerReason"))
 
     def _start(self, one: Message, of: Transaction) -> None:
         if one.repeat:
@@ -180,7 +185,9 @@ class SameAnswer(Rule):
 
     id = "tx.ids"
     requires = ("INV-04", "INV-07", "1.6 §4.8")
-    sentence = "A back-end numbers transactions from 1 to 2^31-1, no two alike, and a repeated start gets the same number."
+    sentence = (
+        "A back-end numbers transactions from 1 to 2^31-1, no two alike, and a repeated start gets the same number."
+    )
     versions = V16
     side = "back-end"
     actions = (START,)
@@ -243,7 +250,7 @@ class QueueOrder(Rule):
         of = one.transaction
         if of is None or not is_transaction_message(one) or one.repeat or of.place is None:
             return
-        times = [time for time in times_of(one) if time is not None]
+        times = times_of(one)
         if not times:
             return
         last = self._last.get(of.place)
@@ -252,9 +259,11 @@ class QueueOrder(Rule):
             return
         self.saw()
         at = max(times)
-        before = max(time for time in times_of(last) if time is not None)
+        before = max(times_of(last))
         if before - at > _TOLERANCE and of.stop is None:
-            text = f"{one.action} tells of something {(before - at) // SECOND:,} s older than the {last.action} before it"
+            text = (
+                f"{one.action} tells of something {(before - at) // SECOND:,} s older than the {last.action} before it"
+            )
             self.breach(text, last, one)
 
 
@@ -263,22 +272,25 @@ class Skew(Rule):
 
     id = "time.skew"
     requires = ("INV-09", "1.6 §4.2", "2.0.1 G02")
-    sentence = "A station that was told the time names none in the future, and none long past for what it tells at once."
+    sentence = (
+        "A station that was told the time names none in the future, and none long past for what it tells at once."
+    )
     actions = (START, STOP, VALUES, EVENT, STATUS)
 
     def call(self, one: Message) -> None:
         """Its times against its receipt."""
         if not one.up or one.repeat or self.station.booted(one.backend).status != ACCEPTED:
             return
-        times = [time for time in times_of(one) if time is not None]
+        times = times_of(one)
         if not times:
             return
         self.saw()
         off = max(times) - one.arrived
         if off > self.limits.skew:
             self.breach(f"{one.action} names a time {off // SECOND:,} s in the future", one)
-        elif one.action in (STATUS, START) and -off > self.limits.skew and max(times) > self.station.wire_of(one).first:
-            if not self.station.wire_of(one).waiting[True]:
+        elif one.action in (STATUS, START) and -off > self.limits.skew:
+            wire = self.station.wire_of(one)
+            if max(times) > wire.first and not wire.waiting[True]:
                 self.breach(f"{one.action} is told {-off // SECOND:,} s after it happened, on a living connection", one)
 
 
@@ -295,7 +307,7 @@ class TimeOrder(Rule):
         of = one.transaction
         if of is None or one.repeat or of.stop is not None:
             return
-        times = [time for time in times_of(one) if time is not None]
+        times = times_of(one)
         if one.action == EVENT:
             times = times[:1]
         if not times:
@@ -304,7 +316,9 @@ class TimeOrder(Rule):
         lowest = of.begin
         for time in times:
             if lowest is not None and lowest - time > _TOLERANCE:
-                self.breach(f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one)
+                self.breach(
+                    f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one
+                )
                 return
             lowest = time if lowest is None else max(time, lowest)
         if one.action == STOP and of.latest is not None and of.latest - times[-1] > _TOLERANCE:

@@ -80,7 +80,9 @@ class Station:
         for kind in kinds:
             tally = self.tallies[kind.id] = Tally()
             self.rules.append(kind(self, tally))
-        self._hearing = {name: rules_hearing(self.rules, name) for name in ("frame", "stray", "opened", "closed", "end")}
+        self._hearing = {
+            name: rules_hearing(self.rules, name) for name in ("frame", "stray", "opened", "closed", "end")
+        }
         self._by_action: dict[tuple[str, str], list[Any]] = {}
 
     # -- what the trace tells ------------------------------------------------------------------------------------------
@@ -263,7 +265,7 @@ def _looks_like(one: Message) -> str:
     old, new = _TELLS.get(one.action, ("", ""))
     if old in one.payload or one.action in ONLY_16:
         return "1.6"
-    if new in one.payload or one.action in known_actions("2.0.1") and one.action not in known_actions("1.6"):
+    if new in one.payload or (one.action in known_actions("2.0.1") and one.action not in known_actions("1.6")):
         return "2.0.1"
     return "1.6" if one.action in known_actions("1.6") and one.action not in known_actions("2.0.1") else ""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from scenarios.wirecheck.message import RESULT, Message, inside, items, text_of, time_of, whole
+from scenarios.wirecheck.message import RESULT, Message, inside, items, once, text_of, time_of, whole
 
 REGISTER = "Energy.Active.Import.Register"
 BEGIN, END = "Transaction.Begin", "Transaction.End"
@@ -33,8 +33,8 @@ class Transaction(Struct, eq=False):
     """A transaction. `place` is the connector (1.6) or EVSE (2.x), None as long as nobody said it.
 
     `ids` are those that back-ends gave it, by back-end (1.6); `first` and `stop` the messages that began and ended it.
-    `top` is the largest reading (Wh), `latest` the last time (ms) that a message named. 2.x: `low` is the first seqNo, `next`
-    the one expected, `ahead` those that came before their turn.
+    `top` is the largest reading (Wh), `latest` the last time (ms) that a message named, `last` the last message. 2.x: `next`
+    is the seqNo expected, `ahead` those that came before their turn.
     """
 
     first: Message
@@ -79,11 +79,11 @@ class Transactions:
         if one.action == "StartTransaction":
             self._start(one)
         elif one.action in ("StopTransaction", "MeterValues"):
-            one.transaction = self.known(one.payload.get("transactionId"))
+            known = one.transaction = self.known(one.payload.get("transactionId"))
             place = whole(one.payload.get("connectorId"))
-            if one.transaction is not None and one.action == "StopTransaction":
-                one.repeat = one.transaction.stop is not None
-            elif place is not None:
+            if known is not None and one.action == "StopTransaction":
+                one.repeat = known.stop is not None
+            elif place:
                 self._seen(place)
         elif one.action == "TransactionEvent":
             self._event(one)
@@ -96,19 +96,18 @@ class Transactions:
 
     def heard(self, one: Message) -> None:
         """All rules have heard the CALL: now it counts."""
-        of = one.transaction
+        of: Transaction | None = one.transaction
         if of is None:
             return
         if one.action == "StopTransaction" or one.payload.get("eventType") == "Ended":
-            if of.stop is None:
-                of.stop = one
+            of.stop = of.stop or one
             if of.place is not None and self.open.get(of.place) is of:
                 del self.open[of.place]
         elif of.place is not None and of.stop is None and not one.repeat:
             self.open[of.place] = of
         for reading in readings(one):
             of.top = reading.wh if of.top is None else max(of.top, reading.wh)
-        times = [time for time in times_of(one) if time is not None]
+        times = times_of(one)
         if times and not one.repeat:
             of.latest = max(times) if of.latest is None else max(of.latest, *times)
         of.last = one
@@ -134,9 +133,9 @@ class Transactions:
         payload = one.payload
         place = whole(payload.get("connectorId"))
         key = (place, str(payload.get("idTag")), str(payload.get("timestamp")), str(payload.get("meterStart")))
-        one.transaction = self._by_key.get(key)
-        one.repeat = one.transaction is not None
-        if one.transaction is None:
+        of = one.transaction = self._by_key.get(key)
+        one.repeat = of is not None
+        if of is None:
             wh = whole(payload.get("meterStart"))
             of = Transaction(one, place, key[1], time_of(payload.get("timestamp")), None if wh is None else Decimal(wh))
             of.ids = {}
@@ -196,8 +195,13 @@ def meter_values(one: Message) -> list[dict[str, Any]]:
     return items(one.payload.get("transactionData" if one.action == "StopTransaction" else "meterValue"))
 
 
-def readings(one: Message) -> Iterator[Reading]:
+def readings(one: Message) -> list[Reading]:
     """The plain import registers in a message, in its order; meterStart and meterStop are among them."""
+    found: list[Reading] = once(one, "readings", lambda: list(_readings(one)))
+    return found
+
+
+def _readings(one: Message) -> Iterator[Reading]:
     payload = one.payload
     if one.action == "StartTransaction" and (wh := whole(payload.get("meterStart"))) is not None:
         yield Reading(time_of(payload.get("timestamp")), Decimal(wh), "")
@@ -211,11 +215,16 @@ def readings(one: Message) -> Iterator[Reading]:
         yield Reading(time_of(payload.get("timestamp")), Decimal(wh), "")
 
 
-def times_of(one: Message) -> list[int | None]:
-    """The times that a message names, in its order; its own comes first, except for a stop, where it is the last."""
-    own = [time_of(one.payload["timestamp"])] if "timestamp" in one.payload else []
-    groups = [time_of(group.get("timestamp")) for group in meter_values(one)]
-    return [*groups, *own] if one.action == "StopTransaction" else [*own, *groups]
+def times_of(one: Message) -> list[int]:
+    """The instants (ms) that a message names, in its order; its own comes first, of a stop last."""
+    times: list[int] = once(one, "times", lambda: _times(one))
+    return times
+
+
+def _times(one: Message) -> list[int]:
+    own, groups = [one.payload.get("timestamp")], [group.get("timestamp") for group in meter_values(one)]
+    told = [*groups, *own] if one.action == "StopTransaction" else [*own, *groups]
+    return [time for time in map(time_of, told) if time is not None]
 
 
 def _wh(sample: dict[str, Any]) -> Decimal | None:
