@@ -162,7 +162,8 @@ class _Tokens(Rule):
             return
         if call.action == AUTHORIZE:
             info = inside(one.payload.get("idTagInfo", one.payload.get("idTokenInfo")))
-            self._note(token_of(call), one, info.get("status") == "Accepted")
+            if isinstance(info.get("status"), str):
+                self._note(token_of(call), one, info["status"] == "Accepted")
         elif call.action in REMOTE_START and one.payload.get("status") == "Accepted":
             self._note(token_of(call), one, True)
 

@@ -87,7 +87,7 @@ class OneAtATime(Rule):
             return
         self.saw()
         other = self.station.transactions.open.get(of.place)
-        if other is not None and other is not of and other.ids:
+        if other is not None and other is not of and other.heard:
             self.breach(f"a transaction begins at {of.place} while another one runs there", other.first, one)
 
 
@@ -102,6 +102,7 @@ class Complete(Rule):
     def __init__(self, *where: object) -> None:
         super().__init__(*where)  # type: ignore[arg-type]
         self._free: dict[int, Message] = {}
+        self._sure: dict[int, bool] = {}
 
     def call(self, one: Message) -> None:
         """A start, a stop, or a connector that is free."""
@@ -111,33 +112,42 @@ class Complete(Rule):
             if place and status == "Available" and place in self.station.transactions.open:
                 self._free.setdefault(place, one)
             elif place:
-                self._free.pop(place, None)
+                self._forget(place)
             return
         of = one.transaction
         if of is None or one.repeat or of.place is None:
             return
         if one.action == STOP or one.payload.get("eventType") == "Ended":
             self.saw()
-            self._free.pop(of.place, None)
+            self._forget(of.place)
             return
         other = self.station.transactions.open.get(of.place)
-        if other is not None and other is not of and of.first is one and other.ids:
+        if other is not None and other is not of and of.first is one and other.heard:
             self.saw()
-            self._free.pop(of.place, None)
+            self._forget(of.place)
             self.breach(f"the transaction before this one at {of.place} was never stopped", other.first, one)
+
+    def closed(self, link: str, at: int, left: list[Message]) -> None:
+        """Had the stop of a free connector time to be told on this connection?"""
+        for place, free in self._free.items():
+            if f"{free.backend}/{free.link}" == link and at - free.sent > 4 * self.limits.timeout:
+                self._sure[place] = True
 
     def end(self, at: int, left: list[Message]) -> None:
         """What is still open."""
+        for key in list(self.station.wires):
+            self.closed("/".join(key), self.station.last, left)
         for place, of in self.station.transactions.open.items():
-            free = self._free.get(place)
-            alive = free is not None and (free.backend, free.link) in self.station.wires
-            if free is not None and alive and self.station.last - free.sent > 4 * self.limits.timeout and of.ids:
+            if place in self._sure and of.heard:
                 self.saw()
-                self.breach(
-                    f"connector {place} is Available again, and its transaction was never stopped", of.first, free
-                )
+                text = f"connector {place} is Available again, and its transaction was never stopped"
+                self.breach(text, of.first, self._free[place])
             else:
                 self.unsure("transactions were open when the trace ended")
+
+    def _forget(self, place: int) -> None:
+        self._free.pop(place, None)
+        self._sure.pop(place, None)
 
 
 class RetryIsRepeat(Rule):
@@ -316,13 +326,13 @@ class TimeOrder(Rule):
         lowest = of.begin
         for time in times:
             if lowest is not None and lowest - time > _TOLERANCE:
-                self.breach(
-                    f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one
-                )
+                self.breach(f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one)
                 return
-            lowest = time if lowest is None else max(time, lowest)
-        if one.action == STOP and of.latest is not None and of.latest - times[-1] > _TOLERANCE:
-            self.breach(f"the stop is {(of.latest - times[-1]) // SECOND:,} s before the last reading", one)
+            if one.action != STOP:  # a stop tells plain and signed readings one after the other
+                lowest = time if lowest is None else max(time, lowest)
+        last = max(*times, of.latest or times[-1])
+        if one.action == STOP and last - times[-1] > _TOLERANCE:
+            self.breach(f"the stop is {(last - times[-1]) // SECOND:,} s before the last reading", one)
 
 
 RULES: tuple[type[Rule], ...] = (

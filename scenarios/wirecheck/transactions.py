@@ -32,7 +32,7 @@ class Reading(Struct, frozen=True):
 class Transaction(Struct, eq=False):
     """A transaction. `place` is the connector (1.6) or EVSE (2.x), None as long as nobody said it.
 
-    `ids` are those that back-ends gave it, by back-end (1.6); `first` and `stop` the messages that began and ended it.
+    `ids` are those that back-ends gave it, by back-end (1.6), `heard` whether the station was told one; `first` and `stop` the messages that began and ended it.
     `top` is the largest reading (Wh), `latest` the last time (ms) that a message named, `last` the last message. 2.x: `next`
     is the seqNo expected, `ahead` those that came before their turn.
     """
@@ -43,7 +43,7 @@ class Transaction(Struct, eq=False):
     begin: int | None
     wh: Decimal | None
     ids: dict[str, Any] = {}
-    refused: str = ""
+    heard: bool = False
     stop: Message | None = None
     top: Decimal | None = None
     latest: int | None = None
@@ -119,8 +119,12 @@ class Transactions:
             return
         id = whole(one.payload.get("transactionId"))
         if id is not None:
-            call.transaction.ids.setdefault(one.backend, id)
-            self._by_id.setdefault(id, call.transaction)
+            of: Transaction = call.transaction
+            of.ids.setdefault(one.backend, id)
+            of.heard = of.heard or one.delivered is not None
+            before = self._by_id.get(id)
+            if before is None or before.stop is not None:
+                self._by_id[id] = of
             _prune(self._by_id)
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -153,7 +157,7 @@ class Transactions:
         if of is None:
             token = text_of(inside(one.payload.get("idToken")).get("idToken"))
             of = Transaction(one, place, token, time_of(one.payload.get("timestamp")), None)
-            of.ids, of.ahead, of.next = {one.backend: id}, {}, number or 0
+            of.ids, of.ahead, of.next, of.heard = {one.backend: id}, {}, number or 0, True
             self._by_id[id] = of
             _prune(self._by_id)
         one.transaction = of
