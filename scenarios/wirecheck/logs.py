@@ -61,6 +61,7 @@ _NAMED = re.compile(
     r"\b(?:station|charger|charge ?point|cp|cpid|chargePointId|identity)(?:\s*[=:]\s*|\s)\"?([\w*|@.:+-]+)", re.I
 )
 _PREFIX = re.compile(r"\b([\w*|@.+-]+):\s*(?:receive|send|recv|sent|received)\b[^:]*$", re.I)
+_SPLIT = re.compile(r"(?<=charge) (?=point)|(?<=charging) (?=station)|(?<=central) (?=system)|(?<=back)-(?=end)")
 _MOST_AHEAD = 60
 _raw_decode = json.JSONDecoder().raw_decode
 _loads = msgspec.json.Decoder().decode
@@ -144,7 +145,7 @@ def find_frame(text: str) -> tuple[str, str] | None:
 
 def way_of(text: str) -> str:
     """The way that words or arrows tell: up, down, in, out, or "" if they tell none (the last one counts)."""
-    low = text.lower()
+    low = _SPLIT.sub("", text.lower())
     for left, right in _PAIR.findall(low):
         if left in _STATIONS or (left == "cs" and right in _BACKENDS):
             if right in _BACKENDS or right == "cs":

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from scenarios.wirecheck.lines import Line
 from sim.clock import parse_iso
@@ -25,14 +25,17 @@ _TOKEN = re.compile(r'("(?:idTag|parentIdTag|idToken)":")([^"]{0,4})[^"]*(")')
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _any = msgspec.json.Decoder().decode
+_Id = Annotated[str, Meta(max_length=MAX_ID)]
+_usual_call = msgspec.json.Decoder(tuple[Literal[2], _Id, Annotated[str, Meta(min_length=1)], msgspec.Raw]).decode
+_usual_result = msgspec.json.Decoder(tuple[Literal[3], _Id, msgspec.Raw]).decode
 
 
 class Message(Struct, gc=True):
     """A frame. `sent` and `delivered` in ms (`delivered` None: lost on the way); `kind` 0 if it is no frame at all.
 
     `raw` is the payload as it stood there, `payload` the same decoded ({} if it is no object), `code` of a CALLERROR.
-    `call` is the CALL that this answers, once it was found, `wrong` says what is wrong with the form. `transaction` is
-    the one that a CALL of the station is about (None if it is not known), `repeat` says that the CALL was heard before, and
+    `wrong` says what is wrong with the form. Of an answer, `call` is the CALL that it answers, and `late` that it was overdue.
+    Of a CALL of the station, `transaction` is what it is about (None: not known), `repeat` that it was heard before.
     `kept` holds what was worked out once for all rules.
     """
 
@@ -54,6 +57,7 @@ class Message(Struct, gc=True):
     call: Message | None = None
     transaction: Any = None
     repeat: bool = False
+    late: bool = False
     kept: dict[str, Any] | None = None
 
     @property
@@ -77,6 +81,23 @@ def message(line: Line) -> Message:
     one = Message(
         line.place, line.sent, line.delivered, line.station, line.backend, line.link, line.way == "up", line.text
     )
+    try:  # the usual frames, in as few steps as possible
+        if line.text.startswith("[2,"):
+            one.kind, one.id, one.action, raw = _usual_call(line.text)
+        else:
+            one.kind, one.id, raw = _usual_result(line.text)
+        payload = _any(raw)
+        if isinstance(payload, dict):
+            one.payload, one.raw = payload, bytes(raw)
+            return one
+    except (ValueError, RecursionError):
+        pass
+    return _slowly(one, line)
+
+
+def _slowly(one: Message, line: Line) -> Message:
+    """Frames that are odd in any way: what can be read, and what is wrong with them."""
+    one.kind, one.id, one.action = 0, "", ""
     try:
         parts = _raws(line.text)
     except (ValueError, RecursionError):

@@ -98,6 +98,9 @@ class Rule:
     def answer(self, one: Message) -> None:
         """A CALLRESULT or CALLERROR; `one.call` is what it answers."""
 
+    def overdue(self, call: Message, one: Message) -> None:
+        """A CALL is not answered in time, although the other side lives: it sends `one`."""
+
     def stray(self, one: Message, why: str) -> None:
         """An answer to nothing that is known; `why` is empty, or why it may be known to others."""
 

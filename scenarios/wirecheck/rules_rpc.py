@@ -171,10 +171,10 @@ class OneOutstanding(Rule):
         if one.kind != CALL:
             return
         self.saw()
-        for other in self.station.wire_of(one).waiting[one.up].values():
-            if one.sent - other.sent < self.limits.timeout:
-                self.breach(f"the {one.sender} sends {one.action} while its {other.action} is not answered", other, one)
-                return
+        other = next(reversed(self.station.wire_of(one).waiting[one.up].values()), None)
+        if other is not None and one.sent - other.sent < self.limits.timeout:
+            self.breach(f"the {one.sender} sends {one.action} while its {other.action} is not answered", other, one)
+            return
         last = self._last.get((one.backend, one.link, one.up))
         if last is not None and last[0].sent <= one.sent < last[1].arrived:
             text = f"the {one.sender} sent {one.action} before the answer to its {last[0].action} had arrived"
@@ -198,27 +198,15 @@ class Answered(Rule):
     sentence = "Every CALL that reached the other side is answered within the time-out (30 s unless told otherwise)."
     side = "both"
 
-    def __init__(self, *where: object) -> None:
-        super().__init__(*where)  # type: ignore[arg-type]
-        self._overdue: set[tuple[str, bool]] = set()
-
-    def frame(self, one: Message) -> None:
-        """Whoever sends a frame lives: is there something that it should have answered before?"""
-        for call in self.station.wire_of(one).waiting[not one.up].values():
-            if one.sent - call.arrived <= self.limits.timeout:
-                return  # they stand in the order in which they came
-            if (call.id, call.up) not in self._overdue and (call.id != one.id or one.kind not in (RESULT, ERROR)):
-                self.saw()
-                self._overdue.add((call.id, call.up))
-                self._late(call, one, f"{call.action} is not answered for {_seconds(one.sent - call.arrived)}")
+    def overdue(self, call: Message, one: Message) -> None:
+        """Too late, whatever comes now."""
+        self.saw()
+        self._late(call, one, f"{call.action} is not answered for {_seconds(one.sent - call.arrived)}")
 
     def answer(self, one: Message) -> None:
         """In time?"""
         call = one.call
-        if call is None:
-            return
-        if (call.id, call.up) in self._overdue:
-            self._overdue.discard((call.id, call.up))
+        if call is None or one.late:
             return
         self.saw()
         if one.sent - call.arrived > self.limits.timeout:
@@ -230,11 +218,8 @@ class Answered(Rule):
 
     def end(self, at: int, left: list[Message]) -> None:
         """Nobody knows what would have come."""
-        for call in left:
-            if (call.id, call.up) in self._overdue:
-                self._overdue.discard((call.id, call.up))
-            else:
-                self.unsure("calls were open when their connection or the trace ended")
+        for _ in left:
+            self.unsure("calls were open when their connection or the trace ended")
 
     def _late(self, call: Message, one: Message, text: str) -> None:
         self.breach(text, call, one, side="back-end" if call.up else "station")

@@ -268,13 +268,18 @@ class QueueOrder(Rule):
         if last is None or last.text == one.text:
             return
         self.saw()
-        at = max(times)
-        before = max(times_of(last))
+        at, before = _moment(one), _moment(last)
         if before - at > _TOLERANCE and of.stop is None:
             text = (
                 f"{one.action} tells of something {(before - at) // SECOND:,} s older than the {last.action} before it"
             )
             self.breach(text, last, one)
+
+
+def _moment(one: Message) -> int:
+    """When that happened of which a transaction message tells; it names at least one time."""
+    times = times_of(one)
+    return times[0] if one.action == EVENT else times[-1] if one.action == STOP else max(times)
 
 
 class Skew(Rule):
@@ -326,12 +331,15 @@ class TimeOrder(Rule):
         lowest = of.begin
         for time in times:
             if lowest is not None and lowest - time > _TOLERANCE:
-                self.breach(f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one)
+                self.breach(
+                    f"{one.action} names a time {(lowest - time) // SECOND:,} s before one that came before", one
+                )
                 return
             if one.action != STOP:  # a stop tells plain and signed readings one after the other
                 lowest = time if lowest is None else max(time, lowest)
         last = max(*times, of.latest or times[-1])
-        if one.action == STOP and last - times[-1] > _TOLERANCE:
+        ends = one.action == STOP or one.payload.get("eventType") == "Ended"
+        if ends and last - times[-1] > _TOLERANCE:
             self.breach(f"the stop is {(last - times[-1]) // SECOND:,} s before the last reading", one)
 
 

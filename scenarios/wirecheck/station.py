@@ -33,12 +33,15 @@ class Booted(Struct):
 
 
 class Wire(Struct):
-    """One connection: CALLs that wait for an answer each way (True: up), ids answered lately, when it began (ms)."""
+    """One connection, and when it began (ms): CALLs each way (True: up) that wait for an answer, that wait for too long, and
+    that were answered lately. Of the last two only a few are kept.
+    """
 
     key: str
     first: int
     opened: int | None = None
     waiting: dict[bool, dict[str, Message]] = {}
+    late: dict[bool, dict[str, Message]] = {}
     answered: dict[bool, dict[str, Message]] = {}
 
 
@@ -81,7 +84,7 @@ class Station:
             tally = self.tallies[kind.id] = Tally()
             self.rules.append(kind(self, tally))
         self._hearing = {
-            name: rules_hearing(self.rules, name) for name in ("frame", "stray", "opened", "closed", "end")
+            name: rules_hearing(self.rules, name) for name in ("frame", "overdue", "stray", "opened", "closed", "end")
         }
         self._by_action: dict[tuple[str, str], list[Any]] = {}
 
@@ -124,7 +127,8 @@ class Station:
 
     def _wire(self, line: Line) -> Wire:
         wire = Wire(_key(line), line.sent)
-        wire.waiting, wire.answered = {True: {}, False: {}}, {True: {}, False: {}}
+        wire.waiting, wire.late = {True: {}, False: {}}, {True: {}, False: {}}
+        wire.answered = {True: {}, False: {}}
         self.wires[(line.backend, line.link)] = wire
         return wire
 
@@ -140,12 +144,28 @@ class Station:
     def _frame(self, wire: Wire, line: Line) -> None:
         one = message(line)
         self._told(line.version)
+        self._overdue(wire, one)
         for rule in self._hearing["frame"]:
             rule.frame(one)
         if one.kind in (CALL, SEND):
             self._call(wire, one)
         elif one.kind in (RESULT, ERROR):
             self._answer(wire, one)
+
+    def _overdue(self, wire: Wire, one: Message) -> None:
+        """Whoever sends a frame lives: what should it have answered before?"""
+        waiting = wire.waiting[not one.up]
+        overdue: list[Message] = []
+        for call in waiting.values():
+            if one.sent - call.arrived <= self.limits.timeout:
+                break  # they stand in the order in which they came
+            if call.id != one.id:
+                overdue.append(call)
+        for call in overdue:
+            del waiting[call.id]
+            _keep(wire.late[call.up], call, MOST_ANSWERED)
+            for rule in self._hearing["overdue"]:
+                rule.overdue(call, one)
 
     def _call(self, wire: Wire, one: Message) -> None:
         self.calls += 1
@@ -164,13 +184,12 @@ class Station:
             if booted.status != WAITING:
                 booted.before, booted.status = booted.status, WAITING
         if one.kind == CALL and one.delivered is not None:
-            waiting = wire.waiting[one.up]
-            if len(waiting) >= MOST_WAITING:
-                del waiting[next(iter(waiting))]
-            waiting[one.id] = one
+            _keep(wire.waiting[one.up], one, MOST_WAITING)
 
     def _answer(self, wire: Wire, one: Message) -> None:
         call = wire.waiting[not one.up].pop(one.id, None)
+        one.late = call is None
+        call = call or wire.late[not one.up].pop(one.id, None)
         if call is None:
             why = ""
             if one.id not in wire.answered[not one.up] and wire.opened is None:
@@ -180,10 +199,7 @@ class Station:
                 rule.stray(one, why)
             return
         one.call = call
-        answered = wire.answered[not one.up]
-        if len(answered) >= MOST_ANSWERED:
-            del answered[next(iter(answered))]
-        answered[one.id] = call
+        _keep(wire.answered[call.up], call, MOST_ANSWERED)
         self.transactions.answered(one)
         if one.delivered is not None:
             self._learn(call, one)
@@ -250,6 +266,14 @@ class Station:
         if version != self.decided:
             self.decided = self.version = version
             self._by_action.clear()
+
+
+def _keep(known: dict[str, Message], one: Message, most: int) -> None:
+    """Put a CALL at the end, and let the first one go if there are too many."""
+    known.pop(one.id, None)
+    if len(known) >= most:
+        del known[next(iter(known))]
+    known[one.id] = one
 
 
 _TELLS = {  # action: a field of 1.6, and one of 2.x

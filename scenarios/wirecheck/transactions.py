@@ -32,9 +32,9 @@ class Reading(Struct, frozen=True):
 class Transaction(Struct, eq=False):
     """A transaction. `place` is the connector (1.6) or EVSE (2.x), None as long as nobody said it.
 
-    `ids` are those that back-ends gave it, by back-end (1.6), `heard` whether the station was told one; `first` and `stop` the messages that began and ended it.
-    `top` is the largest reading (Wh), `latest` the last time (ms) that a message named, `last` the last message. 2.x: `next`
-    is the seqNo expected, `ahead` those that came before their turn.
+    `ids` are those that back-ends gave it, by back-end (1.6), `heard` whether the station was told one; `first` and `stop`
+    the messages that began and ended it, `last` the last message, `top` the largest reading (Wh), `latest` the last time
+    (ms) that a message named. 2.x: `next` is the seqNo expected, `ahead` those that came before their turn.
     """
 
     first: Message

@@ -1,4 +1,4 @@
-"""Every rule of OCPP 1.6 catches a planted mistake, alone or together with the others that are named; a good trace has none."""
+"""Every rule of OCPP 1.6 catches a planted mistake, alone or with others that are named; a good trace has no finding."""
 
 from __future__ import annotations
 
@@ -181,8 +181,9 @@ PLANTED: dict[str, tuple[Edit, tuple[str, ...]]] = {
         ("frame.form",),
     ),
     "an id of 40 characters": (
-        lambda one: [row.frame.__setitem__(1, "x" * 40) for row in (one.answer("Heartbeat"), one.find("Heartbeat"))]
-        and None,
+        lambda one: (
+            [row.frame.__setitem__(1, "x" * 40) for row in (one.answer("Heartbeat"), one.find("Heartbeat"))] and None
+        ),
         ("frame.form",),
     ),
     "an action of 2.x": (lambda one: one.find("Heartbeat").frame.__setitem__(2, "NotifyReport"), ("call.schema",)),
@@ -297,8 +298,8 @@ PLANTED: dict[str, tuple[Edit, tuple[str, ...]]] = {
         ("meter.monotonic", "meter.within"),
     ),
     "a begin that is another": (
-        lambda one: one.find("StopTransaction").payload["transactionData"].__setitem__(
-            0, plain(102, 1200, "Transaction.Begin")
+        lambda one: (
+            one.find("StopTransaction").payload["transactionData"].__setitem__(0, plain(102, 1200, "Transaction.Begin"))
         ),
         ("meter.begin-end",),
     ),
