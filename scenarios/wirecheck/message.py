@@ -34,7 +34,7 @@ class Message(Struct, gc=True):
     """A frame. `sent` and `delivered` in ms (`delivered` None: lost on the way); `kind` 0 if it is no frame at all.
 
     `raw` is the payload as it stood there, `payload` the same decoded ({} if it is no object), `code` of a CALLERROR.
-    `wrong` says what is wrong with the form. Of an answer, `call` is the CALL that it answers, and `late` that it was overdue.
+    `wrong` says what is wrong with the form. Of an answer, `call` is the CALL that it answers, `late` that it was overdue.
     Of a CALL of the station, `transaction` is what it is about (None: not known), `repeat` that it was heard before.
     `kept` holds what was worked out once for all rules.
     """
