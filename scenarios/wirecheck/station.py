@@ -107,6 +107,8 @@ class Station:
             for rule in self._hearing["opened"]:
                 rule.opened(_key(line), line.sent)
             return
+        if wire is None and line.delivered is None:
+            return  # lost when its connection ended, which is told first
         self._frame(wire or self._wire(line), line)
 
     def end(self, at: int) -> None:

@@ -342,6 +342,19 @@ def test_a_planted_oddity_is_noted_and_breaks_nothing(name: str) -> None:
     assert noted(found) == [expected] and broken(found) == []
 
 
+def test_a_frame_that_was_lost_with_its_connection_is_no_answer_to_nothing() -> None:
+    """Whoever records learns of the loss after the end."""
+    one = healthy()
+    close = next(row for row in one.rows if row.way == "close" and row.link == 2)
+    late = one.answer("StartTransaction", 2)
+    assert late.lost
+    one.drop(late)
+    one.rows.insert(one.rows.index(close) + 1, late)
+    found = judged(one, keys=keys())
+    assert broken(found) == []
+    assert next(result for result in found.rules if result.rule.id == "call.answered").unknown == 1
+
+
 def test_every_rule_of_16_has_a_planted_mistake() -> None:
     caught = {name for _, names in PLANTED.values() for name in names} | {name for _, name in NOTED.values()}
     assert {rule.id for rule in RULES if rule.versions != V2} <= caught
