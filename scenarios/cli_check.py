@@ -39,7 +39,7 @@ def check(
     ] = None,
     live: Annotated[str | None, typer.Option(metavar="URL", help="The API of a running `chargerig serve`.")] = None,
     token: Annotated[
-        str | None, typer.Option(help="The token of that API.", envvar="CHARGERIG_TOKEN", show_default=False)
+        str | None, typer.Option(help="The token of that API.", envvar="CHARGERIG_API_TOKEN", show_default=False)
     ] = None,
     watch: Annotated[str, typer.Option("--for", metavar="TIME", help="How long to listen live.")] = "60s",
     station: Annotated[

@@ -20,8 +20,8 @@ from sim.wire.ocppj import MAX_ID
 CALL, RESULT, ERROR, RESULT_ERROR, SEND = 2, 3, 4, 5, 6
 _LENGTHS = {CALL: 4, RESULT: 3, ERROR: 5, RESULT_ERROR: 5, SEND: 4}
 _MOST_SHOWN = 240
-_SECRET = re.compile(r'("(?:AuthorizationKey|BasicAuthPassword)","value":")[^"]*|("attributeValue":")[^"]*')
-_TOKEN = re.compile(r'("(?:idTag|parentIdTag|idToken)":")([^"]{0,4})[^"]*(")')
+_SECRET = re.compile(r'("(?:AuthorizationKey|BasicAuthPassword)",\s*"value":\s*")[^"]*|("attributeValue":\s*")[^"]*')
+_TOKEN = re.compile(r'("(?:idTag|parentIdTag|idToken)":\s*")([^"]+)(")')
 
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _any = msgspec.json.Decoder().decode
@@ -72,8 +72,14 @@ class Message(Struct, gc=True):
 
     def shown(self) -> str:
         """The frame for people: short, without passwords and without whole tokens."""
-        text = _TOKEN.sub(r"\1\2…\3", _SECRET.sub(r"\1\2…", self.text))
+        text = _TOKEN.sub(_part, _SECRET.sub(r"\1\2…", self.text))
         return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+
+
+def _part(found: re.Match[str]) -> str:
+    """A token of which at most half and four characters are shown."""
+    head, token, tail = found.groups()
+    return f"{head}{token[: min(4, len(token) // 2)]}…{tail}"
 
 
 def message(line: Line) -> Message:

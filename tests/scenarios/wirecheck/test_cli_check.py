@@ -33,7 +33,7 @@ def wrong() -> Trace:
     """A station that charges on connector 0, under a token that must not be shown whole."""
     one = healthy()
     one.find("StatusNotification", 1).payload["status"] = "Charging"
-    one.find("StopTransaction", 0).payload["idTag"] = "TAG-SECRET"
+    one.find("StartTransaction", 0).payload["idTag"] = "TAG-SECRET"
     one.find("StopTransaction", 0).payload["meterStop"] = 10
     return one
 

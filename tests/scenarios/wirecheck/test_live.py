@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,13 +12,22 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+import websockets
 from typer.testing import CliRunner
 
 from scenarios.cli import app
+from scenarios.sockets.serve import Where
+from scenarios.targets.http import Http
+from scenarios.wirecheck.judge import Judge, Report
 from scenarios.wirecheck.lines import Line, Unread
 from scenarios.wirecheck.live import follow
+from scenarios.wirecheck.rules import RULES
+from sim.clock import iso
 from sim.errors import BadInput
-from tests.scenarios.wirecheck.traces import healthy
+from sim.runtimes.aio import Clock
+from tests.scenarios.sockets.test_serve import SECRET, call, serving, session
+from tests.scenarios.sockets.test_serve import url as url_of
+from tests.scenarios.wirecheck.traces import broken, healthy
 
 ROWS = [msgspec.to_builtins(line) for line in healthy().lines()]
 
@@ -108,3 +118,29 @@ def test_a_running_server_is_judged_from_the_command_line(url: str) -> None:
     assert (done.exit_code, told["verdict"], told["lines"]) == (0, "PASS", len(ROWS))
     refused = CliRunner().invoke(app, [*words, "--token", "no"])
     assert refused.exit_code == 2 and "401" in json.loads(refused.stdout)["error"]["sentence"]
+
+
+def test_a_station_at_our_own_server_is_judged_while_it_is_connected() -> None:
+    """`chargerig serve`, its records API, and a station that does one thing wrong."""
+    found: list[Report] = []
+
+    async def test(where: Where, stop: asyncio.Event) -> None:
+        async with websockets.connect(url_of(where, "CS-1"), subprotocols=["ocpp1.6"]) as ws:  # type: ignore[list-item]
+            await session(ws, Clock().now())
+            await call(
+                ws, "x", "StopTransaction", {"transactionId": 4711, "meterStop": 1, "timestamp": iso(Clock().now())}
+            )
+            found.append(await asyncio.to_thread(judge_live, where.api))
+
+    assert serving(test).failure is None
+    report = found[0]
+    assert report.lines > 10 and report.skipped == ()
+    assert broken(report) == ["tx.known"]
+    assert [(one.station, one.version, one.works) for one in report.stations] == [("CS-1", "1.6", False)]
+
+
+def judge_live(api: str) -> Report:
+    judge = Judge(RULES)
+    with Http(api, SECRET) as http:
+        judge.hear(follow(http, api, ("CS-1",), lambda: False))
+    return judge.report()
