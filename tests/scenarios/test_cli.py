@@ -209,7 +209,8 @@ def test_a_hand_on_the_keyboard_leaves_nothing(chargerig: Any, tmp_path: Path) -
         (("list", "checks", "twice"), "unexpected extra argument(s) (twice); allowed: what `chargerig list --help` sh"),
         (
             ("fly",),
-            "COMMAND: there is no command 'fly'; allowed: bench, check, list, mutants, rehearse, report, run, show, trace.",
+            "COMMAND: there is no command 'fly'; allowed: bench, certs, check, list, mutants, rehearse, report, run, serve, "
+            "show, trace.",
         ),
         (("bench", "dya"), "there is no command 'dya' (did you mean day?)"),
     ],
