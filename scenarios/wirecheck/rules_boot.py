@@ -200,11 +200,12 @@ class BootStatus(Rule):
 
 
 class BootAgain(Rule):
-    """No need to boot."""
+    """No need to boot. (In 2.x a boot says its reason, which nobody can check here.)"""
 
     id = "boot.reconnect"
-    requires = ("1.6J §5.4", "2.0.1 Part 4 §5.3")
+    requires = ("1.6J §5.4",)
     sentence = "A plain reconnect is not followed by a BootNotification that says the same as the last one."
+    versions = V16
     only_notes = True
     actions = (BOOT,)
 

@@ -181,6 +181,12 @@ class _Tokens(Rule):
         return said
 
 
+def _starts(one: Message) -> bool:
+    """Whether this begins to charge somebody, and is no repeat."""
+    ends = one.payload.get("triggerReason") == "StopAuthorized" or one.payload.get("eventType") == "Ended"
+    return one.action in (START, EVENT) and not one.repeat and not ends and bool(token_of(one))
+
+
 class Refused(_Tokens):
     """No means no."""
 
@@ -191,9 +197,7 @@ class Refused(_Tokens):
 
     def call(self, one: Message) -> None:
         """A start after a refusal?"""
-        if one.action not in (START, EVENT) or one.repeat or not token_of(one):
-            return
-        if one.action == EVENT and one.payload.get("triggerReason") == "StopAuthorized":
+        if not _starts(one):
             return
         said = self.lately(one)
         if said is None:
@@ -216,7 +220,7 @@ class AuthorizeFirst(_Tokens):
 
     def call(self, one: Message) -> None:
         """Was somebody asked?"""
-        if one.repeat or (one.action != START and not (one.action == EVENT and token_of(one))):
+        if not _starts(one):
             return
         self.saw()
         if self.lately(one) is None:

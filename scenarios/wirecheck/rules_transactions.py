@@ -20,7 +20,7 @@ class Known(Rule):
     id = "tx.known"
     requires = ("INV-03", "1.6 §4.8, §4.10", "1.6 errata §3.18", "2.0.1 E01")
     sentence = "Whatever names a transaction (a reading, a stop, an event) names one that was started before."
-    actions = (STOP, VALUES, EVENT)
+    actions = (START, STOP, VALUES, EVENT)
 
     def __init__(self, *where: object) -> None:
         super().__init__(*where)  # type: ignore[arg-type]
@@ -28,6 +28,8 @@ class Known(Rule):
 
     def call(self, one: Message) -> None:
         """Is its transaction known?"""
+        if one.action == START:
+            return
         if one.action == EVENT:
             self._event(one)
             return
@@ -63,9 +65,9 @@ class Known(Rule):
         """A start that got no id: later messages may name -1."""
         self._failed += sum(call.action == START for call in left)
 
-    def frame(self, one: Message) -> None:
-        """A CALLERROR may be that of a start."""
-        if one.code and not one.up:
+    def answer(self, one: Message) -> None:
+        """A start that was refused, or whose answer was lost, got no id either."""
+        if one.call is not None and one.call.action == START and (one.kind != RESULT or one.delivered is None):
             self._failed += 1
 
 

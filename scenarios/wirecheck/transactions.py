@@ -22,7 +22,7 @@ _MOST_PLACES = 1_000
 
 
 class Reading(Struct, frozen=True):
-    """A register value that is not signed: instant (ms, None if it has none), Wh, and the context ("" if none)."""
+    """A register value, signed beside it or not: instant (ms, None if it has none), Wh, and the context ("" if none)."""
 
     at: int | None
     wh: Decimal
@@ -234,7 +234,7 @@ def _times(one: Message) -> list[int]:
 def _wh(sample: dict[str, Any]) -> Decimal | None:
     """The value of a sample in Wh, if it is the whole import register at the outlet and can be read."""
     told = sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw")
-    if told != (REGISTER, "Outlet", "Raw") or "phase" in sample or "signedMeterValue" in sample:
+    if told != (REGISTER, "Outlet", "Raw") or "phase" in sample:
         return None
     measure = inside(sample.get("unitOfMeasure"))
     unit = sample.get("unit") or measure.get("unit") or "Wh"

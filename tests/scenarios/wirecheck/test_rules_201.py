@@ -157,6 +157,10 @@ PLANTED: dict[str, tuple[Edit, tuple[str, ...]]] = {
     ),
     "an end that is not marked": (_set(3, meterValue=[reading(700, 2000)]), ("meter.begin-end",)),
     "a register that goes back": (_set(2, meterValue=[reading(400, 900)]), ("meter.monotonic",)),
+    "a marked end that is another": (
+        _set(3, meterValue=[reading(700, 900, "Transaction.End")]),
+        ("meter.monotonic",),
+    ),
     "a signed end that is missing": (
         lambda one: one.find("TransactionEvent", 3).payload["meterValue"].pop() and None,
         ("sig.pair",),
