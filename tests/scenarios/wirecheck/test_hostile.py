@@ -114,4 +114,5 @@ def test_memory_does_not_grow_with_the_length_of_a_trace() -> None:
         tracemalloc.stop()
         return size
 
-    assert peak(2_400) < peak(1_200) * 1.1 + 50_000
+    peak(100)  # caches of the clock fill up once
+    assert peak(2_400) < peak(1_200) * 1.2
