@@ -205,10 +205,9 @@ def _fleet_rate(folder: Path, rate: float, say: Tell) -> FleetRate:
     stations = 500
     port = free_port()
     with _running("scenarios.bench.sink", str(port)):
-        figures = _fleet(
-            folder, port, "--stations", str(stations), "--ramp", "1s", "--session", "10h", "--gap", "1s", "--arrive-within", "1s", "--pace",
-            f"{rate / stations:g}", "--sample", "1s", "--for", f"{_FLEET_S + 3:g}s",
-        )  # fmt: skip
+        traffic = ("--session", "10h", "--gap", "1s", "--arrive-within", "1s", "--sample", "1s")
+        lasts = ("--ramp", "1s", "--pace", f"{rate / stations:g}", "--for", f"{_FLEET_S + 3:g}s")
+        figures = _fleet(folder, port, "--stations", str(stations), *traffic, *lasts)
     sent = figures["sent"] / figures["seconds"]
     say(f"fleet: {sent:,.0f} calls a second of {rate:,.0f}, own lag {figures['lag_p99_ms']:,.0f} ms")
     return FleetRate(rate, sent, figures["lag_p99_ms"], figures["sent"] / figures["cpu_s"])
