@@ -28,7 +28,7 @@ from sim.evidence.views import BillContent, WireCall
 
 _SECRET_KEY = re.compile(r"authorization_?key|passw|secret|private_?key", re.IGNORECASE)
 """Keys whose values are written and never shown (OCPP security whitepaper, AuthorizationKey)."""
-_SHAPES = {
+_SHAPES: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "an address with a password": (("://",), re.compile(r"\w://[^/\s:@\"]*:[^/\s@\"]+@")),
     "a private key": (("PRIVATE KEY-----",), re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     "a key of an API or a webhook": (

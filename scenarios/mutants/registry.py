@@ -20,9 +20,9 @@ BOTH = ("campus-4", "laboratory-1F", "laboratory-3F")
 """And one of each back-end that stays there, with stations that come back when the new one has died."""
 
 
-def _planted(**told: Any) -> Mutant:
-    """A bug that is played at a few sites of the first day, if nothing else is told of it."""
-    return Mutant(**{"sites": FEW, **told})
+def _planted(*, sites: tuple[str, ...] = FEW, **told: Any) -> Mutant:
+    """A bug that is played at a few sites of the first day."""
+    return Mutant(sites=sites, **told)
 
 
 _MUTANTS = (
