@@ -21,7 +21,7 @@ FLOORS = {
 # One door per third-party package. The bench is the exception of the house: it measures the library itself.
 DOORS = {
     "simpy": ("sim/runtimes/virtual",),
-    "ocpp": ("sim/wire/schema.py", "scenarios/bench/library.py"),
+    "ocpp": ("sim/wire/schema.py", "scenarios/bench/library.py", "scenarios/bench/library_server.py"),
     "jsonschema_rs": ("sim/wire/schema.py",),
     "cryptography": ("sim/wire/keys.py", "sim/wire/certificates.py"),
     "matplotlib": ("reports/plots.py",),
@@ -41,7 +41,7 @@ DOORS = {
     ),
     "rich": ("scenarios/cli_screen.py", "scenarios/cli_live.py"),
     "sqlalchemy": ("reference_csms/storage/sql.py",),
-    "websockets": ("sim/runtimes/",),
+    "websockets": ("sim/runtimes/", "scenarios/bench/library_server.py"),
     "picows": ("sim/runtimes/",),
     "uvloop": ("sim/runtimes/",),
     "starlette": ("reference_csms/web/",),
@@ -65,7 +65,7 @@ BANNED_MODULES = {"secrets", "uuid", "threading", "_thread", "concurrent", "mult
 MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenarios/sockets/")
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
-    "sim/runtimes/", "scenarios/bench/library.py", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
+    "sim/runtimes/", "scenarios/bench/", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
     "scenarios/cli_fleet.py",
 )  # fmt: skip
 GENERATED = ("sim/wire/payloads/",)
@@ -121,7 +121,10 @@ def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        only_for_types = (
+            isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        )
+        if not only_for_types and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             stack += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
 
 

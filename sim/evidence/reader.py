@@ -117,7 +117,7 @@ class Evidence:
 
 def _rows_of(view: type[V], rows: list[tuple[Any, ...]]) -> list[V]:
     """The rows as this view, all judged at once; where one does not fit, the error names its column."""
-    fitting = list[tuple[tuple(field.type for field in msgspec.structs.fields(view))]]  # type: ignore[valid-type]
+    fitting = list[tuple[tuple(field.type for field in msgspec.structs.fields(view))]]  # type: ignore[misc, valid-type]
     try:
         return [view(*row) for row in msgspec.convert(rows, fitting)]
     except msgspec.ValidationError:
