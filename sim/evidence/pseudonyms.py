@@ -31,7 +31,9 @@ _PASSWORD_KEYS = frozenset({"authorizationkey", "basicauthpassword"})
 _VALUES = frozenset({"value", "attributevalue"})
 _SIGNED = frozenset({"signedmeterdata", "signedmetervalue"})
 
-_EMAID = re.compile(r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?|[A-Z]{2}[*-][A-Z0-9]{3}[*-][A-Z0-9]{6}[*-][A-Z0-9]", re.I)  # fmt: skip
+_EMAID = re.compile(
+    r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?|[A-Z]{2}[*-][A-Z0-9]{3}[*-][A-Z0-9]{6}[*-][A-Z0-9]", re.I
+)
 _MOBILE = re.compile(r"(?:\+|(?<![\w-])00)[1-9](?:[ ()/-]{0,2}\d){6,13}\d?")
 _IN_TEXT = re.compile(rf"(?<![A-Za-z0-9])(?:{_EMAID.pattern})(?![A-Za-z0-9])|{_MOBILE.pattern}", re.I)
 _WORDS = tuple(re.compile(one) for one in (r"[A-Za-z0-9*+_.:@|=#-]+", r"[A-Za-z0-9*_.-]+", r"[A-Za-z0-9]+"))

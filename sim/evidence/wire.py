@@ -8,7 +8,6 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -60,8 +59,10 @@ class WireFile:
 
     def __init__(self, path: Path, private: bool = False) -> None:
         """`private`: nobody but its owner may read it, because passwords may stand in it."""
+        self._path = path
         try:
-            self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666), "wb")
+            path.touch(0o600 if private else 0o666)
+            self._file = path.open("wb")
         except OSError as err:
             raise BadInput(path, None, f"cannot be written ({err.strerror})", "the path of a new file") from None
         self._sink: Any = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
@@ -75,11 +76,18 @@ class WireFile:
         self._sink.flush(zstandard.FLUSH_BLOCK)
         self._file.flush()
 
+    def discard(self) -> None:
+        """Close and remove the file: there was nothing to write."""
+        self.close()
+        self._path.unlink()
+
     def close(self) -> None:
         """Finish the file. Closing twice is harmless."""
         if not self._file.closed:
-            self._sink.close()
-            self._file.close()
+            try:
+                self._sink.close()
+            finally:
+                self._file.close()
 
 
 class _Link:

@@ -47,7 +47,9 @@ class Weather:
         for name, rule in self._rules:
             if fnmatchcase(station, rule.station) and (
                 (rule.what == "refuse" and self.open(rule, now) and self.drawn(name, rule, station))
-                or (rule.what == "flap" and self._down_since(rule, now) is not None and self.chosen(name, rule, station))
+                or (
+                    rule.what == "flap" and self._down_since(rule, now) is not None and self.chosen(name, rule, station)
+                )
             ):
                 self.hits[name] += 1
                 return name, rule.status
@@ -143,15 +145,15 @@ class Line:
                     delay += rule.latency
                     if rule.jitter:
                         delay += rule.jitter * self._weather.chance(name, self._station).random()
-            elif rule.what == "bandwidth" and self._weather.open(rule, now):
-                if self._weather.chosen(name, rule, self._station):
-                    self._weather.hits[name] += 1
-                    rate = min(rate, rule.rate) if rate else rule.rate
+            elif rule.what == "bandwidth" and self._by_time(name, rule, now):
+                self._weather.hits[name] += 1
+                rate = min(rate, rule.rate) if rate else rule.rate
             elif rule.what in ("stall", "reset") and not rule.by_time and self._triggers(name, rule, now):
                 if rule.what == "reset":
                     return Passage(now, name)
-                for one in (rule.way,) if rule.way else WAYS:
-                    self._stalled[one] = max(self._stalled[one], now + (rule.lasts or 0))  # type: ignore[index]
+                for one in WAYS:
+                    if rule.way in ("", one):
+                        self._stalled[one] = max(self._stalled[one], now + (rule.lasts or 0))
         begins = max(now, self.held(way, now))
         if rate:
             begins = self._busy[way] = max(begins, self._busy[way]) + round(8000 * len(frame) / rate)
@@ -162,23 +164,27 @@ class Line:
         """Until when nothing gets through this way; 0 if it is free."""
         until = self._stalled[way] if self._stalled[way] > now else 0
         for name, rule in self._rules:
-            if rule.what == "stall" and rule.by_time and rule.way in ("", way) and self._weather.open(rule, now):
-                if self._weather.chosen(name, rule, self._station):
-                    if not self._counted[name]:
-                        self._counted[name] = 1
-                        self._weather.hits[name] += 1
-                    until = max(until, self._weather.begun + (rule.at or 0) + (rule.lasts or 0))
+            here = rule.what == "stall" and rule.by_time and rule.way in ("", way)
+            if here and self._by_time(name, rule, now):
+                self._weather.hits[name] += not self._counted[name]
+                self._counted[name] = 1
+                until = max(until, self._weather.begun + (rule.at or 0) + (rule.lasts or 0))
         return until
 
     def closing(self, way: Way, now: int) -> int:
         """When the far side may learn of a close that was sent now; never before the frames in front of it."""
         at = max(now, self._last[way], self.held(way, now))
         for name, rule in self._rules:
-            if rule.what == "slow-close" and rule.way in ("", way) and now >= self._weather.begun + (rule.at or 0):
-                if self._weather.drawn(name, rule, self._station):
-                    self._weather.hits[name] += 1
-                    at += rule.lasts or 0
+            begun = now >= self._weather.begun + (rule.at or 0)
+            here = rule.what == "slow-close" and rule.way in ("", way) and begun
+            if here and self._weather.drawn(name, rule, self._station):
+                self._weather.hits[name] += 1
+                at += rule.lasts or 0
         return at
+
+    def _by_time(self, name: str, rule: Rule, now: int) -> bool:
+        """Whether a rule that goes by time alone has this station in its grip now."""
+        return self._weather.open(rule, now) and self._weather.chosen(name, rule, self._station)
 
     def _behind(self, name: str, rule: Rule) -> bool:
         """Whether this matching frame comes after those that pass untouched."""

@@ -52,7 +52,12 @@ def test_another_key_gives_other_pseudonyms_and_the_same_key_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("value", "form"),
-    [("+47 912 34 567", "+999"), ("004791234567", "+999"), ("NOABCC123456789", "ZZPSNC"), ("NO-ABC-C12345678-9", "ZZPSNC")],
+    [
+        ("+47 912 34 567", "+999"),
+        ("004791234567", "+999"),
+        ("NOABCC123456789", "ZZPSNC"),
+        ("NO-ABC-C12345678-9", "ZZPSNC"),
+    ],
 )
 def test_mobile_numbers_and_emaids_stay_what_they_are_within_twenty_characters(value: str, form: str) -> None:
     names = Pseudonyms(b"k")
