@@ -109,7 +109,7 @@ def test_a_reset_after_n_frames_breaks_off_and_records_the_frame_as_lost(tmp_pat
 
     asyncio.run(run())
     assert [line.d is None for line in lines(trace, "up")] == [False, False, True] + [False] * 4
-    assert [line.f for line in lines(trace, "close")][0] == "proxy: rule[0] reset"
+    assert next(line.f for line in lines(trace, "close")) == "proxy: rule[0] reset"
 
 
 def test_the_lost_answer_of_one_action_is_heard_by_nobody(tmp_path: Path) -> None:
