@@ -43,8 +43,8 @@ class Recording:
             head["note"] = _UNVERIFIABLE
         self._line(at, "", 0, "head", json.dumps(head))
 
-    def opened(self, at: int, station: str, link: int, facts: Mapping[str, Any]) -> None:
-        """A handshake succeeded. `facts`: path, offered, subprotocol, authorization."""
+    def opened(self, at: int, station: str, link: int, subprotocol: str, facts: Mapping[str, Any]) -> None:
+        """A handshake succeeded. `facts`: path, offered and authorization; `subprotocol` is what was chosen."""
         self.counts["connections"] += 1
         self._identities[link] = station
         known = dict(facts)
@@ -52,7 +52,8 @@ class Recording:
             known["path"] = self._names.path(known["path"])
             if known.get("authorization"):
                 known["authorization"] = self._names.authorization(known["authorization"], station)
-        self._line(at, station, link, "open", json.dumps(known))
+        self._line(at, station, link, "asked", json.dumps(known))
+        self._line(at, station, link, "open", subprotocol)
 
     def refused(self, at: int, station: str, link: int, by: str, reason: str) -> None:
         """A handshake failed."""

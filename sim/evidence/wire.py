@@ -26,6 +26,9 @@ from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Dire
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
+ASIDE: tuple[str, ...] = ("head", "asked", "refused", "foot")
+"""Lines of a recording that are no traffic: what it is, what a handshake asked for, one that failed, what was counted."""
+
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
@@ -40,8 +43,8 @@ _LOOSE = msgspec.json.Decoder(list[Any])
 class WireLine(Struct, frozen=True, gc=False):
     """One line of `wire.jsonl.zst`: number, sent, delivered (null: never), station, back-end, link, way, frame text.
 
-    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason. A recording of real
-    traffic also has `head` (what it is), `refused` (a handshake that failed) and `foot` (what it counted), as JSON in `f`.
+    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason, or the subprotocol of
+    a real one. Other lines (ASIDE) are no traffic.
     """
 
     n: int

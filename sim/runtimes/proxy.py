@@ -226,10 +226,9 @@ class Proxy:
         facts = {
             "path": leg.request.path,
             "offered": [part.strip() for one in headers.get_all("Sec-WebSocket-Protocol") for part in one.split(",")],
-            "subprotocol": upstream.subprotocol,
             "authorization": ", ".join(headers.get_all("Authorization")),
         }
-        self._recording.opened(self.now(), station, link, facts)
+        self._recording.opened(self.now(), station, link, upstream.subprotocol or "", facts)
         self._tell(f"{station} connected")
         bridge = Bridge(
             {"up": leg, "down": upstream},

@@ -103,9 +103,10 @@ def test_path_query_password_and_subprotocols_reach_the_upstream(tmp_path: Path)
             assert request.headers["Sec-WebSocket-Protocol"] == "ocpp1.6, ocpp2.0.1"
 
     asyncio.run(run())
-    (opened,) = lines(trace, "open")
+    asked, opened = lines(trace, "asked", "open")
     assert opened.s == "A|1" == identity("/a/b/A%7C1?x=1")
-    assert json.loads(opened.f)["offered"] == ["ocpp1.6", "ocpp2.0.1"]
+    assert opened.f == "ocpp2.0.1"
+    assert json.loads(asked.f)["offered"] == ["ocpp1.6", "ocpp2.0.1"]
 
 
 def test_the_upstreams_refusals_come_back_as_they_are(tmp_path: Path) -> None:
