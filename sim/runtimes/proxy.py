@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import secrets
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -283,6 +284,11 @@ def record(proxy: Proxy, seconds: float | None, listening: Callable[[int], None]
 
     asyncio.run(run())
     return proxy.counted
+
+
+def new_key() -> bytes:
+    """A random key for the pseudonyms of one recording, known to nobody afterwards."""
+    return secrets.token_bytes(32)
 
 
 def identity(path: str) -> str:

@@ -150,7 +150,9 @@ class _Player:
     async def _dial(self) -> None:
         talk, wish = self._talk, self._replay.wish
         url = f"{wish.target.rstrip('/')}/{quote(talk.station, safe='')}" + (f"?{talk.query}" if talk.query else "")
-        authorization = wish.passwords.get(talk.station, talk.authorization)
+        # A pseudonym opens no door.
+        recorded = "" if self._replay.script.pseudonymised else talk.authorization
+        authorization = wish.passwords.get(talk.station, recorded)
         try:
             self._leg = await connect(
                 url,

@@ -1,0 +1,48 @@
+"""What a replay found, as words and as JUnit: one case for each action. Data only; the CLI draws it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from reports.junit import case, document
+from sim.evidence.compared import Comparison, Told
+
+_LONGEST = 60
+
+
+def sentence(one: Told) -> str:
+    """One difference: `CA-2 Authorize (line 17) $.idTagInfo.status: "Accepted" -> "Blocked"`."""
+    return f"{one.station} {one.action} (line {one.line}) {one.path}: {_short(one.recorded)} -> {_short(one.new)}"
+
+
+def summary(result: Comparison) -> list[str]:
+    """What is to be said below the table, without the differences."""
+    lines = []
+    for action, told in sorted(result.told.items()):
+        heard = told["answered as recorded"] + told["refused"]
+        refused = f", {told['refused']} of them refused because the trace has no answer" if told["refused"] else ""
+        lines.append(f"the back-end's own {action}: {told['recorded']} in the trace, {heard} now{refused}")
+    lines += [f"{problem}{f' ({count} times)' if count > 1 else ''}" for problem, count in result.problems.items()]
+    for path, hits in result.ignore.hits.items():
+        lines.append(f"ignored at {path}: {hits}" + ("" if hits else ", so it can be left out"))
+    return lines
+
+
+def junit(result: Comparison, properties: Mapping[str, str]) -> str:
+    """The XML document."""
+    cases = []
+    for action, tally in sorted(result.actions.items()):
+        found = [one for one in result.differences if one.action == action]
+        failure = f"{tally.different} different and {tally.unanswered} unanswered of {tally.asked}" if found else ""
+        details = "\n".join(sentence(one) for one in found)
+        cases.append(case("chargerig.replay", f"answers to {action}", tally.asked - tally.unknown, failure, details))
+    return document("replay", cases, properties)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str) and value.startswith("("):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
