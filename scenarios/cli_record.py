@@ -75,7 +75,7 @@ def record(
     \b
     A file of link rules:
         seed = 1
-        \\[[rule]]
+        \\[\\[rule]]
         what    = "stall"            # latency bandwidth stall reset refuse slow-close flap
         station = "CA-*"             # a pattern; all if left out
         way     = "up"               # up, down or both
