@@ -30,7 +30,7 @@ class Recording:
         self._file = file
         self._backend = backend
         self._names = names
-        self._number = 0
+        self._number = self._flushed = 0
         self._identities: dict[int, str] = {}
         self.broken: BadInput | None = None
         """Why the file cannot be written any more. Traffic goes on without it; whoever records must end and say so."""
@@ -73,7 +73,9 @@ class Recording:
 
     def flush(self) -> None:
         """All lines so far outlive this process."""
-        self._try(self._file.flush)
+        if self._flushed < self._number:
+            self._flushed = self._number
+            self._try(self._file.flush)
 
     def discard(self) -> None:
         """Nothing will be recorded; no file is left."""

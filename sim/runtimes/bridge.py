@@ -104,6 +104,8 @@ class Bridge:
         """Close both legs because the proxy goes away."""
         self._end(PROXY, "1001 stopped")
         self._gone.set()
+        for leg in self._legs.values():
+            self._release(leg)
         await asyncio.gather(*(self._legs[way].close(1001, "the proxy stops") for way in WAYS))
 
     def hold(self) -> None:

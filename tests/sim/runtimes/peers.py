@@ -58,6 +58,8 @@ class BackEnd:
             return None
         response = leg.respond(status, f"told {status}\n")
         response.headers["WWW-Authenticate"] = "Basic"
+        if status < 400:
+            response.headers["Location"] = f"ws://127.0.0.1:{self.port}/elsewhere"
         return response
 
     async def _serve(self, leg: ServerConnection) -> None:

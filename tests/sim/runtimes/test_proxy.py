@@ -115,7 +115,9 @@ def test_the_upstreams_refusals_come_back_as_they_are(tmp_path: Path) -> None:
     async def run() -> None:
         async with BackEnd().running() as back, proxied(trace, back.port) as proxy:
             back.unknown = {"NO-1": 404, "NO-2": 401, "NO-3": 307}
-            for name, status in back.unknown.items():
+            async with station(proxy.port, "NO-3"):
+                assert back.requests[-1].path == "/elsewhere", "the station follows, not the proxy"
+            for name, status in [*back.unknown.items()][:2]:
                 with pytest.raises(InvalidStatus) as caught:
                     async with station(proxy.port, name):
                         pass
@@ -126,7 +128,7 @@ def test_the_upstreams_refusals_come_back_as_they_are(tmp_path: Path) -> None:
                 await one.ask("Heartbeat", {})
 
     asyncio.run(run())
-    assert [line.f for line in lines(trace, "refused")] == ["backend: 404", "backend: 401", "backend: 307"]
+    assert [line.f for line in lines(trace, "refused")] == ["backend: 307", "backend: 404", "backend: 401"]
 
 
 def test_an_upstream_that_is_not_there_is_502_in_one_sentence_and_the_proxy_goes_on(tmp_path: Path) -> None:

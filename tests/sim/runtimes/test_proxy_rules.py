@@ -88,6 +88,28 @@ def test_a_stall_holds_both_ways_and_the_pings_and_loses_nothing(tmp_path: Path)
     assert [line.d is not None for line in lines(trace, "up", "down")] == [True] * 6
 
 
+def test_a_ping_that_a_stall_leaves_without_answer_ends_nothing(tmp_path: Path) -> None:
+    rule = {"what": "stall", "lasts": "400ms", "action": "MeterValues", "way": "up"}
+
+    async def run() -> None:
+        limits = Limits(ping_interval=0.05, ping_timeout=0.3)
+        async with (
+            BackEnd().running() as back,
+            proxied(tmp_path / "t.jsonl.zst", back.port, rule, limits=limits) as proxy,
+            station(proxy.port, "CA-1") as one,
+        ):
+            one.leg.transport.pause_reading()  # the next ping waits, and then the stall keeps its answer away
+            await asyncio.sleep(0.15)
+            asking = asyncio.create_task(one.ask("MeterValues", {"connectorId": 1, "meterValue": []}))
+            await asyncio.sleep(0.05)
+            one.leg.transport.resume_reading()
+            await asking
+            await one.ask("Heartbeat", {})
+
+    asyncio.run(run())
+    assert not [line for line in lines(tmp_path / "t.jsonl.zst", "up", "down") if line.d is None]
+
+
 def test_a_reset_after_n_frames_breaks_off_and_records_the_frame_as_lost(tmp_path: Path) -> None:
     trace = tmp_path / "t.jsonl.zst"
     rule = {"what": "reset", "way": "up", "after": 2}

@@ -178,6 +178,37 @@ def test_calls_of_the_back_end_are_answered_as_recorded_with_the_ids_of_now(tmp_
     assert told(result) == []
 
 
+def test_a_call_of_the_back_end_finds_its_own_answer_by_the_id_of_now(tmp_path: Path) -> None:
+    trace = tmp_path / "t.jsonl.zst"
+    start = {"connectorId": 1, "idTag": "T", "meterStart": 0, "timestamp": NOW}
+    frames: list[tuple[str, Any]] = [
+        ("up", [2, "1", "StartTransaction", start]),
+        ("down", [3, "1", {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}]),
+        ("up", [2, "2", "StartTransaction", {**start, "connectorId": 2}]),
+        ("down", [3, "2", {"transactionId": 8, "idTagInfo": {"status": "Accepted"}}]),
+        ("down", [2, "a", "RemoteStopTransaction", {"transactionId": 7}]),
+        ("up", [3, "a", {"status": "Accepted"}]),
+        ("down", [2, "b", "RemoteStopTransaction", {"transactionId": 8}]),
+        ("up", [3, "b", {"status": "Rejected"}]),
+        ("up", [2, "3", "Heartbeat", {}]),
+        ("down", [3, "3", {"currentTime": NOW}]),
+    ]
+    file = WireFile(trace)
+    file.write([(n, n, n, "CA-1", "b", 1, way, json.dumps(frame).encode()) for n, (way, frame) in enumerate(frames, 1)])
+    file.close()
+
+    async def answer(back: BackEnd, name: str, action: str, payload: dict[str, Any]) -> Any:
+        if action == "Heartbeat":
+            for id, transaction in (("x", 91), ("y", 90)):
+                await back.call(back.legs[-1], id, "RemoteStopTransaction", {"transactionId": transaction})
+        return ...
+
+    back = BackEnd(answer, first_id=90)
+    assert told(replayed(read_script(trace), back)) == []
+    answers = [json.loads(frame) for frame in back.heard["CA-1"] if json.loads(frame)[0] == 3]
+    assert answers == [[3, "x", {"status": "Rejected"}], [3, "y", {"status": "Accepted"}]]
+
+
 def test_the_pace_keeps_gaps_and_fast_keeps_the_order_alone(tmp_path: Path) -> None:
     async def slowly(one: Station) -> None:
         await one.ask("BootNotification", BOOT)
