@@ -17,6 +17,18 @@ def sentence(one: Told) -> str:
     return f"{one.station} {one.action} (line {one.line}) {one.path}: {_short(one.recorded)} -> {_short(one.new)}"
 
 
+def kinds(result: Comparison) -> list[str]:
+    """A line for each kind of difference: the same place with the same values, at however many calls."""
+    found: dict[str, list[Told]] = {}
+    for one in result.differences:
+        found.setdefault(f"{one.action} {one.path}: {_short(one.recorded)} -> {_short(one.new)}", []).append(one)
+    lines = []
+    for words, those in found.items():
+        first = f"{those[0].station}, line {those[0].line}"
+        lines.append(f"{words} ({first if len(those) == 1 else f'{len(those):,} times, first at {first}'})")
+    return lines
+
+
 def summary(result: Comparison) -> list[str]:
     """What is to be said below the table, without the differences."""
     lines = []

@@ -198,10 +198,11 @@ def _compared(script: Script, result: Comparison) -> None:
         ],
     )
     console = cli_screen.out()
-    for one in result.differences[:_SHOWN]:
-        console.print(replayed.sentence(one), soft_wrap=True, markup=False)
-    if len(result.differences) > _SHOWN:
-        console.print(f"and {len(result.differences) - _SHOWN:,} more differences; --json tells all")
+    kinds = replayed.kinds(result)
+    for line in kinds[:_SHOWN]:
+        console.print(line, soft_wrap=True, markup=False)
+    if len(kinds) > _SHOWN:
+        console.print(f"and {len(kinds) - _SHOWN:,} more kinds of differences; --json tells all")
     for line in [*replayed.summary(result), *_notes(script)]:
         console.print(line, soft_wrap=True, markup=False, style="dim")
     if not result.compared:

@@ -36,8 +36,10 @@ _EMAID = re.compile(
 )
 _MOBILE = re.compile(r"(?:\+|(?<![\w-])00)[1-9](?:[ ()/-]{0,2}\d){6,13}\d?")
 _IN_TEXT = re.compile(rf"(?<![A-Za-z0-9])(?:{_EMAID.pattern})(?![A-Za-z0-9])|{_MOBILE.pattern}", re.I)
-_WORDS = tuple(re.compile(one) for one in (r"[A-Za-z0-9*+_.:@|=#-]+", r"[A-Za-z0-9*_.-]+", r"[A-Za-z0-9]+"))
-"""A token may have anything in it, and anything may stand around it: the long words are looked up first."""
+_PIECES = re.compile(r"[^\W_]+|[\W_]")
+"""A token may have anything in it, and anything may stand around it: it begins and ends where one of these does."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.,+-]+Z?")
+_MOST_TEXTS = 10_000
 _SHORTEST = 4
 """Shorter tokens are replaced where a field says that they are tokens, and not in the middle of texts."""
 _LEAST_DIGITS = 4
@@ -57,6 +59,8 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._known: dict[str, str] = {}
+        self._longest = 0
+        self._texts: dict[str, str] = {}
         self.signed = 0
         self.left_out = 0
 
@@ -75,7 +79,7 @@ class Pseudonyms:
             return value
         known = self._known.get(bare.casefold())
         if known is None:
-            known = self._known[bare.casefold()] = self._new(bare)
+            known = self._learn(bare, self._new(bare))
         return _as_written(bare, known)
 
     def frame(self, text: str) -> str:
@@ -88,17 +92,18 @@ class Pseudonyms:
     def text(self, text: str) -> str:
         """A free text: what looks like a mobile number or an EMAID, and every token seen so far."""
 
-        def word(found: re.Match[str]) -> str:
-            known = self._known.get(found[0].casefold()) if len(found[0]) >= _SHORTEST else None
-            return found[0] if known is None else _as_written(found[0], known)
-
         def shape(found: re.Match[str]) -> str:
             return self.of(found[0]) if sum(map(str.isdigit, found[0])) >= _LEAST_DIGITS else found[0]
 
-        text = _IN_TEXT.sub(shape, text)
-        for words in _WORDS if self._known else ():
-            text = words.sub(word, text)
-        return text
+        if _TIME.fullmatch(text):
+            return text
+        told = self._texts.get(text)
+        if told is None:
+            new = self._without_known(_IN_TEXT.sub(shape, text))
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            told = self._texts[text] = new
+        return told
 
     def path(self, path: str) -> str:
         """A path of a URL; the values of its query may be anything and are all replaced."""
@@ -119,6 +124,30 @@ class Pseudonyms:
         return "Basic " + base64.b64encode(f"{name}:{self.of(password)}".encode("latin-1")).decode()
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, bare: str, pseudonym: str) -> str:
+        """From now on this token is known wherever it stands."""
+        self._known[bare.casefold()] = pseudonym
+        self._longest = max(self._longest, len(bare))
+        self._texts.clear()
+        return pseudonym
+
+    def _without_known(self, text: str) -> str:
+        """A text without the tokens seen so far, of two that overlap the one that begins first, then the longer."""
+        pieces = _PIECES.findall(text)
+        out: list[str] = []
+        at = 0
+        while at < len(pieces):
+            piece, found, end = "", "", at
+            for number in range(at, len(pieces)):
+                piece += pieces[number]
+                if len(piece) > self._longest:
+                    break
+                if len(piece) >= _SHORTEST and piece.casefold() in self._known:
+                    found, end = piece, number + 1
+            out.append(_as_written(found, self._known[found.casefold()]) if found else pieces[at])
+            at = end if found else at + 1
+        return "".join(out)
 
     def _new(self, bare: str) -> str:
         digest = hmac.new(self._key, bare.casefold().encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
@@ -150,8 +179,7 @@ class Pseudonyms:
         """The pseudonym of a token that somebody sends as a number: one with as many digits."""
         number = int.from_bytes(hmac.new(self._key, digits.encode(), hashlib.sha256).digest(), "big")
         least = 10 ** max(len(digits) - 1, 0)
-        self._known[digits] = new = str(least + number % (9 * least))
-        return new
+        return self._learn(digits, str(least + number % (9 * least)))
 
     def _value(self, key: str, value: str) -> str:
         """A text in a field that may hold anything: a record, a document of its own, words."""

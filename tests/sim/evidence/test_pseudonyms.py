@@ -7,6 +7,8 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim.evidence.pseudonyms import Pseudonyms
 from sim.wire import ocmf
@@ -88,6 +90,27 @@ def test_a_token_is_found_in_words_of_an_error_in_nested_documents_and_as_a_numb
     told += names.frame(frame("Authorize", {"idTag": 123456789}))
     for original in (TOKEN, TOKEN.lower(), "CARD-77", "123456789"):
         assert original not in told
+
+
+@given(
+    st.text("qZ7ø-_.*: |", min_size=4, max_size=20).filter(lambda one: "qZ" in one and one == one.strip()),
+    st.text(" .,;:!-_=()/*", max_size=4),
+    st.text(" .,;:!-_=()/*", max_size=4),
+)
+def test_no_token_is_left_in_any_text_behind_the_field_that_named_it(token: str, before: str, behind: str) -> None:
+    names = Pseudonyms(b"k")
+    told = [names.frame(frame("Authorize", {"idTag": token}))]
+    for one in (token, token.upper(), token.lower()):
+        told.append(
+            names.frame(frame("DataTransfer", {"vendorId": "V", "data": f"the{before or ' '}{one}{behind or ' '}end"}))
+        )
+        told.append(
+            names.frame(frame("DataTransfer", {"vendorId": "V", "data": json.dumps({"text": one, "n": [one]})}))
+        )
+        told.append(names.text(f"closed for {before or ' '}{one}"))
+    for one in told:
+        assert token.casefold() not in json.dumps(one, ensure_ascii=False).casefold()
+        assert token.casefold() not in one.casefold()
 
 
 def test_two_dot_tokens_are_replaced_and_their_type_is_not() -> None:
