@@ -19,7 +19,7 @@ from reports import replayed
 from scenarios import cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, NOT_JUDGED, OK
-from sim.clock import parse_duration
+from scenarios.cli_serve import seconds
 from sim.errors import BadInput
 from sim.evidence.compared import Comparison
 from sim.evidence.sameness import Ignore
@@ -98,8 +98,8 @@ def record(
         ends = Ends(host, port, _address(upstream, "--upstream"))
         weather = load_rules(rules) if rules is not None else None
         key = _key(pseudonymise, key_file)
-        seconds = None if lasts is None else _seconds(lasts, "--for")
-        every = _seconds(ping, "--ping")
+        end = None if lasts is None else seconds("--for", lasts)
+        every = seconds("--ping", ping)
         place = _new_file(out)
         names = None if key is None else Pseudonyms(key)
         recording = Recording(WireFile(place, private=names is None), urlsplit(ends.upstream).netloc, names)
@@ -108,7 +108,7 @@ def record(
             proxy = Proxy(ends, recording, weather, limits, tell)
             counted = run(
                 proxy,
-                seconds,
+                end,
                 lambda at: tell(f"ws://{host}:{at} before {ends.upstream}, into {place}; Ctrl-C ends the recording"),
             )
         if as_json:
@@ -158,7 +158,7 @@ def replay(
         from sim.runtimes.replay import replay as run
 
         wish = Wish(
-            _address(target, "--target"), _pace(pace), now, _seconds(timeout, "--timeout"), _passwords(passwords)
+            _address(target, "--target"), _pace(pace), now, seconds("--timeout", timeout), _passwords(passwords)
         )
         script = read_script(trace, station)
         with cli_screen.steps("replay") as tell:
@@ -259,13 +259,6 @@ def _address(text: str, option: str) -> str:
     return text
 
 
-def _seconds(text: str, option: str) -> float:
-    try:
-        return parse_duration(text) / 1000
-    except ValueError:
-        raise BadInput(_COMMAND_LINE, option, f"{text!r} is no duration", "90s, 5m, 1h30m or 250ms") from None
-
-
 def _pace(text: str) -> float:
     named = {"fast": 0.0, "real": 1.0}
     try:
@@ -279,9 +272,9 @@ def _pace(text: str) -> float:
 
 def _key(wanted: bool, file: Path | None) -> bytes | None:
     if file is None:
-        from sim.runtimes.proxy import new_key
+        from sim.runtimes.entropy import secret_text
 
-        return new_key() if wanted else None
+        return secret_text().encode() if wanted else None
     if not wanted:
         raise BadInput(_COMMAND_LINE, "--key-file", "is of no use without --pseudonymise", "both or none")
     try:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import http
-import secrets
 import signal
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 from urllib.parse import unquote
@@ -28,6 +26,7 @@ from sim.errors import BadInput
 from sim.evidence.recording import PROXY, Recording
 from sim.network.faults import Weather
 from sim.network.rules import Rules
+from sim.runtimes.aio import Clock
 from sim.runtimes.bridge import Bridge, Limits, abort
 
 _DIAL_SECONDS = 10.0
@@ -66,8 +65,8 @@ class Proxy:
         self._recording = recording
         self._limits = limits or Limits()
         self._tell = tell or (lambda line: None)
-        self._begun = time.time_ns() // 1_000_000
-        self._started = time.monotonic_ns()
+        self._clock = Clock()
+        self._begun = self._clock.start
         self.weather = Weather(rules or Rules(), self._begun)
         self._links = 0
         self._waiting: dict[ServerConnection, tuple[int, ClientConnection]] = {}
@@ -80,7 +79,7 @@ class Proxy:
 
     def now(self) -> int:
         """Milliseconds since 1970; never goes back, whatever happens to the clock on the wall."""
-        return self._begun + (time.monotonic_ns() - self._started) // 1_000_000
+        return self._clock.now()
 
     async def __aenter__(self) -> Self:
         try:
@@ -284,11 +283,6 @@ def record(proxy: Proxy, seconds: float | None, listening: Callable[[int], None]
 
     asyncio.run(run())
     return proxy.counted
-
-
-def new_key() -> bytes:
-    """A random key for the pseudonyms of one recording, known to nobody afterwards."""
-    return secrets.token_bytes(32)
 
 
 def identity(path: str) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import secrets
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
@@ -25,6 +23,8 @@ from sim.evidence.compared import Comparison, decoded
 from sim.evidence.sameness import Ids, Ignore, differences, shifted
 from sim.evidence.script import VERSION_OF, Answer, Ask, Script, Talk
 from sim.rng import message_id
+from sim.runtimes.aio import Clock
+from sim.runtimes.entropy import run_salt
 from sim.wire.ocppj import BadFrame, Call, Result, encode_call, encode_error, encode_result, parse
 from sim.wire.schema import document, judge
 
@@ -77,11 +77,11 @@ class Replay:
         self.wish = wish
         self.result = Comparison(ignore)
         self.tell = tell or (lambda done: None)
-        self.begun = time.time_ns() // 1_000_000
-        self._started = time.monotonic_ns()
+        self._clock = Clock()
+        self.begun = self._clock.start
         self.shift = self.begun - script.began if wish.shift else 0
         self.ids: dict[str, Ids] = defaultdict(Ids)
-        self.salt = secrets.token_hex(16)
+        self.salt = run_salt()
         self.counter = 0
         self.done = 0
         self.order = _Order([number for talk in script.talks for number in _numbers(talk)])
@@ -92,7 +92,7 @@ class Replay:
 
     def now(self) -> int:
         """Milliseconds since 1970."""
-        return self.begun + (time.monotonic_ns() - self._started) // 1_000_000
+        return self._clock.now()
 
     async def run(self) -> Comparison:
         """Play all connections to their end."""
