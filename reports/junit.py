@@ -1,4 +1,4 @@
-"""junit.xml: one test case for each check or for what else was judged, so that any CI server shows what was found.
+"""junit.xml: one test case for each check, so that any CI server shows what a run found.
 
 FAIL is a failure, UNKNOWN an error (unless it was allowed), NOT_APPLICABLE a skip. Times are left out: they are
 no part of what a run proves.
@@ -7,7 +7,7 @@ no part of what a run proves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from xml.etree import ElementTree
 
 from reports.run import Run
@@ -19,13 +19,21 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def junit(run: Run) -> str:
     """The whole XML document of a run."""
-    name = f"{run.manifest.get('scenario_name')} seed {run.manifest.get('seed')}"
+    scenario = run.manifest.get("scenario_name")
     properties = {key: str(run.manifest.get(key, "")) for key in ("scenario_name", "seed", "digest", "target")}
-    return document(name, [_case(result, run) for result in run.results], properties)
+    name = f"{scenario} seed {run.manifest.get('seed')}"
+    return document(name, f"chargerig.{scenario}", properties, run.results, run.forgiven)
 
 
-def document(name: str, cases: Sequence[ElementTree.Element], properties: Mapping[str, str]) -> str:
-    """An XML document with these cases in one suite."""
+def document(
+    name: str,
+    classname: str,
+    properties: Mapping[str, str],
+    results: Iterable[CheckResult],
+    forgiven: Container[str] = (),
+) -> str:
+    """The XML of one suite with a case for each result; those named in `forgiven` may be UNKNOWN."""
+    cases = [_case(result, classname, forgiven) for result in results]
     counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")}
     numbers = {
         "tests": str(len(cases)),
@@ -35,39 +43,31 @@ def document(name: str, cases: Sequence[ElementTree.Element], properties: Mappin
     }
     root = ElementTree.Element("testsuites", {"name": "chargerig", **numbers})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **numbers})
-    table = ElementTree.SubElement(suite, "properties")
+    listed = ElementTree.SubElement(suite, "properties")
     for key, value in properties.items():
-        ElementTree.SubElement(table, "property", {"name": key, "value": _clean(value)})
+        ElementTree.SubElement(listed, "property", {"name": key, "value": _clean(value)})
     suite.extend(cases)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def case(classname: str, name: str, assertions: int, failure: str = "", details: str = "") -> ElementTree.Element:
-    """One test case; with a `failure` it has failed, and `details` are its lines."""
-    about = {"classname": _clean(classname), "name": _clean(name), "assertions": str(assertions)}
-    element = ElementTree.Element("testcase", about)
-    if failure:
-        failed = ElementTree.SubElement(element, "failure", {"type": "finding", "message": _clean(failure)})
-        failed.text = _clean(details)
-    return element
-
-
-def _case(result: CheckResult, run: Run) -> ElementTree.Element:
-    failure = ""
+def _case(result: CheckResult, classname: str, forgiven: Container[str]) -> ElementTree.Element:
+    name = _clean(f"{result.check}: {result.sentence}")
+    case = ElementTree.Element(
+        "testcase", {"classname": _clean(classname), "name": name, "assertions": str(result.items)}
+    )
     if result.verdict is Verdict.FAIL:
         first = result.findings[0].sentence if result.findings else result.reason
-        failure = f"{len(result.findings)} of {result.items}: {first}"
-    name = f"{result.check}: {result.sentence}"
-    details = "\n\n".join(_finding(finding) for finding in result.findings)
-    told = case(f"chargerig.{run.manifest.get('scenario_name')}", name, result.items, failure, details)
-    if result.verdict is Verdict.UNKNOWN and result.check not in run.forgiven:
-        ElementTree.SubElement(told, "error", {"type": "unknown", "message": _clean(result.reason)})
+        message = _clean(f"{len(result.findings)} of {result.items}: {first}")
+        failure = ElementTree.SubElement(case, "failure", {"type": "finding", "message": message})
+        failure.text = _clean("\n\n".join(_finding(finding) for finding in result.findings))
+    elif result.verdict is Verdict.UNKNOWN and result.check not in forgiven:
+        ElementTree.SubElement(case, "error", {"type": "unknown", "message": _clean(result.reason)})
     elif result.verdict is Verdict.UNKNOWN:
-        ElementTree.SubElement(told, "skipped", {"message": _clean(f"unknown, and allowed to be: {result.reason}")})
+        ElementTree.SubElement(case, "skipped", {"message": _clean(f"unknown, and allowed to be: {result.reason}")})
     elif result.verdict is Verdict.NOT_APPLICABLE:
-        ElementTree.SubElement(told, "skipped", {"message": _clean(result.reason or "nothing to examine")})
-    return told
+        ElementTree.SubElement(case, "skipped", {"message": _clean(result.reason or "nothing to examine")})
+    return case
 
 
 def _finding(finding: Finding) -> str:

@@ -6,15 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reports.junit import case, document
+from reports.junit import document
 from sim.evidence.compared import Comparison, Told
+from sim.evidence.verdict import CheckResult, Finding, Verdict
 
 _LONGEST = 60
-
-
-def sentence(one: Told) -> str:
-    """One difference: `CA-2 Authorize (line 17) $.idTagInfo.status: "Accepted" -> "Blocked"`."""
-    return f"{one.station} {one.action} (line {one.line}) {one.path}: {_short(one.recorded)} -> {_short(one.new)}"
 
 
 def kinds(result: Comparison) -> list[str]:
@@ -42,15 +38,26 @@ def summary(result: Comparison) -> list[str]:
     return lines
 
 
-def junit(result: Comparison, properties: Mapping[str, str]) -> str:
-    """The XML document."""
-    cases = []
+def results(result: Comparison) -> list[CheckResult]:
+    """One verdict for each action: are its answers as recorded?"""
+    told = []
     for action, tally in sorted(result.actions.items()):
-        found = [one for one in result.differences if one.action == action]
-        failure = f"{tally.different} different and {tally.unanswered} unanswered of {tally.asked}" if found else ""
-        details = "\n".join(sentence(one) for one in found)
-        cases.append(case("chargerig.replay", f"answers to {action}", tally.asked - tally.unknown, failure, details))
-    return document("replay", cases, properties)
+        found = tuple(_finding(one) for one in result.differences if one.action == action)
+        items = tally.asked - tally.unknown
+        verdict = Verdict.FAIL if found else Verdict.PASS if items else Verdict.NOT_APPLICABLE
+        reason = f"{tally.different} different, {tally.unanswered} unanswered" if found else ""
+        told.append(CheckResult(action, verdict, "its answers are as recorded", items, found, reason))
+    return told
+
+
+def junit(result: Comparison, properties: Mapping[str, str]) -> str:
+    """The XML document: a case for each action."""
+    return document("replay", "chargerig.replay", properties, results(result))
+
+
+def _finding(one: Told) -> Finding:
+    words = f"line {one.line} {one.path}: {_short(one.recorded)} -> {_short(one.new)}"
+    return Finding(one.action, "station", one.station, words)
 
 
 def _short(value: Any) -> str:

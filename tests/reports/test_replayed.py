@@ -50,7 +50,7 @@ def test_junit_has_a_case_for_each_action_and_fails_those_that_differ() -> None:
     text = junit(comparison(("Boot", "{}", "{}"), ("Stop", '{"a":"\x01"}', "{}")), {"trace": "t"})
     root = ElementTree.fromstring(text)
     assert [(case.get("name"), case.find("failure") is None) for case in root.iter("testcase")] == [
-        ("answers to Boot", True),
-        ("answers to Stop", False),
+        ("Boot: its answers are as recorded", True),
+        ("Stop: its answers are as recorded", False),
     ]
     assert [one.get("value") for one in root.iter("property")] == ["t"]
