@@ -216,6 +216,13 @@ def runs(lines: Iterable[tuple[str, int, str, int, str]]) -> None:
     out().print(table)
 
 
+def _table(*heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
 def table(heads: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
     """A plain table; what is no text stands on the right."""
     drawn = _table(*heads)
@@ -226,13 +233,6 @@ def table(heads: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
                 column.justify = "left" if isinstance(cell, str) else "right"
         drawn.add_row(*(escape(cell) if isinstance(cell, str) else f"{cell:,}" for cell in cells))
     out().print(drawn)
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    return table
 
 
 @contextmanager

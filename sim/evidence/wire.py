@@ -26,9 +26,6 @@ from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Dire
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
-ASIDE: tuple[str, ...] = ("head", "asked", "refused", "foot")
-"""Lines of a recording that are no traffic: what it is, what a handshake asked for, one that failed, what was counted."""
-
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
@@ -55,6 +52,10 @@ class WireLine(Struct, frozen=True, gc=False):
     l: int  # noqa: E741 - one letter per field: the file holds millions of lines
     w: str
     f: str
+
+
+ASIDE: tuple[str, ...] = ("head", "asked", "refused", "foot")
+"""Lines of a recording that are no traffic: what it is, what a handshake asked for, one that failed, what was counted."""
 
 
 class WireFile:
