@@ -109,7 +109,9 @@ def record(
             counted = run(
                 proxy,
                 end,
-                lambda at: tell(f"ws://{host}:{at} before {ends.upstream}, into {place}; Ctrl-C ends the recording"),
+                lambda at: tell(
+                    f"ws://{f'[{host}]' if ':' in host else host}:{at} before {ends.upstream}, into {place}; Ctrl-C ends the recording"
+                ),
             )
         if as_json:
             print_json({"trace": str(place), **counted, "exit_code": OK})

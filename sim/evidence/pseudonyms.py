@@ -32,8 +32,9 @@ _VALUES = frozenset({"value", "attributevalue"})
 _SIGNED = frozenset({"signedmeterdata", "signedmetervalue"})
 
 _EMAID = re.compile(
-    r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?|[A-Z]{2}[*-][A-Z0-9]{3}[*-][A-Z0-9]{6}[*-][A-Z0-9]", re.I
+    r"[A-Z]{2}-?[A-Z0-9]{3}-?C[A-Z0-9]{8}(?:-?[A-Z0-9])?|[A-Z]{2}[*-][A-Z0-9]{3}[*-](?!E)[A-Z0-9]{6}[*-][A-Z0-9]", re.I
 )
+"""An E behind the operator makes it the id of an EVSE, which is no person."""
 _MOBILE = re.compile(r"(?:\+|(?<![\w-])00)[1-9](?:[ ()/-]{0,2}\d){6,13}\d?")
 _IN_TEXT = re.compile(rf"(?<![A-Za-z0-9])(?:{_EMAID.pattern})(?![A-Za-z0-9])|{_MOBILE.pattern}", re.I)
 _PIECES = re.compile(r"[^\W_]+|[\W_]")
@@ -106,10 +107,11 @@ class Pseudonyms:
         return told
 
     def path(self, path: str) -> str:
-        """A path of a URL; the values of its query may be anything and are all replaced."""
+        """A path of a URL. Its last part is the station and stays; what its query says may be anything and does not."""
         bare, mark, query = path.partition("?")
         pairs = [(name, self.of(value)) for name, value in parse_qsl(query, keep_blank_values=True)]
-        return self.text(bare) + mark + urlencode(pairs)
+        place, slash, station = bare.rpartition("/")
+        return self.text(place) + slash + station + mark + urlencode(pairs)
 
     def authorization(self, header: str, identity: str) -> str:
         """An Authorization header. Of Basic, a user who is called like the station stays readable."""

@@ -79,6 +79,10 @@ def test_what_is_no_person_stays_byte_for_byte() -> None:
         '[{"timestamp":"2019-06-12T06:00:00+10:00","sampledValue":[{"value":"21.40","unit":"Wh"}]}]}]'
     )
     assert names.frame(text) == text
+    names.of("NO-ABC-C12345678-9")
+    place = "/ocpp/NO*ABC*E12345*1"
+    assert names.path(place) == place
+    assert names.text("at NO*ABC*E12345*1") == "at NO*ABC*E12345*1"
     boot = frame("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M-CNX", "meterType": "Energy"})
     assert names.frame(boot) == boot
 
