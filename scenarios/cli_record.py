@@ -105,13 +105,12 @@ def record(
         recording = Recording(WireFile(place, private=names is None), urlsplit(ends.upstream).netloc, names)
         with cli_screen.steps("record") as tell:
             limits = Limits(max_size=max_size, ping_interval=every, ping_timeout=every)
+            shown = f"[{host}]" if ":" in host else host
             proxy = Proxy(ends, recording, weather, limits, tell)
             counted = run(
                 proxy,
                 end,
-                lambda at: tell(
-                    f"ws://{f'[{host}]' if ':' in host else host}:{at} before {ends.upstream}, into {place}; Ctrl-C ends the recording"
-                ),
+                lambda at: tell(f"ws://{shown}:{at} before {ends.upstream}, into {place}; Ctrl-C ends the recording"),
             )
         if as_json:
             print_json({"trace": str(place), **counted, "exit_code": OK})

@@ -46,7 +46,8 @@ _SHORTEST = 4
 _LEAST_DIGITS = 4
 """Words that only look like an EMAID have fewer."""
 _LONGEST_VALUE = 64
-"""A sampled value that is longer is a signed one."""
+"""A value that is longer, and nothing but hexadecimal digits or base64, is a signed one in a format of its own."""
+_BLOB = re.compile(r"[A-Za-z0-9+/=_\s-]+")
 _OCMF_AS_BASE64 = "T0NNR"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -192,7 +193,7 @@ class Pseudonyms:
             return self._base64(bare)
         if bare[:1] in ("{", "[") and _is_json(bare):
             return self._document(value)
-        if key == "value" and len(bare) > _LONGEST_VALUE:
+        if key == "value" and len(bare) > _LONGEST_VALUE and _BLOB.fullmatch(bare):
             return self._unknown(bare)
         return self.text(value)
 

@@ -83,6 +83,9 @@ def test_what_is_no_person_stays_byte_for_byte() -> None:
     place = "/ocpp/NO*ABC*E12345*1"
     assert names.path(place) == place
     assert names.text("at NO*ABC*E12345*1") == "at NO*ABC*E12345*1"
+    listed = ",".join(["Energy.Active.Import.Register", "Power.Active.Import", "Current.Import", "Voltage"])
+    setting = frame("ChangeConfiguration", {"key": "MeterValuesSampledData", "value": listed})
+    assert names.frame(setting) == setting
     boot = frame("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M-CNX", "meterType": "Energy"})
     assert names.frame(boot) == boot
 
