@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +26,10 @@ from sim.evidence.compared import Comparison
 from sim.evidence.sameness import Ignore
 from sim.evidence.script import Script, read_script
 
+_Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="CA.pem", help="The authority of a wss:// back-end; the system's if left out."),
+]
 _SHOWN = 20
 _TOLD_EVERY = 2.0
 _LEAST_KEY = 16
@@ -58,6 +63,7 @@ def record(
     rules: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Link rules: latency, bandwidth, stall, reset, refuse, ...")
     ] = None,
+    ca: _Ca = None,
     lasts: Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after 90s, 5m or 1h30m.")] = None,
     max_size: Annotated[int, typer.Option(min=1, help="Bytes of a message; longer ones are closed with 1009.")] = 1
     << 20,
@@ -95,7 +101,8 @@ def record(
         from sim.runtimes.proxy import record as run
 
         host, port = _listen(listen)
-        ends = Ends(host, port, _address(upstream, "--upstream"))
+        address = _address(upstream, "--upstream")
+        ends = Ends(host, port, address, _trust(address, ca))
         weather = load_rules(rules) if rules is not None else None
         key = _key(pseudonymise, key_file)
         end = None if lasts is None else seconds("--for", lasts)
@@ -140,6 +147,7 @@ def replay(
     passwords: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Lines of station,password; else as in the trace.")
     ] = None,
+    ca: _Ca = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE.xml", help="Write a JUnit report, one case per action.")
     ] = None,
@@ -158,8 +166,14 @@ def replay(
         from sim.runtimes.replay import Wish
         from sim.runtimes.replay import replay as run
 
+        address = _address(target, "--target")
         wish = Wish(
-            _address(target, "--target"), _pace(pace), now, seconds("--timeout", timeout), _passwords(passwords)
+            address,
+            _pace(pace),
+            now,
+            seconds("--timeout", timeout),
+            _passwords(passwords),
+            _trust(address, ca),
         )
         script = read_script(trace, station)
         with cli_screen.steps("replay") as tell:
@@ -258,6 +272,16 @@ def _address(text: str, option: str) -> str:
         allowed = "ws://HOST:PORT/PATH or wss://..., without query and password"
         raise BadInput(_COMMAND_LINE, option, f"{text!r} is no address of a back-end", allowed)
     return text
+
+
+def _trust(address: str, ca: Path | None) -> ssl.SSLContext | None:
+    if address.startswith("wss:"):
+        from sim.runtimes.tls import client_context
+
+        return client_context(ca, None)
+    if ca is not None:
+        raise BadInput(_COMMAND_LINE, "--ca", f"{address} has no certificate to be judged", "a wss:// address")
+    return None
 
 
 def _pace(text: str) -> float:

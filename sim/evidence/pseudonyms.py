@@ -46,8 +46,8 @@ _SHORTEST = 4
 _LEAST_DIGITS = 4
 """Words that only look like an EMAID have fewer."""
 _LONGEST_VALUE = 64
-"""A value that is longer, and nothing but hexadecimal digits or base64, is a signed one in a format of its own."""
-_BLOB = re.compile(r"[A-Za-z0-9+/=_\s-]+")
+"""A value that is longer, and one block of digits, base64 or XML, is a signed one in a format of its own."""
+_BLOB = re.compile(r"[A-Za-z0-9+/=_;\s-]+|<.*", re.DOTALL)
 _OCMF_AS_BASE64 = "T0NNR"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

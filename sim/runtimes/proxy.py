@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import http
 import signal
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 from urllib.parse import unquote
@@ -36,11 +37,12 @@ _PASSED_BACK = ("WWW-Authenticate", "Retry-After", "Content-Type", "Location")
 
 
 class Ends(Struct, frozen=True):
-    """Where the proxy listens (port 0: any free one) and the address that it stands before."""
+    """Where the proxy listens (port 0: any free one) and the address that it stands before, with whom it trusts there."""
 
     host: str
     port: int
     upstream: str
+    trust: ssl.SSLContext | None = None
 
 
 class _Dial(connect):
@@ -165,12 +167,12 @@ class Proxy:
             upstream = await self._dial(request)
         except InvalidStatus as err:
             by, problem, response = "backend", str(err.response.status_code), _passed_back(err.response)
-        except (InvalidURI, ValueError):
-            problem = "400 no usable request"
-            response = _answer(400, b"chargerig record: path or subprotocols are not usable.\n")
         except (OSError, EOFError, InvalidHandshake) as err:
             problem = f"502 {self._ends.upstream} cannot be reached ({_why(err)})"
             response = _answer(502, f"chargerig record: the back-end {problem[4:]}.\n".encode())
+        except (InvalidURI, ValueError):
+            problem = "400 no usable request"
+            response = _answer(400, b"chargerig record: path or subprotocols are not usable.\n")
         if response is not None:
             self._refused(station, link, by, problem)
             return response
@@ -189,6 +191,7 @@ class Proxy:
             user_agent_header=next(iter(headers.get_all("User-Agent")), None),
             compression=None,
             proxy=None,
+            ssl=self._ends.trust,
             open_timeout=_DIAL_SECONDS,
             max_size=self._limits.max_size,
             ping_interval=None,

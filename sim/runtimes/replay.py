@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
@@ -46,6 +47,8 @@ class Wish(Struct, frozen=True):
     seconds: float = 30.0
     """How long an answer may take."""
     passwords: Mapping[str, str] = {}
+    """Authorization headers of stations."""
+    trust: ssl.SSLContext | None = None
 
 
 class _Order:
@@ -160,6 +163,7 @@ class _Player:
                 additional_headers={"Authorization": authorization} if authorization else None,
                 compression=None,
                 proxy=None,
+                ssl=wish.trust,
                 open_timeout=_DIAL_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
                 max_size=_LARGEST,

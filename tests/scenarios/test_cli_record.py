@@ -137,6 +137,8 @@ def test_a_trace_with_pseudonyms_needs_passwords_of_its_own(tmp_path: Path) -> N
         (("record", "--listen", "0", "--upstream", "ws://h", "--rules", "bad.toml"), "rule[0].lasts"),
         (("record", "--listen", "0", "--upstream", "ws://h", "--out", "short"), "is there already"),
         (("record", "--listen", "0", "--upstream", "ws://h", "--out", "no/where"), "cannot be written"),
+        (("record", "--listen", "0", "--upstream", "ws://h", "--ca", "short"), "a wss:// address"),
+        (("replay", "short", "--target", "wss://h", "--ca", "short"), "short"),
         (("replay", "nowhere", "--target", "ws://h"), "nowhere"),
         (("replay", "short", "--target", "ws://h"), "no readable wire file"),
         (("replay", "short", "--target", "ws://h", "--pace", "0"), "fast, real"),

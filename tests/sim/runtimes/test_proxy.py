@@ -13,10 +13,17 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sim.errors import BadInput
+from sim.evidence.compared import Comparison
 from sim.evidence.recording import Recording
+from sim.evidence.sameness import Ignore
+from sim.evidence.script import read_script
 from sim.evidence.wire import WireFile, read_wire
+from sim.runtimes.aio import Clock
 from sim.runtimes.bridge import Limits
 from sim.runtimes.proxy import Ends, Proxy, identity
+from sim.runtimes.replay import Replay, Wish
+from sim.runtimes.tls import client_context, server_context
+from sim.wire import certificates
 from tests.sim.runtimes.peers import NOW, BackEnd, lines, proxied, station, until
 
 
@@ -327,6 +334,32 @@ def test_after_a_second_the_trace_can_be_read_though_the_proxy_still_runs(tmp_pa
             await until(lambda: len(lines(trace, "up", "down")) == 2, 2.5)
 
     asyncio.run(run())
+
+
+def test_a_back_end_behind_tls_is_reached_through_its_authority_and_by_nobody_else(tmp_path: Path) -> None:
+    authority = certificates.authority("test", certificates.now_utc(Clock().now()), 1)
+    ca, _ = certificates.write_pair(tmp_path, "ca", authority.key, authority.certificate)
+    issued = certificates.issue_server(authority, ["localhost"], "test", "ecdsa")
+    secure = server_context([certificates.write_pair(tmp_path, "server", *issued)], None, False)
+
+    async def run() -> Comparison:
+        async with BackEnd().running(ssl=secure) as back:
+            url = f"wss://localhost:{back.port}"
+            for trust, good in ((client_context(None, None), False), (client_context(ca, None), True)):
+                recording = Recording(WireFile(tmp_path / f"{good}.zst"), "back")
+                async with Proxy(Ends("127.0.0.1", 0, url, trust), recording) as proxy:
+                    if good:
+                        async with station(proxy.port, "CA-1") as one:
+                            await one.session("T")
+                    else:
+                        with pytest.raises(InvalidStatus, match="502"):
+                            async with station(proxy.port, "CA-1"):
+                                pass
+            script = read_script(tmp_path / "True.zst")
+            return await Replay(script, Wish(f"{url}/ocpp", trust=client_context(ca, None)), Ignore(())).run()
+
+    result = asyncio.run(run())
+    assert (result.compared, result.differences) == (5, [])
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
