@@ -243,6 +243,33 @@ def test_garbage_too_long_messages_and_cuts_hurt_nobody_else(tmp_path: Path) -> 
     assert ends["GOOD"].startswith("station: 1000")
 
 
+def test_handshakes_that_are_none_leave_nothing_open_at_the_upstream(tmp_path: Path) -> None:
+    async def asked(port: int, *headers: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        usual = (b"Host: x", b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13")
+        writer.write(b"\r\n".join((b"GET /ocpp/CA-1 HTTP/1.1", *usual, *headers, b"", b"")))
+        answer = await reader.readline()
+        writer.close()
+        return answer
+
+    async def run() -> None:
+        async with BackEnd().running() as back, proxied(tmp_path / "t.jsonl.zst", back.port) as proxy:
+            key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+            assert b" 400 " in await asked(proxy.port, key, b"Sec-WebSocket-Protocol: a{b")
+            assert not back.legs
+            assert b" 400 " in await asked(proxy.port, b"Sec-WebSocket-Protocol: ocpp1.6")  # no key
+            await until(lambda: back.closes)
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(b"GET /ocpp/CA-1 HTTP/1.1\r\nHost: x\r\n")  # and gone
+            writer.close()
+            async with station(proxy.port, "CA-1") as one:
+                await one.ask("Heartbeat", {})
+            await until(lambda: len(back.closes) == 2)
+
+    asyncio.run(run())
+    assert len(lines(tmp_path / "t.jsonl.zst", "open")) == 1
+
+
 def test_bad_text_is_closed_with_1007_on_both_legs(tmp_path: Path) -> None:
     async def run() -> None:
         async with BackEnd().running() as back, proxied(tmp_path / "t.jsonl.zst", back.port) as proxy:
