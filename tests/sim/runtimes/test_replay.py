@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,9 @@ from sim.evidence.compared import Comparison
 from sim.evidence.sameness import Ignore
 from sim.evidence.script import Script, read_script
 from sim.evidence.wire import WireFile, WireRecorder
-from sim.runtimes.replay import Replay, Wish
+from sim.runtimes.replay import Replay, Wish, refusal
+from sim.wire.ocppj import Call, Error, Result, parse
+from sim.wire.schema import actions, judge
 from tests.sim.runtimes.peers import BOOT, NOW, BackEnd, Station, proxied, station, until
 
 Doing = Callable[[Station], Awaitable[Any]]
@@ -176,6 +179,21 @@ def test_calls_of_the_back_end_are_answered_as_recorded_with_the_ids_of_now(tmp_
     assert dict(result.told["Reset"]) == {"recorded": 1, "answered as recorded": 1, "refused": 1}
     assert dict(result.told["RemoteStopTransaction"]) == {"recorded": 1, "answered as recorded": 1}
     assert told(result) == []
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_refusal_fits_the_schema_of_every_action(version: str) -> None:
+    refused = Counter[str]()
+    for action in (*actions(version), "NoSuchAction"):
+        told = parse(refusal(version, Call("id-1", action, b"{}")))
+        assert told.id == "id-1"
+        if isinstance(told, Result):
+            assert judge(version, action, "response", told.payload) is None
+            assert json.loads(told.payload)["status"] != "Accepted"
+        if isinstance(told, Error):
+            assert told.code == ("NotImplemented" if action == "NoSuchAction" else "NotSupported")
+        refused[type(told).__name__] += 1
+    assert refused["Result"] >= 20
 
 
 def test_a_call_of_the_back_end_finds_its_own_answer_by_the_id_of_now(tmp_path: Path) -> None:
