@@ -35,6 +35,7 @@ DOORS = {
     "typer": (
         "scenarios/cli.py",
         "scenarios/cli_bench.py",
+        "scenarios/cli_check.py",
         "scenarios/cli_guard.py",
         "scenarios/cli_record.py",
         "scenarios/cli_serve.py",

@@ -26,6 +26,7 @@ from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Dire
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
+_ALLOWED = "a wire.jsonl.zst of a run folder"
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
@@ -330,12 +331,20 @@ def read_wire(path: Path) -> Iterator[WireLine]:
     """The lines of a `wire.jsonl.zst` in order. Raises BadInput if it is none, or was cut off."""
     decode = msgspec.json.Decoder(WireLine).decode
     try:
+        yield from map(decode, wire_lines(path))
+    except msgspec.MsgspecError as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
+
+
+def wire_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a zstd-compressed file as they are. Raises BadInput if it cannot be read, or was cut off."""
+    try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             rest = b""
             while chunk := stream.read(1 << 20):
                 *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(decode, lines)
-    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as err:
-        raise BadInput(path, None, f"is no readable wire file ({err})", "a wire.jsonl.zst of a run folder") from err
+                yield from lines
+    except (OSError, zstandard.ZstdError) as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
     if rest or not path.stat().st_size:
         raise BadInput(path, None, "ends before its time", "a wire.jsonl.zst of a finished run")

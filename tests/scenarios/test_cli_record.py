@@ -159,6 +159,16 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["bad.toml", "short"]
 
 
+def test_a_recording_passes_the_wire_check_with_every_line_read(tmp_path: Path) -> None:
+    trace = recorded(tmp_path / "t.jsonl.zst", "CA-1", "CA-2")
+    told = call("check", str(trace), "--json")
+    document = json.loads(told.stdout)
+    assert document["not_read"] == []
+    assert document["lines"] == 2 * 12
+    failed = {one["rule"] for one in document["rules"] if one["verdict"] == "FAIL"}
+    assert failed <= {"time.current"}, "the back-end of these tests lives on one day"
+
+
 @contextmanager
 def recording(trace: Path, port: int, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     words = ["record", "--listen", "0", "--upstream", f"ws://127.0.0.1:{port}", "--out", str(trace), *more]

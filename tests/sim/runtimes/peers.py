@@ -142,9 +142,9 @@ class Station:
         await self.ask("Authorize", {"idTag": token})
         begun = {"connectorId": 1, "idTag": token, "meterStart": meter, "timestamp": NOW}
         transaction: int = (await self.ask("StartTransaction", begun))["transactionId"]
-        sample = [{"timestamp": NOW, "sampledValue": [{"value": "21.40", "unit": "Wh"}]}]
+        sample = [{"timestamp": NOW, "sampledValue": [{"value": f"{meter + 21.4:.2f}", "unit": "Wh"}]}]
         await self.ask("MeterValues", {"connectorId": 1, "transactionId": transaction, "meterValue": sample})
-        ended = {"transactionId": transaction, "idTag": token, "meterStop": meter + 9, "timestamp": NOW}
+        ended = {"transactionId": transaction, "idTag": token, "meterStop": meter + 30, "timestamp": NOW}
         await self.ask("StopTransaction", ended)
         return transaction
 
