@@ -260,6 +260,18 @@ def _table(*heads: str) -> Table:
     return table
 
 
+def table(heads: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
+    """A plain table; what is no text stands on the right."""
+    drawn = _table(*heads)
+    for number, line in enumerate(lines):
+        cells = list(line)
+        if not number:
+            for column, cell in zip(drawn.columns, cells, strict=True):
+                column.justify = "left" if isinstance(cell, str) else "right"
+        drawn.add_row(*(escape(cell) if isinstance(cell, str) else f"{cell:,}" for cell in cells))
+    out().print(drawn)
+
+
 @contextmanager
 def progress(title: str, zone: str) -> Iterator[Any]:
     """Yields `tell(start, now, end, frames)`: a bar with the virtual clock on a terminal, lines elsewhere."""

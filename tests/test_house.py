@@ -36,6 +36,7 @@ DOORS = {
         "scenarios/cli_check.py",
         "scenarios/cli_fleet.py",
         "scenarios/cli_guard.py",
+        "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
         "scenarios/cli_usage.py",
     ),

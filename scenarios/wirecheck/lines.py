@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from sim.errors import BadInput
-from sim.evidence.wire import WireLine, wire_lines
+from sim.evidence.wire import ASIDE, WireLine, wire_lines
 
 ALLOWED = "a wire.jsonl.zst of a run, the same as plain .jsonl, or a log with one frame a line"
 WAYS = ("up", "down", "open", "close")
@@ -59,8 +59,8 @@ def own_line(raw: bytes, place: str) -> Line | Unread | None:
 
 
 def own_row(row: WireLine, place: str) -> Line | Unread:
-    """A row of our own recorder, or of the records API, as a line."""
-    if row.w not in WAYS:
+    """A row of our own recorder, or of the records API, as a line; lines ASIDE are for whoever reads on to leave out."""
+    if row.w not in (*WAYS, *ASIDE):
         return Unread(place, f"{row.w!r} is no way ({', '.join(WAYS)})")
     return Line(place, row.t, row.d, row.s, row.b, str(row.l), row.w, row.f)
 

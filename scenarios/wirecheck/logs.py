@@ -26,6 +26,7 @@ import msgspec
 
 from scenarios.wirecheck.lines import Line, Unread, own_line
 from sim.clock import parse_iso
+from sim.evidence.wire import ASIDE
 
 TIME = ("ts", "time", "timestamp", "@timestamp", "datetime", "date", "t")
 WAY = ("direction", "dir", "way", "flow")
@@ -75,7 +76,9 @@ def read(lines: Iterable[tuple[str, bytes] | Unread]) -> Iterator[Line | Unread]
             yield one
             continue
         place, raw = one
-        yield own_line(raw, place) or _foreign(place, raw)
+        line = own_line(raw, place) or _foreign(place, raw)
+        if isinstance(line, Unread) or line.way not in ASIDE:  # what a recording says of itself is no traffic
+            yield line
 
 
 def _foreign(place: str, raw: bytes) -> Line | Unread:
