@@ -205,10 +205,9 @@ def _payments(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, documen
     named = {one.reference or one.number: one for one in documents}
     claims = {(one.backend, one.document): one for one in evidence.read(BookClaim)}
     entries = [one for one in evidence.read(BankEntry) if compact(one.iban) in ibans]
-    returned = {one.for_id for one in entries if one.for_id}
     payments: dict[tuple[str, str, int], list[BankEntry]] = {}
     for entry in entries:
-        if entry.amount > 0 and not entry.for_id and entry.id not in returned:
+        if entry.amount > 0 and not entry.for_id:
             place = (compact(entry.iban), entry.reference or "", entry.amount)
             payments.setdefault(place, []).append(entry)
     receipts: dict[tuple[str, str, int], list[Receipt]] = {}
