@@ -70,7 +70,7 @@ def _invited(upgrade: PlannedUpgrade, owner: PlannedOwner, plan: dict[str, Any],
     (mail,) = found
     came = mail.at if mail.delivered_at is None else mail.delivered_at
     if not plan["invited_at"] <= came <= plan["invited_at"] + INVITED_WITHIN:
-        return f"was invited {(came - plan['invited_at']) // HOUR} hours after the day on which it was due"
+        return f"was invited {(came - plan['invited_at']) // HOUR} hours after it was due"
     problem = _untrue(upgrade, owner, plan, mail)
     return f"has got an invitation that {problem}" if problem else ""
 

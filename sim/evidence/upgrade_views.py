@@ -26,9 +26,11 @@ class Document(View, frozen=True):
     vat: int
     gross: int
     issued_at: int
+    due_at: int | None
     account: str | None
     reference: str | None
     terms: str | None
+    language: str | None
     cancels: str | None
     state: str | None
     data: str | None

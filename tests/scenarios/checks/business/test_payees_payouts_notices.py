@@ -90,6 +90,36 @@ def test_inv_23_finds_a_document_that_says_what_nobody_agreed(upgraded: Any, cha
     assert says in result.findings[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"due_at": "2024-05-10 12:00"}, "booked as due on 2024-05-10, and 30 days are agreed"),
+        ({"language": "de"}, "booked as written in de, and nb is right"),
+        ({"language": "de", "data": "{}"}, "booked as written in de, and nb is right"),
+    ],
+)
+def test_inv_23_finds_a_day_or_language_that_is_booked_wrongly(
+    upgraded: Any, change: dict[str, str], says: str
+) -> None:
+    """The content of the document is right."""
+    upgraded.plan["upgrade"]["sellers"][1]["due_days"] = 30
+    document = upgraded.row("books_invoices", number="NEW-city")
+    document |= {"due_at": upgraded.when("05-09 12:00"), "language": "nb", "data": json.dumps({"language": "nb"})}
+    assert upgraded.check("INV-23").verdict is Verdict.PASS
+    document |= {**change, **({"due_at": upgraded.when(change["due_at"][5:])} if "due_at" in change else {})}
+    result = upgraded.check("INV-23")
+    assert subjects(result) == ["NEW-city"]
+    assert says in result.findings[0].sentence
+
+
+def test_inv_23_finds_a_credit_that_is_to_be_paid_and_a_drivers_invoice_in_another_language(upgraded: Any) -> None:
+    more = {"kind": "credit", "cancels": "OLD-city", "due_at": upgraded.when("05-09 12:00")}
+    upgraded.invoice("legacy", "OLD-credit", "city", "05-02 02:00", "2024-04-01", "2024-05-01", **more)
+    row = {"kind": "drivers", "customer": "ann", "data": "{}", "language": "nb"}
+    upgraded.add("books_invoices", backend="new", number="D-1", gross=1, net=1, vat=0, issued_at=0, **row)
+    assert subjects(upgraded.check("INV-23")) == ["OLD-credit", "D-1"]
+
+
 def test_inv_23_finds_a_drivers_invoice_to_the_address_of_another_driver(upgraded: Any) -> None:
     row = {"kind": "drivers", "customer": "ann", "data": json.dumps({"customer": {"email": "bo@drivers.example"}})}
     upgraded.add("books_invoices", backend="new", number="D-1", gross=1, net=1, vat=0, issued_at=0, **row)
