@@ -159,10 +159,10 @@ def to_the_right_account(evidence: Evidence, judge: Judge) -> None:
         if strange:
             sentence = f"the money of {whose} went to {strange[0].iban}, and its account is {' or '.join(right)}"
             judge.fail("entry", payout.id, sentence, line(payout), *map(line, strange))
-        for entry, account in booked.get(payout.id, ()):
+        for posted, account in booked.get(payout.id, ()):
             if account not in (name, *right):
                 sentence = f"the money of {whose} is booked at {account}, and its account is {' or '.join(right)}"
-                judge.fail("entry", payout.id, sentence, line(payout), line(entry))
+                judge.fail("entry", payout.id, sentence, line(payout), line(posted))
 
 
 def _booked_to(evidence: Evidence) -> dict[str, list[tuple[BookEntry, str]]]:
