@@ -149,7 +149,7 @@ def test_an_upgrade_whose_new_back_end_is_down_for_two_hours_of_a_wave_has_no_fi
         replace(day, fault=tuple(faults)), 2, sessions=sessions_path(day), repeat=False, wire="index"
     )
     assert [(one.check, one.findings[:3]) for one in results if one.verdict is Verdict.FAIL] == []
-    assert not played.evidence.rows("SELECT station FROM truth_migration WHERE state = 'STUCK'")
+    assert not played.evidence.rows("SELECT station FROM truth_outcomes WHERE outcome = 'stuck'")
 
 
 def test_a_station_that_refuses_the_switch_is_operative_again_where_it_is() -> None:
