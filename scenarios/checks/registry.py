@@ -44,7 +44,10 @@ THEMES = (
     "secrecy",
     "payees",
     "payouts",
+    "goodwill",
+    "incoming",
     "notices",
+    "invitations",
     "drivers",
     "determinism",
 )

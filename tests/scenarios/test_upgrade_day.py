@@ -106,6 +106,18 @@ def test_the_partners_failed_as_the_story_says(part: tuple[Played, list[CheckRes
     """Time-outs after the deed, an hour of silence, events doubled, late and out of order: all of them took place."""
     kinds = {row["kind"] for row in part[0].evidence.rows("SELECT DISTINCT kind FROM partner_faults")}
     assert {"timeout-after", "slow", "webhook-duplicate", "webhook-delay", "webhook-reorder"} <= kinds
+    assert "webhook-wrong-secret" in kinds
+
+
+def test_a_payment_that_the_bank_took_back_is_paid_again(part: tuple[Played, list[CheckResult]]) -> None:
+    """P07: it came, went back by an R-transaction, and came again; in the end the claim is paid once."""
+    back = part[0].evidence.rows("SELECT * FROM partner_bank WHERE for_id IS NOT NULL AND reference LIKE 'LG-%'")
+    assert len(back) == 1
+    number = back[0]["reference"]
+    lines = part[0].evidence.rows("SELECT amount, code FROM partner_bank WHERE reference = ? ORDER BY at", number)
+    assert [(row["amount"] > 0, row["code"]) for row in lines] == [(True, None), (False, "MS03"), (True, None)]
+    (claim,) = part[0].evidence.rows("SELECT * FROM books_claims WHERE document = ?", number)
+    assert (claim["paid"], claim["state"]) == (claim["amount"], "paid")
 
 
 @pytest.mark.slow
