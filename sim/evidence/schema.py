@@ -53,10 +53,10 @@ WIRE: dict[str, tuple[str, ...]] = {
         "delivered_at", "answer_kind", "answer", "answered_at", "answer_delivered_at",
     ),
     # one row per connection; closed_by: station | backend | network | crash
-    # last_frame_at: when the last frame of either way was delivered on it
+    # last_frame_at: when the last frame of either way was delivered on it; version: of OCPP, as it was negotiated
     "wire_links": (
         "link", "station", "backend", "opened_at", "closed_at", "closed_by", "reason", "frames_up", "frames_down",
-        "last_frame_at",
+        "last_frame_at", "version",
     ),
     # how often each action was called, also those that leave no row in wire_calls (Heartbeat)
     "wire_counts": ("station", "backend", "way", "action", "calls", "results", "errors", "unanswered"),

@@ -131,6 +131,7 @@ class WireLink(View, frozen=True):
     closed_by: str | None
     reason: str | None
     last_frame_at: int | None
+    version: str | None
 
 
 class WireCount(View, frozen=True):
