@@ -13,12 +13,13 @@ from fleet.station.transaction import Transaction
 
 
 class Claim(Struct, frozen=True):
-    """Somebody who may charge: token, kind of identification (OCMF IT), group."""
+    """Somebody who may charge: token, kind of identification (OCMF IT), group, number of a remote start."""
 
     id_tag: str
     id_type: str
     parent: str | None = None
     reservation: int | None = None
+    remote: int | None = None
 
 
 class Reservation(Struct, frozen=True):

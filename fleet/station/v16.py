@@ -7,37 +7,39 @@ put into flash. Whatever a back-end sends, `handle` does not raise. It must neve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import msgspec
-
 from fleet.meter import published_key
+from fleet.station import v16_words as words
 from fleet.station.availability import Availability, is_operative
 from fleet.station.bay import Bay
-from fleet.station.boot import REJECTED, Boot, Liveness
+from fleet.station.boot import Boot, Liveness
 from fleet.station.calls import Calls, Careless, message_ids
 from fleet.station.charging import Charging
 from fleet.station.clock import StationClock
-from fleet.station.commands import HANDLERS, Refusal
 from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
-from fleet.station.firmware import Firmware
+from fleet.station.ears import Ears
 from fleet.station.hardware import Hardware
 from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
 from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
-from fleet.station.reservations import Reservations
 from fleet.station.restart import Restart
-from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
 from fleet.station.timers import NEVER
 from fleet.station.tokens import Tokens
-from fleet.station.use import Use
+from fleet.station.use import Authority, Use
+from fleet.station.v16_commands import HANDLERS
+from fleet.station.v16_firmware import Firmware
+from fleet.station.v16_reservations import Reservations
+from fleet.station.v16_smart_charging import SmartCharging
+from fleet.station.v16_teller import Teller16
 from sim.clock import SECOND, Instant
-from sim.machine import Closed, Command, Effect, Event, Opened, Received, Send, Tick
+from sim.machine import Closed, Command, Effect, Event, Opened, Received, Tick
 from sim.rng import stream
-from sim.wire import ocppj, schema
+from sim.wire.dialect import V16
 from sim.wire.payloads import v16
 
 _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
@@ -62,27 +64,37 @@ class Station:
         desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
         rng = stream(config.seed, "station", config.station, "back-off", boots)
         self.bays = tuple(Bay(n, is_operative(flash, n), hardware.plugged(n)) for n in config.connectors)
-        self.calls = Calls(desk, message_ids(config.salt, config.station, boots))
+        self.calls = Calls(desk, message_ids(config.salt, config.station, boots), V16)
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
-        self.statuses = StatusTable(desk, self.calls, self.bays)
+        self.statuses = StatusTable(desk, self.calls, self.bays, partial(words.status, desk))
         self.smart_charging = SmartCharging(desk, self.bays, flash)
         self.metering = Metering(desk, self.outbox, self.bays, self.smart_charging.offered)
-        self.charging = Charging(
-            desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, self.smart_charging, flash
-        )
+        self.teller = Teller16(desk, self.outbox, self.metering, self.tokens, self._numbers)
+        self.charging = Charging(desk, self.bays, self.statuses, self.metering, self.tokens, self.teller, flash)
         self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
-        self.connection = Connection(desk, rng, self._addresses(), accepted_url)
+        self.connection = Connection(desk, rng, self._addresses(), accepted_url, V16.subprotocol)
         self.connection.shy = bool(flash.get("shy"))
-        self.boot = Boot(desk, self.calls, self.connection, accepted_url)
+        hello, eager = partial(words.hello, desk), partial(words.status, desk, 0, "Available", "")
+        self.boot = Boot(desk, self.calls, self.connection, accepted_url, hello, eager)
         self.liveness = Liveness(desk, self.calls)
         self.use = Use(
-            desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot, self.reservations
+            desk,
+            self.bays,
+            self.calls,
+            self.tokens,
+            self.statuses,
+            self.charging,
+            self.boot,
+            Authority(words.question, words.verdict),
+            self.reservations.use,
         )
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
         self.firmware = Firmware(desk, self.calls)
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
+        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
+        self.ears = Ears(desk, self.calls, self.boot, handlers)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
 
     def _wire(self) -> None:
@@ -92,7 +104,9 @@ class Station:
         self.boot.on_accepted = self.statuses.forget_reports
         self.calls.on_stuck = lambda: self.connection.drop("no answer")
         self.calls.on_forgotten = self.boot.forgotten
-        self.outbox.on_confirmed = self.charging.confirmed
+        self.outbox.on_confirmed = self.teller.confirmed
+        self.charging.on_begun = self.smart_charging.settle
+        self.charging.on_ended = self._ended
         self.metering.on_tariff_change = self.charging.tariff_change
         self.availability.on_usable = self.use.begin_use
         self.availability.on_changed = self.reservations.unavailable
@@ -116,7 +130,7 @@ class Station:
         elif kind is not Received:
             self._other(event)
         elif event.link == desk.link and not self.calls.quick(event.frame):  # type: ignore[union-attr]
-            self._received(event.frame)  # type: ignore[union-attr]
+            self.ears.received(event.frame)  # type: ignore[union-attr]
         if self.availability.waiting:
             self.availability.settle()
         if self.restart.decided:
@@ -148,48 +162,6 @@ class Station:
 
     # -- wire ---------------------------------------------------------------------------------------------------------
 
-    def _received(self, frame: bytes) -> None:
-        try:
-            message = ocppj.parse(frame)
-        except ocppj.BadFrame as bad:
-            self.desk.note("ignored-frame" if bad.id is None else "bad-frame", why=bad.why, id=bad.id)
-            if bad.settles is not None:
-                self.calls.unreadable(bad.settles)
-            if bad.id is not None and self.boot.state != REJECTED:
-                self._send(ocppj.encode_error(bad.id, bad.code, bad.why))
-            return
-        if isinstance(message, ocppj.Result):
-            self.calls.result(message)
-        elif isinstance(message, ocppj.Error):
-            self.calls.error(message)
-        elif self.boot.state != REJECTED:  # OCPP 1.6 §4.2: a rejected station is silent
-            self._answer(message)
-
-    def _answer(self, call: ocppj.Call) -> None:
-        breach = schema.judge("1.6", call.action, "request", call.payload)
-        if breach is not None:
-            self._send(ocppj.encode_error(call.id, breach.code, f"{breach.path} {breach.problem}".strip()))
-            return
-        handler = HANDLERS.get(call.action)
-        if handler is None:
-            self._send(ocppj.encode_error(call.id, "NotSupported", "not supported by this station"))
-            return
-        try:
-            answer, then = handler(self, v16.decode_request(call.action, call.payload))
-        except Refusal as refusal:
-            self._send(ocppj.encode_error(call.id, refusal.code, refusal.why))
-            return
-        except msgspec.MsgspecError:  # fits the schema and still cannot be: a number beyond 64 bits
-            self._send(ocppj.encode_error(call.id, "PropertyConstraintViolation", "a value is out of range"))
-            return
-        self._send(ocppj.encode_result(call.id, v16.encode(answer)))
-        if then is not None:
-            then()
-
-    def _send(self, frame: bytes) -> None:
-        if self.desk.link is not None:
-            self.desk.out.append(Send(self.desk.link, frame))
-
     def send_values(self, bay: Bay, value: v16.MeterValue) -> None:
         """MeterValues that were asked for: at once, but behind a Start whose answer is still awaited."""
         running = bay.transaction
@@ -200,6 +172,14 @@ class Station:
             return
         values = v16.MeterValues(connector_id=bay.number, transaction_id=known, meter_value=[value])
         self.calls.ask("MeterValues", values, Careless())
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the transactions that run now."""
+        return [bay.transaction.number for bay in self.bays if bay.transaction is not None]
+
+    def _ended(self, number: int) -> None:
+        self.smart_charging.end_transaction(number)
+        self.smart_charging.settle()
 
     # -- connection ---------------------------------------------------------------------------------------------------
 
@@ -252,9 +232,9 @@ class Station:
             self.desk.persist("shy", True if args["on"] else None)
             self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
-            self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
+            self.teller.stray_stop(args["transaction_id"], args["meter_stop"])
         elif name == "second-stop":
-            self.charging.second_stop(args["payload"])
+            self.teller.second_stop(args["payload"])
         else:
             self._at_connector(name, args)
 
