@@ -15,7 +15,7 @@ from fleet.station.desk import Desk
 from fleet.station.metering import Metering
 from fleet.station.status import StatusTable
 from fleet.station.teller import Teller
-from fleet.station.tokens import ACCEPTED, Entry, Tokens
+from fleet.station.tokens import ACCEPTED, Entry
 from fleet.station.transaction import Transaction
 
 
@@ -28,7 +28,6 @@ class Charging:
         bays: Sequence[Bay],
         statuses: StatusTable,
         metering: Metering,
-        tokens: Tokens,
         teller: Teller,
         flash: Mapping[str, Any],
     ) -> None:
@@ -36,7 +35,6 @@ class Charging:
         self._bays = bays
         self._statuses = statuses
         self._metering = metering
-        self._tokens = tokens
         self._teller = teller
         teller.on_verdict = self.heard
         self._count: int = flash.get("transactions", 0)
@@ -135,9 +133,8 @@ class Charging:
 
     # -- what the back-end says ---------------------------------------------------------------------------------------
 
-    def heard(self, number: int, id_tag: str, entry: Entry) -> None:
+    def heard(self, number: int, entry: Entry) -> None:
         """The back-end said this of the token with which a transaction began."""
-        self._tokens.learn(id_tag, entry)
         for bay in self._bays:
             if bay.transaction is not None and bay.transaction.number == number:
                 bay.transaction.parent = entry.parent or bay.transaction.parent

@@ -175,6 +175,15 @@ class Outbox:
             if not message.saved:
                 self._save(message)
 
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Change the bodies of all that waits, and in flash too where they lie there; while nothing is under way only."""
+        assert not self._under_way
+        for message in self._queue:
+            if isinstance(message.body, bytes) and (body := change(message.body)) != message.body:
+                message.body = body
+                if message.saved:
+                    self._save(message)
+
     def unsaved(self) -> Sequence[Message]:
         """What a power loss at this moment would take."""
         return [message for message in self._queue if not message.saved]

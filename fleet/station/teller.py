@@ -14,8 +14,13 @@ from fleet.station.outbox import Message
 from fleet.station.tokens import Entry
 from fleet.station.transaction import Transaction
 
-Verdict = Callable[[int, str, Entry], None]
-"""(number of the transaction, token, what the back-end says of it): an answer to its begin came."""
+Verdict = Callable[[int, Entry], None]
+"""(number of the transaction, what the back-end says of its token): an answer to its begin came."""
+
+
+def unheard(number: int, entry: Entry) -> None:
+    """Stands for the listener to verdicts until there is one."""
+    raise AssertionError("nobody listens to the verdicts yet")
 
 
 class Teller(Protocol):

@@ -10,20 +10,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from fleet.meter import published_key
 from fleet.station import v16_words as words
+from fleet.station.addresses import Addresses
 from fleet.station.availability import Availability, is_operative
 from fleet.station.bay import Bay
+from fleet.station.body import Body, bays_of, desk_of, remembered
 from fleet.station.boot import Boot, Liveness
 from fleet.station.calls import Calls, Careless, message_ids
 from fleet.station.charging import Charging
-from fleet.station.clock import StationClock
 from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
-from fleet.station.desk import Desk
 from fleet.station.ears import Ears
 from fleet.station.hardware import Hardware
-from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
+from fleet.station.keys import STANDARD
 from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
 from fleet.station.restart import Restart
@@ -36,14 +35,11 @@ from fleet.station.v16_firmware import Firmware
 from fleet.station.v16_reservations import Reservations
 from fleet.station.v16_smart_charging import SmartCharging
 from fleet.station.v16_teller import Teller16
-from sim.clock import SECOND, Instant
+from sim.clock import Instant
 from sim.machine import Closed, Command, Effect, Event, Opened, Received, Tick
 from sim.rng import stream
 from sim.wire.dialect import V16
 from sim.wire.payloads import v16
-
-_LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
-"""What each part of the flash is called in the truth."""
 
 
 class Station:
@@ -55,15 +51,12 @@ class Station:
     """
 
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
-        forgotten = [key for key in flash if key.split("/")[0] in config.profile.memory.volatile]
-        flash = {key: value for key, value in flash.items() if key not in forgotten}
+        flash, forgotten = remembered(config.profile, flash)
         self._flash = dict(flash)
-        self._forgotten = forgotten
-        boots = self._boots = flash.get("boots", 0) + 1
-        offset = flash.get("clock", config.profile.clock.factory_offset_s * SECOND)
-        desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
+        boots = flash.get("boots", 0) + 1
+        desk = self.desk = desk_of(config, flash, hardware, STANDARD)
         rng = stream(config.seed, "station", config.station, "back-off", boots)
-        self.bays = tuple(Bay(n, is_operative(flash, n), hardware.plugged(n)) for n in config.connectors)
+        self.bays = bays_of(config, flash, hardware)
         self.calls = Calls(desk, message_ids(config.salt, config.station, boots), V16)
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
@@ -71,10 +64,11 @@ class Station:
         self.smart_charging = SmartCharging(desk, self.bays, flash)
         self.metering = Metering(desk, self.outbox, self.bays, self.smart_charging.offered)
         self.teller = Teller16(desk, self.outbox, self.metering, self.tokens, self._numbers)
-        self.charging = Charging(desk, self.bays, self.statuses, self.metering, self.tokens, self.teller, flash)
+        self.charging = Charging(desk, self.bays, self.statuses, self.metering, self.teller, flash)
         self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
-        self.connection = Connection(desk, rng, self._addresses(), accepted_url, V16.subprotocol)
+        self.addresses = Addresses(desk, flash)
+        self.connection = Connection(desk, rng, self.addresses.urls(), accepted_url, V16.subprotocol)
         self.connection.shy = bool(flash.get("shy"))
         hello, eager = partial(words.hello, desk), partial(words.status, desk, 0, "Available", "")
         self.boot = Boot(desk, self.calls, self.connection, accepted_url, hello, eager)
@@ -93,6 +87,18 @@ class Station:
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
         self.firmware = Firmware(desk, self.calls)
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
+        self.body = Body(
+            desk,
+            self.bays,
+            self.charging,
+            self.statuses,
+            self.use,
+            self.connection,
+            self.restart,
+            self.addresses,
+            boots,
+            forgotten,
+        )
         handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
         self.ears = Ears(desk, self.calls, self.boot, handlers)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
@@ -210,87 +216,26 @@ class Station:
                 return bay
         return None
 
-    def _addresses(self) -> list[str]:
-        migration, keys = self.desk.profile.migration, self.desk.keys
-        if migration.route == "vendor_key":
-            return [keys[migration.url_key]]
-        if migration.route == "network_profile":
-            urls = [keys[f"NetworkConnectionProfile{slot}"] for slot in keys["NetworkConfigurationPriority"]]
-            return [url for url in urls if url] or [self.desk.config.url]
-        url: str = self._flash.get("url", self.desk.config.url)
-        return [url]
-
     # -- people and hardware ------------------------------------------------------------------------------------------
 
     def _command(self, command: Command) -> None:
         name, args = command.name, command.args
         if name == "power-up":
             self._power_up()
-        elif name == "set-url":
-            self._set_url(args["url"], bool(args.get("reboot")))
-        elif name == "stay-away":
-            self.desk.persist("shy", True if args["on"] else None)
-            self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
             self.teller.stray_stop(args["transaction_id"], args["meter_stop"])
         elif name == "second-stop":
             self.teller.second_stop(args["payload"])
         else:
-            self._at_connector(name, args)
-
-    def _at_connector(self, name: str, args: Mapping[str, Any]) -> None:
-        bay = self.use.bay(args["connector"])
-        if bay is None:
-            raise ValueError(f"{self.desk.station} has no connector {args['connector']}")
-        if name == "plug":
-            self.use.plug(bay)
-        elif name == "unplug":
-            self.use.unplug(bay)
-        elif name == "swipe":
-            self.use.swipe(bay, args["token"])
-        elif name == "sense":
-            self.charging.sense(bay, args["offered"], args["drawing"])
-        else:
-            raise ValueError(f"a station knows no command {name!r}")
+            self.body.feel(name, args)
 
     def _power_up(self) -> None:
-        desk = self.desk
-        desk.persist("boots", self._boots)
-        desk.note("power-up", boots=self._boots)
-        for key in self._forgotten:
-            desk.persist(key, None)
-            desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")
-        self.charging.restore(self._flash)
-        for bay in self.bays:
-            if bay.plugged and bay.operative and not bay.finishing and bay.reservation is None:
-                bay.preparing = True
-            self.statuses.begin(bay.number, bay.status())
-            if bay.preparing:
-                self.use.begin_use(bay)
+        self.body.wake(self._flash)
         self._flash.clear()
         self.reservations.settle()
         self.smart_charging.settle()
         self.metering.arm()
         self.connection.dial()
-
-    def _set_url(self, url: str, reboot: bool) -> None:
-        """The maker's cloud or a technician points the station elsewhere; the configuration follows."""
-        desk, migration = self.desk, self.desk.profile.migration
-        if reboot:
-            self.connection.shy = False  # whoever restarts it on site sees to it that it dials
-            desk.persist("shy", None)
-        if migration.route not in ("vendor_key", "network_profile"):
-            desk.persist("url", url)
-        else:
-            slot = "" if migration.route == "vendor_key" else desk.keys["NetworkConfigurationPriority"][0]
-            name = migration.url_key if migration.route == "vendor_key" else f"NetworkConnectionProfile{slot}"
-            desk.keys.change(name, url)
-            desk.persist(f"config/{name}", desk.keys.text(name))
-        desk.note("set-url", url=url, reboot=reboot)
-        if reboot:
-            self.restart.begin("Own")
-        else:
-            self.connection.repoint([url])
 
     def _into_image(self, url: str) -> None:
         """A new image is installed: its address counts from the restart on."""
@@ -304,17 +249,3 @@ class Station:
 
     def _closing(self) -> None:
         self.use.closed = True
-
-
-def _configuration(config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> Configuration:
-    migration = config.profile.migration
-    meters = {number: published_key(hardware.public_key(number)) for number in config.connectors}
-    keys = {
-        **STANDARD,
-        **fixed_keys(len(config.connectors), meters),
-        **route_keys(
-            migration.route, migration.url_key, config.url, migration.attempts, migration.applies == "at_once"
-        ),
-    }
-    saved = {key[7:]: text for key, text in flash.items() if key.startswith("config/")}
-    return Configuration(keys, config.profile.configuration, saved)

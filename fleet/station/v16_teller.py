@@ -15,17 +15,13 @@ from fleet.station.bay import Bay, Claim
 from fleet.station.desk import Desk
 from fleet.station.metering import END, Metering
 from fleet.station.outbox import OPEN_ID, Message, Outbox
-from fleet.station.teller import Verdict
-from fleet.station.tokens import Entry, Tokens
+from fleet.station.teller import Verdict, unheard
+from fleet.station.tokens import Tokens
 from fleet.station.transaction import Transaction
 from fleet.station.v16_words import entry_of
 from sim.clock import iso
 from sim.wire import ocmf
 from sim.wire.payloads import v16
-
-
-def _unheard(number: int, id_tag: str, entry: Entry) -> None:
-    raise AssertionError("nobody listens to the verdicts yet")
 
 
 class Teller16:
@@ -45,7 +41,7 @@ class Teller16:
         self._tokens = tokens
         self._running = running
         self._last_stop: int | None = None
-        self.on_verdict: Verdict = _unheard
+        self.on_verdict: Verdict = unheard
 
     def name(self, number: int) -> str:
         """Ids are the back-end's."""
@@ -112,7 +108,9 @@ class Teller16:
             answer: v16.StartTransactionResult = v16.decode_response("StartTransaction", payload)
             self._outbox.know(message.transaction, answer.transaction_id)
             tag = v16.decode_request("StartTransaction", message.body).id_tag
-            self.on_verdict(message.transaction, tag, entry_of(answer.id_tag_info))
+            entry = entry_of(answer.id_tag_info)
+            self._tokens.learn(tag, entry)
+            self.on_verdict(message.transaction, entry)
         elif message.action == "StopTransaction":
             self._stopped(message, v16.decode_response("StopTransaction", payload))
 
