@@ -61,18 +61,16 @@ class Restart:
         patience = desk.profile.boot.reset_patience_s * SECOND if self._polite else _HARD_DELAY
         desk.timers.set(self._slot, desk.now + patience)
 
-    def when_idle(self, kind: str) -> bool:
-        """Restart as soon as nobody is about to charge or charging (OCPP 2.0.1 B12); False if that is not now."""
+    def when_idle(self, kind: str) -> None:
+        """Restart as soon as nobody is about to charge or charging (OCPP 2.0.1 B12)."""
         self.waits_for = kind
-        return self.settle()
+        self.settle()
 
-    def settle(self) -> bool:
+    def settle(self) -> None:
         """Begin the restart that waits, if nobody uses the station any more."""
-        if not self.waits_for or any(bay.in_use for bay in self._bays):
-            return False
-        kind, self.waits_for = self.waits_for, ""
-        self.begin(kind)
-        return True
+        if self.waits_for and not any(bay.in_use for bay in self._bays):
+            kind, self.waits_for = self.waits_for, ""
+            self.begin(kind)
 
     def consider(self) -> None:
         """Nothing left to say? Then there is nothing to wait for."""

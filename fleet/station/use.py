@@ -199,7 +199,7 @@ class Use:
         if bay.plugged:
             self._begin(bay, claim)
         else:
-            bay.claim = claim
+            bay.claim = structs.replace(claim, waited=True)
             self._be_patient(bay)
 
     def refused(self, bay: Bay, text: str) -> None:
