@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from reference_csms.billing.ledger import JOURNAL
 from reference_csms.billing.rows import BILLING_TABLES
+from reference_csms.commands import Told, TransactionId
 from reference_csms.payments.rows import PAYMENT_TABLES
 from reference_csms.pricing.rating import Cdr, RatedCdr
 from reference_csms.pricing.tariffs import Tariff
@@ -138,15 +139,15 @@ class Meter(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A transaction and the charging session it became; 1.6 has exactly one of each.
+    """A transaction and the charging session it became; there is exactly one of each.
 
-    `start_key` is the business key of its StartTransaction, `open_at` its station and `open_token` its token while it
-    is open (they exist to be indexed). `stop_key` tells an equal stop from another one. `tariff` is frozen at the
-    start.
+    `issuer` gave the transaction its id: a back-end, or the station itself (2.0.1). `start_key` is the business key of
+    its start, `open_at` its station and `open_token` its token while it is open (they exist to be indexed). `stop_key`
+    tells an equal stop from another one. `tariff` is frozen at the start.
     """
 
     session_id: str
-    transaction_id: int
+    transaction_id: TransactionId
     issuer: str
     station: str
     connector: int
@@ -170,6 +171,11 @@ class Session(Struct, frozen=True, kw_only=True):
     state: str = OPEN
     reason: str | None = None
     cdr_id: str | None = None
+
+    @property
+    def transaction_ref(self) -> str:
+        """The transaction id as a text, to be indexed."""
+        return str(self.transaction_id)
 
     @property
     def open_at(self) -> str | None:
@@ -197,7 +203,7 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    transaction_id: int
+    transaction_id: TransactionId
     issuer: str
     station: str
     grp: str | None
@@ -207,6 +213,33 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     start_key: str | None = None
     start_status: str | None = None
     held: bool = False
+
+
+class Trail(Struct, frozen=True, kw_only=True):
+    """The events of one transaction of 2.0.1 that were taken, and what they said so far.
+
+    `seen` are the numbers of events as spans (first, last), `repeats` how often one came again, `missing` the numbers
+    that have not come although later ones have. `started` and `ended` are the events that wait for what their session
+    still lacks, `values` signed values by number of their event.
+    """
+
+    key: str
+    station: str
+    transaction_id: str
+    seen: tuple[tuple[int, int], ...] = ()
+    repeats: int = 0
+    missing: tuple[int, ...] = ()
+    connector: int | None = None
+    id_tag: str | None = None
+    started: Told | None = None
+    ended: Told | None = None
+    session_id: str | None = None
+    values: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def events(self) -> int:
+        """How many different events came."""
+        return sum(last - first + 1 for first, last in self.seen)
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -295,7 +328,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     fingerprint: str
     session_id: str | None
     station: str
-    transaction_id: int
+    transaction_id: TransactionId
     reason: str
     detail: str
     energy_wh: int | None
@@ -334,8 +367,11 @@ STATION_LIVES = Table("station_lives", StationLife, "station")
 TOKENS = Table("tokens", Token, "key", ("mobile",))
 METERS = Table("meters", Meter, "key_id", ("meter_id",))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
-SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
+SESSIONS = Table(
+    "sessions", Session, "session_id", ("transaction_ref", "start_key", "open_at", "open_token", "station")
+)
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
+TRAILS = Table("trails", Trail, "key", ("station",))
 GIVEN = Table("given", Given, "station")
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
 CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
@@ -356,6 +392,7 @@ ALL_TABLES = (
     TARIFFS,
     SESSIONS,
     FOREIGN_STOPS,
+    TRAILS,
     GIVEN,
     RECORDS,
     CDRS,
