@@ -27,10 +27,12 @@ from reference_csms.records import (
     SITES,
     STATIONS,
     TOKENS,
+    TRAILS,
     Quarantined,
     Rated,
     Session,
     Station,
+    Trail,
 )
 from reference_csms.stations import Stations
 from reference_csms.storage.port import Store
@@ -56,6 +58,7 @@ class Bookkeeper:
         return {
             "books_stations": [self._station(row) for row in store.rows(STATIONS) if row.policy != records.FOREIGN],
             "books_transactions": [_transaction(session) for session in sessions],
+            "books_events": [_events(trail) for trail in store.rows(TRAILS)],
             "books_sessions": [_session(session) for session in sessions],
             "books_records": [_columns("books_records", row) for row in store.rows(RECORDS)],
             "books_cdrs": [_cdr(cdr) for cdr in store.rows(CDRS)],
@@ -112,6 +115,10 @@ def _columns(table: str, row: Struct) -> Row:
 def _transaction(session: Session) -> Row:
     row = _some(session, "books_transactions", state=session.transaction_state, reason=session.stop_reason)
     return row
+
+
+def _events(trail: Trail) -> Row:
+    return _some(trail, "books_events", missing=_encode(trail.missing).decode())
 
 
 def _session(session: Session) -> Row:

@@ -41,8 +41,15 @@ FROM_STATIONS = (
     "StartTransaction",
     "StatusNotification",
     "StopTransaction",
+    "TransactionEvent",
+    "Started",
+    "Updated",
+    "Ended",
+    "NotifyEvent",
+    "NotifyReport",
 )
-"""The actions of OCPP 1.6 that a station calls (1.6 §4; security white paper §4)."""
+"""The actions that a station calls: of OCPP 1.6 (§4; security white paper §4), then those of 2.0.1 besides, among them the
+three kinds of TransactionEvent."""
 
 
 _WHERE = {

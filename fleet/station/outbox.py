@@ -176,8 +176,7 @@ class Outbox:
                 self._save(message)
 
     def rewrite(self, change: Callable[[bytes], bytes]) -> None:
-        """Change the bodies of all that waits, and in flash too where they lie there; while nothing is under way only."""
-        assert not self._under_way
+        """Change the bodies of all that is here, and in flash too where they lie there; what was sent stays as it went."""
         for message in self._queue:
             if isinstance(message.body, bytes) and (body := change(message.body)) != message.body:
                 message.body = body

@@ -71,11 +71,15 @@ HEARD: dict[str, tuple[str, ...]] = {
 BOOKS: dict[str, tuple[str, ...]] = {
     # registration: unknown | pending | accepted | rejected | closed
     "books_stations": ("station", "site", "registration", "connected", "first_seen", "last_seen", "data"),
-    # one row per transactionId in these books. state: open | closed | handed-over. issuer: back-end that minted the id
+    # one row per transactionId in these books. state: open | closed | handed-over. issuer: who minted the id, a back-end (a
+    # number) or the station itself (a text, OCPP 2.0.1)
     "books_transactions": (
         "transaction_id", "issuer", "station", "connector", "id_tag", "meter_start", "meter_stop", "started_at",
         "stopped_at", "received_start_at", "received_stop_at", "state", "reason", "session_id",
     ),
+    # one row per transaction told in numbered events (OCPP 2.0.1): how many different ones were taken, how often one came
+    # again, and as JSON the numbers that never came although later ones did; session_id NULL while there is none
+    "books_events": ("transaction_id", "station", "session_id", "events", "repeats", "missing"),
     # state: open | billed | free | quarantined | handed-over. energy_wh: what these books say was delivered (raw
     # registers)
     "books_sessions": (

@@ -284,7 +284,17 @@ class WireRecorder:
     def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
         _, station, backend, opened_at = state.opened
         closed = state.closed or (None, None, None)
-        return (link, station, backend, opened_at, *closed, state.frames_up, state.frames_down, state.last, state.version)
+        return (
+            link,
+            station,
+            backend,
+            opened_at,
+            *closed,
+            state.frames_up,
+            state.frames_down,
+            state.last,
+            state.version,
+        )
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""
