@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from reference_csms.billing.ledger import JOURNAL
 from reference_csms.billing.rows import BILLING_TABLES
-from reference_csms.commands import Told, TransactionId
+from reference_csms.commands import TransactionId
 from reference_csms.payments.rows import PAYMENT_TABLES
 from reference_csms.pricing.rating import Cdr, RatedCdr
 from reference_csms.pricing.tariffs import Tariff
 from reference_csms.storage.port import Table
+from reference_csms.trail import TRAILS
 from sim.clock import Instant
 
 __all__ = ["ALL_TABLES", "JOURNAL"]
@@ -79,6 +80,8 @@ class Station(Struct, frozen=True, kw_only=True):
 
     `power_w` is the most one connector can deliver, `heartbeat_s` the interval told at boots (None: that of the house).
     `policy` is what its next boot gets: accept, hold (Pending), reject; closed and foreign identities are answered 404.
+    `secret` is what is kept of its password (see `passwords`), None for a station without one.
+    `security_profile` is that of OCPP, 0 to 3.
     """
 
     station: str
@@ -92,6 +95,8 @@ class Station(Struct, frozen=True, kw_only=True):
     boots: int = 0
     first_seen: Instant | None = None
     boot: dict[str, Any] = {}
+    secret: str | None = None
+    security_profile: int = 0
 
 
 class StationLife(Struct, frozen=True, kw_only=True):
@@ -103,6 +108,15 @@ class StationLife(Struct, frozen=True, kw_only=True):
     statuses: dict[int, tuple[str, str, Instant]]
     registers: dict[int, int]
     configuration: dict[str, str]
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One message as it came."""
+
+    key: str
+    station: str
+    at: Instant
+    frame: str
 
 
 class Token(Struct, frozen=True, kw_only=True):
@@ -213,33 +227,6 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     start_key: str | None = None
     start_status: str | None = None
     held: bool = False
-
-
-class Trail(Struct, frozen=True, kw_only=True):
-    """The events of one transaction of 2.0.1 that were taken, and what they said so far.
-
-    `seen` are the numbers of events as spans (first, last), `repeats` how often one came again, `missing` the numbers
-    that have not come although later ones have. `started` and `ended` are the events that wait for what their session
-    still lacks, `values` signed values by number of their event.
-    """
-
-    key: str
-    station: str
-    transaction_id: str
-    seen: tuple[tuple[int, int], ...] = ()
-    repeats: int = 0
-    missing: tuple[int, ...] = ()
-    connector: int | None = None
-    id_tag: str | None = None
-    started: Told | None = None
-    ended: Told | None = None
-    session_id: str | None = None
-    values: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def events(self) -> int:
-        """How many different events came."""
-        return sum(last - first + 1 for first, last in self.seen)
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -362,16 +349,16 @@ class Correction(Struct, frozen=True, kw_only=True):
 COUNTERS = Table("counters", Counter, "name")
 OWNERS = Table("owners", Owner, "owner")
 SITES = Table("sites", Site, "site")
-STATIONS = Table("stations", Station, "station")
+STATIONS = Table("stations", Station, "station", ("site",))
 STATION_LIVES = Table("station_lives", StationLife, "station")
+RECEIVED = Table("received", Received, "key", ("station",), append_only=True)
 TOKENS = Table("tokens", Token, "key", ("mobile",))
-METERS = Table("meters", Meter, "key_id", ("meter_id",))
+METERS = Table("meters", Meter, "key_id", ("meter_id", "station"))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table(
     "sessions", Session, "session_id", ("transaction_ref", "start_key", "open_at", "open_token", "station")
 )
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
-TRAILS = Table("trails", Trail, "key", ("station",))
 GIVEN = Table("given", Given, "station")
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
 CDRS = Table("cdrs", Cdr, "cdr_id", ("session_id",), append_only=True)
@@ -387,6 +374,7 @@ ALL_TABLES = (
     SITES,
     STATIONS,
     STATION_LIVES,
+    RECEIVED,
     TOKENS,
     METERS,
     TARIFFS,

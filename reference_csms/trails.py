@@ -14,10 +14,11 @@ from reference_csms.catalogue import Catalogue
 from reference_csms.commands import Answer, Start, Stop, Told
 from reference_csms.parts import Parts
 from reference_csms.quarantine import UNKNOWN_TRANSACTION, Quarantine
-from reference_csms.records import TRAILS, Session, Trail
+from reference_csms.records import Session
 from reference_csms.sessions import Sessions
 from reference_csms.spans import with_number
 from reference_csms.storage.port import Store, put
+from reference_csms.trail import TRAILS, Trail
 
 STARTED, UPDATED, ENDED = "started", "updated", "ended"
 LATE_BEGIN = "the begin of its transaction came after it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_an_event_is_repeated_after_growing_waits_and_given_up_in_the_end(rig: A
     rig.charge(1)
     rig.run(1000)
     first = [call.at for call in rig.asked if call.action == "TransactionEvent" and call.payload["seqNo"] == 0]
-    waits = [later - earlier for earlier, later in zip(first, first[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(first)]
     assert [round(wait / 1000) for wait in waits] == [30, 60, 90, 120]
     assert len({call.id for call in rig.asked}) == len(rig.asked)
     assert rig.events("discarded")[0]["data"]["action"] == "TransactionEvent"
