@@ -221,11 +221,18 @@ def _money(run: Run) -> list[Money]:
 
 
 def _resent(run: Run) -> int:
-    """How many starts and stops went out more than once: same station, same action, same content."""
+    """How many starts, stops and events went out more than once: same station, same action, same content.
+
+    An event is the same by its transaction and number, also where it says meanwhile that it had to wait.
+    """
     sent: Counter[tuple[Any, ...]] = Counter()
     for row in run.table("wire_calls"):
         if row["way"] == "up" and row["action"] in ("StartTransaction", "StopTransaction"):
             sent[row["station"], row["action"], row["payload"]] += 1
+        elif row["way"] == "up" and row["action"] == "TransactionEvent":
+            payload = json.loads(row["payload"] or "{}")
+            info = payload.get("transactionInfo") or {}
+            sent[row["station"], info.get("transactionId"), payload.get("seqNo")] += 1
     return sum(count - 1 for count in sent.values())
 
 

@@ -102,7 +102,7 @@ def _known(run: Run, claims: Iterable[tuple[Row, str]]) -> Iterable[tuple[Row, M
 def _score(run: Run, transaction: Row, money: Money, moved: set[Any]) -> tuple[int, ...]:
     """Down to the bank first, then at a station that moved, begun before the move, then many lines and few bills."""
     reached = any(payout.bank for payout in money.payouts)
-    issued = transaction["issuer"] not in (None, "", transaction["backend"])
+    issued = moved(transaction)
     rated = run.where(
         "books_rated",
         backend=transaction["backend"],
