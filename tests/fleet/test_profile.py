@@ -31,7 +31,7 @@ records = "single"
 
 
 def test_six_neutral_profiles_walk_six_routes_and_forget_different_things() -> None:
-    profiles = [load_profile(name) for name in profile_names()]
+    profiles = [profile for name in profile_names() if (profile := load_profile(name)).version == "1.6"]
     assert [profile.name for profile in profiles] == [
         "ac-cloud", "ac-compact", "ac-duo", "ac-image", "ac-swift", "ac-yard",
     ]  # fmt: skip
