@@ -62,7 +62,20 @@ _WHERE = {
 
 def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
-    for rule in (_names, _day, _currencies, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
+    for rule in (
+        _names,
+        _day,
+        _currencies,
+        _tariffs,
+        _owners,
+        _move,
+        _sites,
+        _shares,
+        load_waves.movable,
+        _numbers,
+        _faults,
+        _checks,
+    ):
         rule(scenario, file)
     load_upgrade.judge(scenario, file)
 
