@@ -129,6 +129,11 @@ class StationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return self.configuration
         return {SETTINGS[address]: text for address, text in self.configuration.items()}
 
+    def with_setting(self, name: str, text: str) -> StationProfile:
+        """The same kind of station with another default of one setting, named as its key in 1.6."""
+        key = name if self.version == "1.6" else ADDRESSES[name].text
+        return msgspec.structs.replace(self, configuration={**self.configuration, key: text})
+
     def has(self, quirk: str) -> bool:
         """Whether stations of this kind have the quirk."""
         return any(choice.name == quirk for choice in self.quirks)

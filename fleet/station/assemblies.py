@@ -12,6 +12,7 @@ from fleet.station import v16, v201
 from fleet.station.config import StationConfig
 from fleet.station.desk import Desk
 from fleet.station.hardware import Hardware
+from fleet.station.outbox import Outbox
 from sim.clock import Instant
 from sim.machine import Effect, Event
 
@@ -20,6 +21,7 @@ class ControlUnit(Protocol):
     """A station between power-up and power-down, as the metal around it sees it."""
 
     desk: Desk
+    outbox: Outbox
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event; the first one is the command power-up."""
