@@ -13,6 +13,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from sim.errors import BadInput
+from sim.evidence.gaps import Lacking
 from sim.evidence.reader import Evidence
 from sim.evidence.verdict import CheckResult, EvidenceLine, Finding, Plane, SubjectKind, Verdict
 
@@ -97,7 +98,10 @@ class Check(Struct, frozen=True):
             judge.unknown("; ".join(missing))
         else:
             try:
-                self.judge(evidence, judge)
+                with evidence.judged():
+                    self.judge(evidence, judge)
+            except Lacking as err:
+                judge.unknown(str(err))
             except Exception as err:  # a crash of ours must never look like a verdict on the back-end
                 judge.crashed = True
                 judge.doubt = f"the check crashed: {type(err).__name__}: {err}"

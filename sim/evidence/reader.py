@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from sim.evidence.canonical import Scalar
+from sim.evidence.gaps import Gaps, Lacking, ReadColumns, lacking, without
 from sim.evidence.schema import all_tables
 from sim.evidence.verdict import EvidenceLine, Plane
 from sim.evidence.views import View
@@ -22,6 +24,8 @@ V = TypeVar("V", bound=View)
 T = TypeVar("T")
 
 _LONG = 400
+WHOLE = ""
+_SHOWN = ("books_", "partner_", "quotes_")
 _PLANES: dict[str, Plane] = {"truth": "truth", "wire": "wire", "books": "books", "quotes": "quotes", "plan": "plan"}
 
 
@@ -33,6 +37,8 @@ class Evidence:
         self._connection.row_factory = sqlite3.Row
         self._views: dict[type[View], list[Any]] = {}
         self._kept: dict[str, Any] = {}
+        self._gaps: dict[str, dict[str, dict[str, str]]] | None = None
+        self._judged = False
 
     def close(self) -> None:
         """Close the file."""
@@ -45,22 +51,63 @@ class Evidence:
         self.close()
 
     def rows(self, sql: str, *values: Scalar) -> list[dict[str, Any]]:
-        """The rows of any query, as dicts."""
-        return [dict(row) for row in self._connection.execute(sql, values)]
+        """The rows of any query, as dicts. Raises Lacking for a check that asks for a column which is not shown."""
+        gaps = self._all_gaps() if self._judged else {}
+        if not gaps:
+            return [dict(row) for row in self._connection.execute(sql, values)]
+        with ReadColumns(self._connection) as columns:
+            found = [dict(row) for row in self._connection.execute(sql, values)]
+        for table, column in columns.of(gaps):
+            if column == "backend":  # who shows a book may be asked even if nobody does
+                continue
+            self._refuse_missing(table)
+            for backend, why in gaps[table].items():
+                if column in why:
+                    raise Lacking(lacking(backend, f"{table}.{column}", why[column]))
+        return found
+
+    def _refuse_missing(self, table: str) -> None:
+        """Raises Lacking for a check that reads a book which is not shown at all: it would look like an empty one."""
+        if self._judged and table.startswith(_SHOWN):
+            for backend, why in self._all_gaps().get(table, {}).items():
+                if WHOLE in why:
+                    raise Lacking(lacking(backend, table, why[WHOLE]))
+
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """While a check looks: what is not shown may not be read as empty."""
+        self._judged = True
+        try:
+            yield
+        finally:
+            self._judged = False
 
     def read(self, view: type[V]) -> list[V]:
         """All rows of the view's table in the order in which they were written.
 
-        Raises msgspec.ValidationError if a row does not fit the view.
+        Raises msgspec.ValidationError if a row does not fit the view. Whoever reads a column of it that its back-end
+        does not show gets Lacking.
         """
+        self._refuse_missing(view.table)
         found = self._views.get(view)
         if found is None:
             names = view.__struct_fields__
             columns = ", ".join(f'"{name}"' for name in names)
             cursor = self._connection.execute(f"SELECT {columns} FROM {view.table} ORDER BY rowid")
-            found = [msgspec.convert(dict(row), view) for row in cursor]
+            gaps = self._all_gaps().get(view.table)
+            rows = map(dict, cursor)
+            found = [msgspec.convert(row, view) for row in rows] if gaps is None else _partial(view, gaps, rows)
             self._views[view] = found
         return cast("list[V]", found)
+
+    def _all_gaps(self) -> dict[str, dict[str, dict[str, str]]]:
+        """By table and back-end, the columns that are not shown; WHOLE stands for all of them."""
+        if self._gaps is None:
+            self._gaps = {}
+            for row in self._connection.execute("SELECT * FROM unverifiable ORDER BY rowid"):
+                table, _, column = str(row["book"]).partition(".")
+                self._gaps.setdefault(table, {}).setdefault(str(row["backend"]), {})[column] = str(row["reason"])
+        return self._gaps
 
     def keep(self, name: str, make: Callable[[Evidence], T]) -> T:
         """A value derived from this evidence, made once under this name."""
@@ -92,6 +139,7 @@ class Evidence:
         """Note that a table of the run itself could not be filled: checks that need it are UNKNOWN with this reason."""
         with self._connection:
             self._connection.execute("INSERT INTO unverifiable VALUES ('', ?, ?)", (table, reason))
+        self._gaps = None
 
     def backends(self) -> list[str]:
         """Names of all back-ends that showed a book, or should have, sorted."""
@@ -102,9 +150,9 @@ class Evidence:
         return sorted({row["backend"] for row in named})
 
     def missing(self, table: str) -> list[str]:
-        """Why this table cannot be relied upon: one sentence per back-end that does not show it."""
+        """Why this table, or `table.column`, cannot be relied upon: one sentence per back-end that does not show it."""
         found = self.rows("SELECT backend, reason FROM unverifiable WHERE book = ? ORDER BY backend", table)
-        return [f"{row['backend'] or 'the run'}: no {table} ({row['reason']})" for row in found]
+        return [lacking(row["backend"], table, row["reason"]) for row in found]
 
     def ended_at(self) -> int:
         """The instant of the harvest, or that of the last thing seen on the wire."""
@@ -117,9 +165,31 @@ class Evidence:
 
 def line(view: View) -> EvidenceLine:
     """One row as an evidence line; long texts are cut, columns without a value left out."""
-    row = {name: _cut(getattr(view, name)) for name in view.__struct_fields__}
+    row = {name: _cut(_shown(view, name)) for name in view.__struct_fields__}
     plane = _PLANES.get(view.table.split("_", 1)[0], "run")
     return EvidenceLine(plane, view.table, {name: value for name, value in row.items() if value is not None})
+
+
+def _shown(view: View, name: str) -> Scalar:
+    """The value of a column, none where it is not shown: only for what is printed beside a finding."""
+    try:
+        return cast(Scalar, getattr(view, name))
+    except Lacking:
+        return None
+
+
+def _partial(view: type[V], gaps: Gaps, rows: Iterable[dict[str, Any]]) -> list[Any]:
+    """Rows of a table of which not every back-end shows all columns."""
+    views: dict[str, type[View]] = {}
+    found = []
+    for row in rows:
+        backend = str(row.get("backend") or "")
+        if backend not in views:
+            views[backend] = without(view, backend, {**gaps.get("", {}), **gaps.get(backend, {})})
+        missing = views[backend] is not view
+        gone = {*gaps.get("", {}), *gaps.get(backend, {})} if missing else ()
+        found.append(msgspec.convert({name: row[name] for name in row if name not in gone}, views[backend]))
+    return found
 
 
 def note(plane: Plane, table: str, **row: Scalar) -> EvidenceLine:

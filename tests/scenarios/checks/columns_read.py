@@ -1,0 +1,80 @@
+"""Which columns of books, statements and quotes each check reads of a run: asked by watching it, not by reading its code."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scenarios.checks.registry import all_checks
+from sim.evidence.canonical import Scalar
+from sim.evidence.gaps import ReadColumns
+from sim.evidence.reader import Evidence
+from sim.evidence.views import View
+
+PLANES = ("books_", "partner_", "quotes_")
+
+
+class Watched(Evidence):
+    """Evidence that notes each column which somebody looks at."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.seen: dict[tuple[str, str], None] = {}
+        self._watching: dict[type[View], list[Any]] = {}
+        self._rests_on: dict[str, dict[tuple[str, str], None]] = {}
+
+    def keep(self, name: str, make: Callable[[Evidence], Any]) -> Any:
+        if name not in self._rests_on:
+            outer, self.seen = self.seen, {}
+            super().keep(name, make)
+            self._rests_on[name], self.seen = self.seen, outer
+        self.seen.update(self._rests_on[name])
+        return super().keep(name, make)
+
+    def rows(self, sql: str, *values: Scalar) -> list[dict[str, Any]]:
+        with ReadColumns(self._connection) as columns:
+            found = super().rows(sql, *values)
+        self.seen.update(columns.read)
+        return found
+
+    def read(self, view: type[Any]) -> list[Any]:
+        if view not in self._watching:
+            watched = self._watched(view)
+            names = ", ".join(f'"{name}"' for name in view.__struct_fields__)
+            rows = self._connection.execute(f"SELECT {names} FROM {view.table} ORDER BY rowid")
+            self._watching[view] = [msgspec.convert(dict(row), watched) for row in rows]
+        return self._watching[view]
+
+    def _watched(self, view: type[View]) -> type[View]:
+        made = msgspec.defstruct(view.__name__, [], bases=(view,), frozen=True, gc=False)
+        for name in view.__struct_fields__:
+            setattr(made, name, self._noting(view, name))
+        return made
+
+    def _noting(self, view: type[View], name: str) -> property:
+        value = getattr(view, name)
+
+        def read(row: View) -> Any:
+            self.seen[view.table, name] = None
+            return value.__get__(row)
+
+        return property(read)
+
+
+def columns_read(path: Path) -> dict[str, dict[str, set[str]]]:
+    """By check and table the columns that it reads of the evidence in this file, `backend` and `partner` left out."""
+    found: dict[str, dict[str, set[str]]] = {}
+    with Watched(sqlite3.connect(path)) as evidence:
+        for one in all_checks():
+            evidence.seen = {}
+            result = one.run(evidence)
+            assert "crashed" not in result.reason, result.reason
+            tables = found.setdefault(one.name, {})
+            for table, column in evidence.seen:
+                if table.startswith(PLANES) and column not in ("backend", "partner"):
+                    tables.setdefault(table, set()).add(column)
+    return found
