@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from scenarios.checks.columns import requirements
 from sim.errors import BadInput
 from sim.evidence.gaps import Lacking
 from sim.evidence.reader import Evidence
@@ -90,10 +91,15 @@ class Check(Struct, frozen=True):
     needs: tuple[str, ...]
     judge: Callable[[Evidence, Judge], None]
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Every table and `table.column` without which it is UNKNOWN."""
+        return requirements(self.name, self.needs)
+
     def run(self, evidence: Evidence) -> CheckResult:
         """Judge the evidence. Never raises."""
         judge = Judge(self.name)
-        missing = [reason for table in self.needs for reason in evidence.missing(table)]
+        missing = evidence.missing(*self.requirements)
         if missing:
             judge.unknown("; ".join(missing))
         else:

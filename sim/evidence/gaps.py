@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -34,9 +34,9 @@ def without(view: type[View], backend: str, columns: Mapping[str, str]) -> type[
         return view
     fields = [(name, Any, None) for name in gone]
     made = msgspec.defstruct(view.__name__, fields, bases=(view,), frozen=True, kw_only=True, gc=False)
-    for name in gone:
+    for name in gone:  # a property hides the field: what is not there cannot be read by mistake
         setattr(made, name, _refusing(lacking(backend, f"{view.table}.{name}", columns[name])))
-    return made
+    return cast("type[View]", made)
 
 
 def _refusing(sentence: str) -> property:

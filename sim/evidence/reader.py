@@ -89,6 +89,10 @@ class Evidence:
         does not show gets Lacking.
         """
         self._refuse_missing(view.table)
+        return self.read_shown(view)
+
+    def read_shown(self, view: type[V]) -> list[V]:
+        """As `read`, for whoever judges only what is there: a book that is not shown has no rows."""
         found = self._views.get(view)
         if found is None:
             names = view.__struct_fields__
@@ -149,10 +153,15 @@ class Evidence:
                 named += self.rows(f"SELECT DISTINCT backend FROM {table}")
         return sorted({row["backend"] for row in named})
 
-    def missing(self, table: str) -> list[str]:
-        """Why this table, or `table.column`, cannot be relied upon: one sentence per back-end that does not show it."""
-        found = self.rows("SELECT backend, reason FROM unverifiable WHERE book = ? ORDER BY backend", table)
-        return [lacking(row["backend"], table, row["reason"]) for row in found]
+    def missing(self, *names: str) -> list[str]:
+        """Why these tables or `table.column`s cannot be relied upon: a sentence for each that a back-end does not show."""
+        found = []
+        for name in names:
+            table, _, column = name.partition(".")
+            for backend, why in sorted(self._all_gaps().get(table, {}).items()):
+                if column in why:
+                    found.append(lacking(backend, name, why[column]))
+        return found
 
     def ended_at(self) -> int:
         """The instant of the harvest, or that of the last thing seen on the wire."""

@@ -1,0 +1,109 @@
+"""A back-end of somebody else: OCPP, HTTP and books, as a target file declares them.
+
+It is operated by levers and judged by what it shows. What it does not show is Unverifiable; it is never asked for a price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from scenarios.targets.books import BookReader
+from scenarios.targets.file import read_secret
+from scenarios.targets.http import AsyncHttp, Http
+from scenarios.targets.levers import Levers, send
+from scenarios.targets.model import Api, Foreign, ForeignTarget
+from sim.backend import Books, Operation, Row, Unverifiable
+from sim.errors import BadInput, need
+from sim.machine import Answered, Outcome
+
+NO_QUOTES = Unverifiable("a back-end behind sockets is asked for no prices")
+_PROVISION_S = 30.0
+
+
+class ExternalBackEnd:
+    """One back-end of a target file, under the name that a scenario gives it. Use it with `async with`.
+
+    `people`: the token of each mobile. Raises BadInput for a secret that is nowhere.
+    """
+
+    def __init__(self, name: str, target: ForeignTarget, people: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.role = "" if target.single else name
+        self._file = target.file
+        self.foreign: Foreign = target.roles[self.role]
+        here = f"{self.role}." if self.role else ""
+        api = self.foreign.api
+        self._headers = {} if api is None else _headers(api, target.file, here)
+        ocpp = self.foreign.ocpp
+        self.password = None if ocpp is None else read_secret(ocpp.password, target.file, f"{here}ocpp")
+        self._http = None if api is None else AsyncHttp(api.base_url, headers=self._headers)
+        self._levers = Levers(self.foreign.levers, self._http, people or {})
+
+    async def __aenter__(self) -> ExternalBackEnd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    def url(self, station: str) -> str:
+        """Where a station dials. Raises BadInput if the file names no OCPP port."""
+        ocpp = self.foreign.ocpp
+        if ocpp is None:
+            raise BadInput(self._file, "ocpp", "is missing", "a table [ocpp] with the url of the OCPP port")
+        name = quote(station, safe="")
+        return ocpp.url.replace("{station}", name) if "{station}" in ocpp.url else f"{ocpp.url.rstrip('/')}/{name}"
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """What a station offers."""
+        return () if self.foreign.ocpp is None else self.foreign.ocpp.subprotocols
+
+    async def operate(self, operation: Operation, timeout_s: float) -> Outcome:
+        """Ask it something by its lever; Refused("no-lever") if it has none."""
+        return await self._levers.operate(operation, timeout_s)
+
+    async def provision(self, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+        """Tell it who and what there is, row by row, as far as the file says how; how many rows it took, by table.
+
+        Raises BadInput with the row that it did not take: a run on half a provision would judge nothing.
+        """
+        told = {}
+        for table, lever in self.foreign.provision.items():
+            for number, row in enumerate(rows.get(table, ()), 1):
+                if self._http is not None:
+                    outcome = await send(lever, row, self._http, _PROVISION_S)
+                    taken = isinstance(outcome, Answered)
+                    need(
+                        taken,
+                        self._file,
+                        f"provision.{table}",
+                        f"row {number} was not taken ({outcome})",
+                        lever.expect_text,
+                    )
+            told[table] = len(rows.get(table, ()))
+        return told
+
+    def books(self) -> Books:
+        """Every table of BOOKS, or why not. Blocks while it reads."""
+        return self._read().books()
+
+    def statements(self) -> Books:
+        """What the partners of this back-end say, or why not. Blocks while it reads."""
+        return self._read().statements()
+
+    def quote(self, request: Row) -> Unverifiable:
+        """Prices are not asked over sockets."""
+        return NO_QUOTES
+
+    def _read(self) -> BookReader:
+        api = self.foreign.api
+        http = None if api is None else Http(api.base_url, headers=self._headers)
+        return BookReader(self.foreign, self._file, http, self.role)
+
+
+def _headers(api: Api, file: str, here: str) -> dict[str, str]:
+    token = read_secret(api.token, file, f"{here}api")
+    own = {} if token is None else {"Authorization": api.authorization.replace("{token}", token)}
+    return {**api.headers, **own}
