@@ -12,12 +12,13 @@ from scenarios.targets.books import BookReader
 from scenarios.targets.file import read_secret
 from scenarios.targets.http import AsyncHttp, Http
 from scenarios.targets.levers import Levers, send
+from scenarios.targets.rebook import NO_QUOTES
 from scenarios.targets.model import Api, Foreign, ForeignTarget
 from sim.backend import Books, Operation, Row, Unverifiable
 from sim.errors import BadInput, need
 from sim.machine import Answered, Outcome
 
-NO_QUOTES = Unverifiable("a back-end behind sockets is asked for no prices")
+_NO_QUOTES = Unverifiable(NO_QUOTES)
 _PROVISION_S = 30.0
 
 
@@ -95,7 +96,7 @@ class ExternalBackEnd:
 
     def quote(self, request: Row) -> Unverifiable:
         """Prices are not asked over sockets."""
-        return NO_QUOTES
+        return _NO_QUOTES
 
     def _read(self) -> BookReader:
         api = self.foreign.api
