@@ -17,7 +17,7 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen
+from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen, cli_target
 from scenarios.cli_guard import Json
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
@@ -374,6 +374,7 @@ def rehearse(
 
 
 app.add_typer(cli_bench.app, name="bench")
+app.add_typer(cli_target.app, name="target")
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ def explained_and_undone(evidence: Evidence, judge: Judge) -> None:
     """Every case of the quarantine; every credit and replacement of a record with the note of who made it."""
     sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
     messages = {(call.station, call.message_id) for call in evidence.read(WireCall) if call.way == "up"}
-    digests = set() if evidence.missing(*_DIGESTS) else {one.digest for one in evidence.read(SignedDigest)}
+    digests = {one.digest for one in evidence.read_shown(SignedDigest)}
     for case in evidence.read(CaseFile):
         judge.examined()
         session = sessions.get((case.backend, case.session_id or ""))

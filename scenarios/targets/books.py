@@ -7,18 +7,56 @@ half. Columns that a book does not hold stand beside it as `table.column`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from scenarios.targets.cells import Rows, Unreadable
 from scenarios.targets.csvbook import read_csv
+from scenarios.targets.file import headers
 from scenarios.targets.http import Http
 from scenarios.targets.invoicexml import read_invoices
-from scenarios.targets.model import Book, Foreign
+from scenarios.targets.model import Book, Foreign, ForeignTarget
 from scenarios.targets.ocpi import read_ocpi
 from scenarios.targets.sources import Sources
 from scenarios.targets.sqlbook import read_sql
 from sim.backend import Books, Unverifiable
 from sim.evidence.schema import BOOKS, PARTNERS
+
+
+@contextmanager
+def reader(target: ForeignTarget, role: str) -> Iterator[BookReader]:
+    """Reads the books of one role of a target, with its API if it has one. Raises BadInput for a secret that is nowhere."""
+    foreign, here = target.roles[role], f"{role}." if role else ""
+    with ExitStack() as opened:
+        http = None
+        if foreign.api is not None:
+            sent = headers(foreign.api, target.file, here)
+            http = opened.enter_context(Http(foreign.api.base_url, headers=sent))
+        yield BookReader(foreign, target.file, http, role)
+
+
+def read_target(target: ForeignTarget, names: Mapping[str, str]) -> tuple[dict[str, Books], Books]:
+    """The books of every role under the name that `names` gives it, and the statements that any role declares."""
+    books: dict[str, Books] = {}
+    statements: Books = {}
+    for role in target.roles:
+        with reader(target, role) as shown:
+            books[names.get(role, role)] = shown.books()
+            statements = _both(statements, shown.statements())
+    return books, statements
+
+
+def _both(one: Books, other: Books) -> Books:
+    """Partners are the same for both roles: what either shows is shown."""
+    found = dict(one)
+    for name, shown in other.items():
+        before = found.get(name)
+        if before is None or isinstance(before, Unverifiable):
+            found[name] = shown
+        elif not isinstance(shown, Unverifiable):
+            found[name] = [*before, *shown]
+    return found
 
 
 class BookReader:

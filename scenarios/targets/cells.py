@@ -25,6 +25,8 @@ _FLAGS = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 _EARLIEST = 100_000_000_000
 """Before this many ms after 1970 (1973) nothing was charged: such a number is in seconds."""
 
+_MOST_DIGITS = 15
+
 
 class _Absent:
     """What a row has nothing of; a value of None is something else."""
@@ -137,6 +139,8 @@ class Shape:
         made = Decimal(text)
         if not made.is_finite():
             raise ValueError("is no number")
+        if made.adjusted() > _MOST_DIGITS or int(made.as_tuple().exponent) < -_MOST_DIGITS:
+            raise ValueError(f"has more than {_MOST_DIGITS} digits")
         return made
 
     def _instant(self, value: Any, spec: Column, unit: str) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from scenarios.targets.books import BookReader
-from scenarios.targets.file import read_secret
-from scenarios.targets.http import AsyncHttp, Http
+from scenarios.targets.books import reader
+from scenarios.targets.file import headers, read_secret
+from scenarios.targets.http import AsyncHttp
 from scenarios.targets.levers import Levers, send
+from scenarios.targets.model import Foreign, ForeignTarget
 from scenarios.targets.rebook import NO_QUOTES
-from scenarios.targets.model import Api, Foreign, ForeignTarget
 from sim.backend import Books, Operation, Row, Unverifiable
 from sim.errors import BadInput, need
 from sim.machine import Answered, Outcome
@@ -31,14 +31,14 @@ class ExternalBackEnd:
     def __init__(self, name: str, target: ForeignTarget, people: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.role = "" if target.single else name
+        self._target = target
         self._file = target.file
         self.foreign: Foreign = target.roles[self.role]
         here = f"{self.role}." if self.role else ""
         api = self.foreign.api
-        self._headers = {} if api is None else _headers(api, target.file, here)
         ocpp = self.foreign.ocpp
         self.password = None if ocpp is None else read_secret(ocpp.password, target.file, f"{here}ocpp")
-        self._http = None if api is None else AsyncHttp(api.base_url, headers=self._headers)
+        self._http = None if api is None else AsyncHttp(api.base_url, headers=headers(api, target.file, here))
         self._levers = Levers(self.foreign.levers, self._http, people or {})
 
     async def __aenter__(self) -> ExternalBackEnd:
@@ -88,23 +88,14 @@ class ExternalBackEnd:
 
     def books(self) -> Books:
         """Every table of BOOKS, or why not. Blocks while it reads."""
-        return self._read().books()
+        with reader(self._target, self.role) as books:
+            return books.books()
 
     def statements(self) -> Books:
         """What the partners of this back-end say, or why not. Blocks while it reads."""
-        return self._read().statements()
+        with reader(self._target, self.role) as books:
+            return books.statements()
 
     def quote(self, request: Row) -> Unverifiable:
         """Prices are not asked over sockets."""
         return _NO_QUOTES
-
-    def _read(self) -> BookReader:
-        api = self.foreign.api
-        http = None if api is None else Http(api.base_url, headers=self._headers)
-        return BookReader(self.foreign, self._file, http, self.role)
-
-
-def _headers(api: Api, file: str, here: str) -> dict[str, str]:
-    token = read_secret(api.token, file, f"{here}api")
-    own = {} if token is None else {"Authorization": api.authorization.replace("{token}", token)}
-    return {**api.headers, **own}

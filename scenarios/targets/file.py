@@ -15,7 +15,7 @@ from typing import Any
 
 from scenarios.strict import StrictReader, parse_toml, read_text
 from scenarios.targets.kinds import UNITS_OF, kind_of
-from scenarios.targets.model import Book, Column, Foreign, ForeignTarget, Lever, Secret
+from scenarios.targets.model import Api, Book, Column, Foreign, ForeignTarget, Lever, Secret
 from sim.clock import zone
 from sim.errors import BadInput, need, unknown
 from sim.evidence.schema import BOOKS, PARTNERS
@@ -92,6 +92,13 @@ def read_secret(secret: Secret, file: str, place: str) -> str | None:
         bool(text.strip()), file, place, f"the file {secret.file} is empty", "a file with the secret in its first line"
     )
     return text.strip().splitlines()[0]
+
+
+def headers(api: Api, file: str, here: str) -> dict[str, str]:
+    """What goes along with every request, the token included; `here` is the place of its role. Raises BadInput."""
+    token = read_secret(api.token, file, f"{here}api")
+    own = {} if token is None else {"Authorization": api.authorization.replace("{token}", token)}
+    return {**api.headers, **own}
 
 
 def placeholders(template: Any) -> Iterable[str]:

@@ -36,10 +36,7 @@ def rebooked(run: Evidence, books: Mapping[str, Books], statements: Books) -> Ev
         rows = statements[table]
         if not isinstance(rows, Unverifiable):
             tables[table] = [tuple(row.get(column) for column in columns) for row in rows]
-    not_kept = ("digest", "hash_seed")
-    tables["meta"] = [(str(row["key"]), row["value"]) for row in run.rows("SELECT * FROM meta") if row["key"] not in not_kept]
+    tables["meta"] = [("ended_at", str(run.ended_at()))]
     lost = [tuple(row.values()) for row in run.rows("SELECT * FROM unverifiable WHERE backend = ''")]
     tables["unverifiable"] = [*(row for row in lost if row[1] in _KEPT), *unshown(books, statements)]
     return save_tables(None, tables)
-
-

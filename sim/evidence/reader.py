@@ -89,10 +89,17 @@ class Evidence:
         does not show gets Lacking.
         """
         self._refuse_missing(view.table)
-        return self.read_shown(view)
+        return self._rows_of(view)
 
     def read_shown(self, view: type[V]) -> list[V]:
-        """As `read`, for whoever judges only what is there: a book that is not shown has no rows."""
+        """As `read`, for whoever judges only what is there: none if the book, or a column of the view, is not shown.
+
+        A check that would find fault with what is not there declares the book among its needs.
+        """
+        hidden = self.missing(view.table, *(f"{view.table}.{name}" for name in view.__struct_fields__))
+        return [] if hidden else self._rows_of(view)
+
+    def _rows_of(self, view: type[V]) -> list[V]:
         found = self._views.get(view)
         if found is None:
             names = view.__struct_fields__

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from scenarios.checks.registry import all_checks
+from scenarios.checks.registry import Check
 from sim.evidence.canonical import Scalar
 from sim.evidence.gaps import ReadColumns
 from sim.evidence.reader import Evidence
@@ -24,15 +24,19 @@ class Watched(Evidence):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
         self.seen: dict[tuple[str, str], None] = {}
+        self.needed: dict[tuple[str, str], None] = {}
         self._watching: dict[type[View], list[Any]] = {}
-        self._rests_on: dict[str, dict[tuple[str, str], None]] = {}
+        self._rests_on: dict[str, tuple[dict[tuple[str, str], None], dict[tuple[str, str], None]]] = {}
 
     def keep(self, name: str, make: Callable[[Evidence], Any]) -> Any:
         if name not in self._rests_on:
-            outer, self.seen = self.seen, {}
+            outer = self.seen, self.needed
+            self.seen, self.needed = {}, {}
             super().keep(name, make)
-            self._rests_on[name], self.seen = self.seen, outer
-        self.seen.update(self._rests_on[name])
+            self._rests_on[name] = self.seen, self.needed
+            self.seen, self.needed = outer
+        self.seen.update(self._rests_on[name][0])
+        self.needed.update(self._rests_on[name][1])
         return super().keep(name, make)
 
     def rows(self, sql: str, *values: Scalar) -> list[dict[str, Any]]:
@@ -48,6 +52,11 @@ class Watched(Evidence):
             rows = self._connection.execute(f"SELECT {names} FROM {view.table} ORDER BY rowid")
             self._watching[view] = [msgspec.convert(dict(row), watched) for row in rows]
         return self._watching[view]
+
+    def read_shown(self, view: type[Any]) -> list[Any]:
+        """What is read only where it is shown counts for checks that declare the book: for these it must be whole."""
+        self.needed.update({(view.table, name): None for name in view.__struct_fields__})
+        return super().read_shown(view)
 
     def _watched(self, view: type[View]) -> type[View]:
         made = msgspec.defstruct(view.__name__, [], bases=(view,), frozen=True, gc=False)
@@ -65,16 +74,17 @@ class Watched(Evidence):
         return property(read)
 
 
-def columns_read(path: Path) -> dict[str, dict[str, set[str]]]:
+def columns_read(path: Path, checks: Iterable[Check]) -> dict[str, dict[str, set[str]]]:
     """By check and table the columns that it reads of the evidence in this file, `backend` and `partner` left out."""
     found: dict[str, dict[str, set[str]]] = {}
     with Watched(sqlite3.connect(path)) as evidence:
-        for one in all_checks():
-            evidence.seen = {}
+        for one in checks:
+            evidence.seen, evidence.needed = {}, {}
             result = one.run(evidence)
             assert "crashed" not in result.reason, result.reason
             tables = found.setdefault(one.name, {})
-            for table, column in evidence.seen:
+            whole = [name for name in evidence.needed if name[0] in one.needs]
+            for table, column in (*evidence.seen, *whole):
                 if table.startswith(PLANES) and column not in ("backend", "partner"):
                     tables.setdefault(table, set()).add(column)
     return found

@@ -40,6 +40,8 @@ path = "{role}/{name}.csv"
 money = "minor"
 """
 OCPI_PAGE = 50
+EVERY_BOOK = [name.removeprefix("books_") for name in BOOKS if name != "books_cdrs"]
+"""All books but the CDRs, which come by OCPI."""
 
 
 def export(evidence: Evidence, folder: Path, books: Collection[str], ocpi: bool = True) -> Path:
@@ -78,7 +80,9 @@ def write_cdrs(evidence: Evidence, folder: Path, role: str) -> None:
 def ocpi_cdr(evidence: Evidence, row: dict[str, Any]) -> dict[str, Any]:
     key = (row["backend"], row["cdr_id"])
     rated = evidence.rows("SELECT * FROM books_rated WHERE backend = ? AND cdr_id = ? AND effective = 1", *key)[0]
-    signed = evidence.rows("SELECT * FROM books_records WHERE backend = ? AND session_id = ?", key[0], row["session_id"])
+    signed = evidence.rows(
+        "SELECT * FROM books_records WHERE backend = ? AND session_id = ?", key[0], row["session_id"]
+    )
     digits = Decimal("0.01")
     return {
         "country_code": "NO",
