@@ -15,12 +15,11 @@ from typing import Any
 
 from scenarios.strict import StrictReader, parse_toml, read_text
 from scenarios.targets.kinds import UNITS_OF, kind_of
-from scenarios.targets.model import Api, Book, Column, Foreign, ForeignTarget, Lever, Secret
+from scenarios.targets.model import ROLES, Api, Book, Column, Foreign, ForeignTarget, Lever, Secret
 from sim.clock import zone
 from sim.errors import BadInput, need, unknown
 from sim.evidence.schema import BOOKS, PARTNERS
 
-ROLES = ("legacy", "new")
 WHAT = "a target file in TOML"
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "call": ("station", "action", "payload"),

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from scenarios.model import ZoneName
 
+ROLES = ("legacy", "new")
 BookKind = Literal["ocpi", "csv", "sql", "invoice-xml", "none"]
 MoneyUnit = Literal["major", "minor"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,7 +27,7 @@ START = {"mobile": "+4712345678", "station": "CA 1/2", "connector": 2}
 class _Csms(BaseHTTPRequestHandler):
     """Notes what it is asked; one path hangs up without an answer, one refuses the second row."""
 
-    seen: list[tuple[str, str, str | None, Any]] = []
+    seen: ClassVar[list[tuple[str, str, str | None, Any]]] = []
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "null")
