@@ -17,7 +17,11 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
+<<<<<<< HEAD
 from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen, cli_target
+=======
+from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen, cli_serve
+>>>>>>> main
 from scenarios.cli_guard import Json
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
@@ -374,7 +378,11 @@ def rehearse(
 
 
 app.add_typer(cli_bench.app, name="bench")
+<<<<<<< HEAD
 app.add_typer(cli_target.app, name="target")
+=======
+cli_serve.register(app)
+>>>>>>> main
 
 
 def main() -> None:
