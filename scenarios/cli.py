@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,20 +16,14 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-<<<<<<< HEAD
-from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen, cli_target
-=======
-from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen, cli_serve
->>>>>>> main
-from scenarios.cli_guard import Json
+from scenarios import catalogue, cli_bench, cli_fleet, cli_mutants, cli_rehearse, cli_screen, cli_serve, cli_target
+from scenarios.cli_guard import Json, Seed
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
 from scenarios.cli_guard import print_json as _print_json
 from scenarios.cli_guard import say as _say
 from scenarios.cli_many import NotRun, play_all, plays_of
 from scenarios.cli_run import (
-    FINDING,
-    OK,
     Done,
     Wish,
     draw,
@@ -53,9 +46,6 @@ Templates = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Your own templates of the documents: .typ files and texts as nb.toml."),
 ]
-FIRST_DAY = "first-day"
-"""Whose planted bugs are run when nobody says which."""
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
 
 
 class _Root(OneSentence):
@@ -291,58 +281,6 @@ def trace(
 
 
 @app.command()
-def mutants(
-    context: typer.Context,
-    name: Annotated[
-        list[str] | None, typer.Argument(help="Planted bugs to run; if none is named, all of a scenario.")
-    ] = None,
-    seed: Seed = 1,
-    scenario: Annotated[
-        str | None,
-        typer.Option(help="Those that are planted in this scenario: first-day, which is quick, or upgrade-day."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Run back-ends with planted bugs and see whether the checks catch them. Exit code 1 if one escapes.
-
-    \b
-    chargerig list mutants
-    chargerig mutants repeated-stop-billed-twice
-    chargerig mutants --scenario upgrade-day
-    """
-    with _guarded(as_json):
-        known, places = catalogue.mutants(), catalogue.planted_in()
-        day = None if scenario is None else load_scenario(scenario).name
-        if day is not None and day not in places.values():
-            raise BadInput("command line", "--scenario", f"no bug is planted in {scenario}", "first-day, upgrade-day")
-        for one in name or []:
-            if one not in known:
-                raise BadInput("command line", "NAME", *unknown("mutant", one, known, "`chargerig list mutants`"))
-            if day not in (None, places[one]):
-                raise BadInput("command line", "NAME", f"{one} is planted in {places[one]}", [*catalogue.mutants(day)])
-        wanted = name or [*catalogue.mutants(day or FIRST_DAY)]
-        doors = _doors(context)
-        rows = []
-        for one in wanted:
-            cli_screen.err().print(f"{one}: {known[one]}", soft_wrap=True, markup=False)
-            with quiet():
-                rows.append(doors.run_mutant(one, seed))
-        caught = sum(bool(row.caught) for row in rows)
-        code = OK if caught == len(rows) else FINDING
-        if as_json:
-            keys = ("name", "check", "caught", "failed", "note")
-            data = [{key: getattr(row, key) for key in keys} for row in rows]
-            _print_json({"planted": len(rows), "caught": caught, "mutants": data, "exit_code": code})
-        else:
-            cli_screen.mutants(rows)
-            cli_screen.out().print(f"{caught} of {len(rows)} planted bugs caught")
-            for other, count in Counter(places.values()).items() if not name and day is None else ():
-                if other != FIRST_DAY:
-                    cli_screen.out().print(f"{count} more: chargerig mutants --scenario {other}", highlight=False)
-        raise typer.Exit(code)
-
-
-@app.command()
 def rehearse(
     context: typer.Context,
     scenario: Annotated[str, typer.Argument(help="The name of a scenario, or the path of a .toml file.")],
@@ -378,11 +316,10 @@ def rehearse(
 
 
 app.add_typer(cli_bench.app, name="bench")
-<<<<<<< HEAD
 app.add_typer(cli_target.app, name="target")
-=======
+cli_mutants.register(app)
 cli_serve.register(app)
->>>>>>> main
+cli_fleet.register(app)
 
 
 def main() -> None:

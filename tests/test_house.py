@@ -35,12 +35,14 @@ DOORS = {
     "typer": (
         "scenarios/cli.py",
         "scenarios/cli_bench.py",
+        "scenarios/cli_fleet.py",
         "scenarios/cli_guard.py",
+        "scenarios/cli_mutants.py",
         "scenarios/cli_serve.py",
         "scenarios/cli_target.py",
         "scenarios/cli_usage.py",
     ),
-    "rich": ("scenarios/cli_screen.py",),
+    "rich": ("scenarios/cli_screen.py", "scenarios/cli_live.py"),
     "sqlalchemy": ("reference_csms/storage/sql.py", "scenarios/targets/sqlbook.py"),
     "websockets": ("sim/runtimes/",),
     "picows": ("sim/runtimes/",),
@@ -67,6 +69,7 @@ MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/")
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
     "sim/runtimes/", "scenarios/bench/library.py", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
+    "scenarios/cli_fleet.py",
 )  # fmt: skip
 GENERATED = ("sim/wire/payloads/",)
 MOST_LINES = {"code": 400, "tests": 500}  # a table of cases is long and easy to read

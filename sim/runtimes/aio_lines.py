@@ -14,6 +14,7 @@ from typing import Any
 from sim.backend import Row
 from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
+from sim.runtimes.aio_ledger import CallLedger, LinkLedger
 from sim.runtimes.virtual_links import WireSink
 from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Keeper, Socket
 from sim.runtimes.websocket_client import Dial, dial
@@ -64,6 +65,7 @@ class Lines:
         self._links: dict[LinkId, _Link] = {}
         self._next = 1
         self._dials: set[asyncio.Task[None]] = set()
+        self.ledger = CallLedger()
         self.counts: Row = {"dials": 0, "opened": 0, "frames_up": 0, "frames_down": 0, "unsent": 0}
         """What this side has done: frames_up are those handed to a socket, unsent those that had none any more."""
 
@@ -122,6 +124,7 @@ class Lines:
 
     def down(self, link: _Link, reason: str) -> None:
         """A connection is over."""
+        link.forget()
         if self._links.pop(link.id, None) is not None:
             link.line.links.pop(link.id, None)
             self.wire.link_closed(self.now(), link.id, "network", reason)
@@ -130,7 +133,7 @@ class Lines:
 class _Link:
     """One connection of a station: between its Machine and the socket."""
 
-    __slots__ = ("_held", "_lines", "_over", "_socket", "_tell", "id", "line", "station")
+    __slots__ = ("_calls", "_held", "_lines", "_over", "_socket", "_tell", "id", "line", "station")
 
     def __init__(self, id: LinkId, station: str, line: Line, lines: Lines, tell: Tell) -> None:
         self.id = id
@@ -140,6 +143,7 @@ class _Link:
         self._tell = tell
         self._socket: Socket | None = None
         self._over = False
+        self._calls = LinkLedger(lines.ledger)
         self._held: deque[Callable[[], None]] = deque()
 
     # -- from the machine ------------------------------------------------------------------------------------------
@@ -157,6 +161,7 @@ class _Link:
             lines.counts["unsent"] += 1
             return
         now = lines.now()
+        self._calls.up(frame)
         socket.send(frame)
         lines.counts["frames_up"] += 1
         lines.wire.frame(now, now, self.station, lines.backend, self.id, "up", frame)
@@ -168,6 +173,10 @@ class _Link:
         if socket is not None:
             socket.cut(reason) if reason == "power" else socket.close(NORMAL_CLOSURE, reason)
         self._lines.down(self, reason)
+
+    def forget(self) -> None:
+        """Nothing more will be answered here."""
+        self._calls.over()
 
     def cut(self, reason: str) -> None:
         """The network ends it."""
@@ -222,6 +231,7 @@ class _Link:
         lines = self._lines
         now = lines.now()
         lines.counts["frames_down"] += 1
+        self._calls.down(frame)
         lines.wire.frame(now, now, self.station, lines.backend, self.id, "down", frame)
         self._tell(Received(self.id, frame))
 
