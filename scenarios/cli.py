@@ -127,6 +127,12 @@ def run(
     repeat: Annotated[
         bool, typer.Option(help="Run it a second time in another process, to see that it repeats itself (INV-39).")
     ] = True,
+    pace: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Behind sockets: how many times as fast as the clock on the wall.")
+    ] = 1.0,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Behind sockets: meters go on from here in the next run.")
+    ] = None,
 ) -> None:
     """Run scenarios and judge them.
 
@@ -136,13 +142,16 @@ def run(
     chargerig run first-day --seeds 1-10 --jobs 2
     chargerig run first-day --target mycompany.backend:factory
     chargerig run first-day --sessions mine.csv --zone Europe/London
+    chargerig run smoke --target target.toml --pace 40 --state meters
     """
     with _guarded(as_json):
         days = [wanted_scenario(name, sessions, zone, sites) for name in scenario]
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         wanted = [seed] if seeds is None else cli_rehearse.seeds_of(seeds)
-        plays = plays_of(days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates))
+        plays = plays_of(
+            days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates, pace, state)
+        )
         _doors(context).try_documents(documents, templates)
         if len(plays) == 1:
             day, wish = plays[0].scenario, plays[0].wish

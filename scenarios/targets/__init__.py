@@ -16,7 +16,7 @@ from msgspec import Struct
 from reference_csms import assemble
 from scenarios.strict import parse_toml, read_text
 from scenarios.targets.file import WHAT, is_foreign, make_target
-from scenarios.targets.model import ROLES
+from scenarios.targets.model import ROLES, ForeignTarget
 from sim.backend import BackEnd, Factory, Setup
 from sim.errors import BadInput, raised
 
@@ -55,6 +55,14 @@ def reference(setup: Setup) -> BackEnd:
 REFERENCE = Target(name="reference", legacy=reference, new=reference, spec="reference")
 
 
+def foreign(spec: str) -> ForeignTarget | None:
+    """The target behind sockets that a user named, None if it is of another kind. Raises BadInput."""
+    if not spec.endswith(".toml"):
+        return None
+    data = parse_toml(read_text(Path(spec), WHAT), spec)
+    return make_target(data, spec) if is_foreign(data) else None
+
+
 def resolve(spec: str) -> Target:
     """The target that a user named. Raises BadInput with what is allowed."""
     if spec == "reference":
@@ -69,8 +77,8 @@ def _from_file(path: Path) -> Target:
     data = parse_toml(read_text(path, WHAT), str(path))
     if is_foreign(data):
         make_target(data, str(path))
-        problem = "it names a back-end behind sockets, which this command does not dial"
-        raise BadInput(str(path), "", problem, "a target file with `factory`, or `chargerig target check`")
+        problem = "it names a back-end behind sockets, which this command cannot dial"
+        raise BadInput(str(path), "", problem, "a target file with `factory`, or `chargerig run` and `target check`")
     for key in data:
         if key in ("url", "urls"):
             raise BadInput(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from scenarios.targets.books import reader
-from scenarios.targets.file import headers, read_secret
+from scenarios.targets.file import PROVISIONS, headers, read_secret
 from scenarios.targets.http import AsyncHttp
 from scenarios.targets.levers import Levers, send
 from scenarios.targets.model import Foreign, ForeignTarget
@@ -71,18 +71,14 @@ class ExternalBackEnd:
         Raises BadInput with the row that it did not take: a run on half a provision would judge nothing.
         """
         told = {}
-        for table, lever in self.foreign.provision.items():
+        for table in PROVISIONS:
+            lever = self.foreign.provision.get(table)
+            if lever is None or self._http is None:
+                continue
             for number, row in enumerate(rows.get(table, ()), 1):
-                if self._http is not None:
-                    outcome = await send(lever, row, self._http, _PROVISION_S)
-                    taken = isinstance(outcome, Answered)
-                    need(
-                        taken,
-                        self._file,
-                        f"provision.{table}",
-                        f"row {number} was not taken ({outcome})",
-                        lever.expect_text,
-                    )
+                outcome = await send(lever, {**row, "row": row}, self._http, _PROVISION_S, may_lack=True)
+                problem = f"row {number} was not taken ({outcome})"
+                need(isinstance(outcome, Answered), self._file, f"provision.{table}", problem, lever.expect_text)
             told[table] = len(rows.get(table, ()))
         return told
 

@@ -36,8 +36,9 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "cancel-invoice": ("number",),
 }
 """The operations that a lever may send, each with the names that its template may hold (`sim.backend.Operation`)."""
-PROVISIONS = ("owners", "sites", "tariffs", "stations", "meters", "tokens")
-"""What a back-end may be told before the run, row by row; the names in braces are the columns of `Setup.provision`."""
+PROVISIONS = ("owners", "tariffs", "sites", "stations", "meters", "tokens")
+"""What a back-end may be told before the run, row by row and in this order. The names in braces are the columns of
+`Setup.provision`, and `{row}` is the whole row."""
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "ocpi": ("path", "url"),
     "csv": ("path", "url"),

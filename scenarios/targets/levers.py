@@ -42,9 +42,13 @@ class Levers:
         return await send(lever, args, self._http, timeout_s)
 
 
-async def send(lever: Lever, args: Mapping[str, Any], http: AsyncHttp, timeout_s: float) -> Outcome:
-    """Fill one template in and send it."""
-    lacking = [name for name in (*placeholders(lever.path), *placeholders(lever.body)) if args.get(name) is None]
+async def send(
+    lever: Lever, args: Mapping[str, Any], http: AsyncHttp, timeout_s: float, *, may_lack: bool = False
+) -> Outcome:
+    """Fill one template in and send it. With `may_lack` a value that there is not is sent as null."""
+    names = (*placeholders(lever.path), *placeholders(lever.body))
+    args = {**dict.fromkeys(names), **args}
+    lacking = [name for name in names if args[name] is None and not may_lack]
     if lacking:
         return Refused(NO_LEVER, f"the lever needs {lacking[0]}, which this operation has not")
     path = lever.path.format(**{name: quote(str(value), safe="") for name, value in args.items()})
