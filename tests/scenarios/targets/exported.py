@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.clock import iso
 from sim.evidence.reader import Evidence
-from sim.evidence.schema import BOOKS
+from sim.evidence.schema import BOOKS, PARTNERS
 
 HEAD = """[{role}.ocpp]
 url = "ws://127.0.0.1:9/{role}/{{station}}"
@@ -34,9 +34,9 @@ tariff_version = {{ from = "tariffs.0.id", pattern = '@(\\d+)$' }}
 grp = {{ from = "cdr_token.group_id", optional = true }}
 """
 CSV_BOOK = """
-[{role}.books.{name}]
+[{role}.{group}.{name}]
 kind = "csv"
-path = "{role}/{name}.csv"
+path = "{role}/{name}{said}.csv"
 money = "minor"
 """
 OCPI_PAGE = 50
@@ -44,29 +44,37 @@ EVERY_BOOK = [name.removeprefix("books_") for name in BOOKS if name != "books_cd
 """All books but the CDRs, which come by OCPI."""
 
 
-def export(evidence: Evidence, folder: Path, books: Collection[str], ocpi: bool = True) -> Path:
-    """Write these books (names without `books_`) of both back-ends as CSV, CDRs as OCPI, and the target file."""
+def export(evidence: Evidence, folder: Path, books: Collection[str], statements: bool = False) -> Path:
+    """Write these books (names without `books_`) of both back-ends as CSV, CDRs as OCPI, and the target file.
+
+    With `statements` also those of all partners, which stand beside the books of the old back-end.
+    """
     parts = []
     for role in ("legacy", "new"):
         (folder / role).mkdir(parents=True, exist_ok=True)
         parts.append(HEAD.format(role=role))
-        if ocpi:
-            parts.append(OCPI_CDRS.format(role=role))
-            write_cdrs(evidence, folder / role, role)
+        parts.append(OCPI_CDRS.format(role=role))
+        write_cdrs(evidence, folder / role, role)
         for name in books:
-            parts.append(CSV_BOOK.format(role=role, name=name))
-            write_csv(evidence, folder / role / f"{name}.csv", f"books_{name}", role)
+            parts.append(CSV_BOOK.format(role=role, group="books", name=name, said=""))
+            rows = evidence.rows(f"SELECT * FROM books_{name} WHERE backend = ? ORDER BY rowid", role)
+            write_csv(rows, folder / role / f"{name}.csv", BOOKS[f"books_{name}"])
+    for table, columns in PARTNERS.items() if statements else ():
+        name = table.removeprefix("partner_")
+        parts.append(CSV_BOOK.format(role="legacy", group="statements", name=name, said="-said"))
+        write_csv(
+            evidence.rows(f"SELECT * FROM {table} ORDER BY rowid"), folder / "legacy" / f"{name}-said.csv", columns
+        )
     file = folder / "target.toml"
     file.write_text("\n".join(parts))
     return file
 
 
-def write_csv(evidence: Evidence, file: Path, table: str, role: str) -> None:
-    rows = evidence.rows(f"SELECT * FROM {table} WHERE backend = ? ORDER BY rowid", role)
+def write_csv(rows: list[dict[str, Any]], file: Path, columns: tuple[str, ...]) -> None:
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        writer.writerow(BOOKS[table])
-        writer.writerows([row[column] for column in BOOKS[table]] for row in rows)
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
 
 
 def write_cdrs(evidence: Evidence, folder: Path, role: str) -> None:
