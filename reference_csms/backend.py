@@ -6,7 +6,8 @@ what the store on `setup.disk` holds. No clock, no randomness, no thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reference_csms import exports, records
 from reference_csms.authorization import Access
@@ -115,7 +116,8 @@ class ReferenceCsms:
         )
         site = options.get("first_contact")
         self._guard = Guard(store, int(options.get("security", 0)), FirstContact(str(site)) if site else None)
-        self._keeping = Keeping(store, self._stage) if options.get("keep_all") else None
+        self.keeping = Keeping(store, self._stage) if options.get("keep_all") else None
+        """What was received, for a house that keeps all it acknowledges."""
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
         corrections = Corrections(
             store,
@@ -192,7 +194,7 @@ class ReferenceCsms:
             calls,
             self._parts.admit_call,
             self._configurator.ready,
-            self._keeping.keep if self._keeping is not None else None,
+            self.keeping.keep if self.keeping is not None else None,
         )
 
     def authenticate(self, identity: str, proof: Proof, now: Instant) -> Refusal | None:
@@ -256,9 +258,11 @@ class ReferenceCsms:
         """All books as plain rows."""
         return self._bookkeeper.books(now)
 
-    def page(self, what: str, after: str | None, limit: int, now: Instant) -> list[tuple[str, Row]]:
+    def page(
+        self, what: str, after: str | None, limit: int, now: Instant, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
         """Rows of one list above a cursor, see `sim.showing`. Raises BadInput and KeyError."""
-        return self._shown.page(what, after, limit, now)
+        return self._shown.page(what, after, limit, now, where)
 
     def row(self, what: str, key: str, now: Instant) -> Row | None:
         """One row of a list, None if there is none. Raises KeyError."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import asdict
 
 from reference_csms.books import Bookkeeper
@@ -43,9 +46,11 @@ class Shown:
             **ocpi.views(),
         }
 
-    def page(self, what: str, after: str | None, limit: int, now: Instant) -> list[tuple[str, Row]]:
+    def page(
+        self, what: str, after: str | None, limit: int, now: Instant, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
         """At most `limit` rows above a cursor, each with its own."""
-        return self._view(what, now).page(self._store, after, limit)
+        return self._view(what, now).page(self._store, after, limit, where)
 
     def row(self, what: str, key: str, now: Instant) -> Row | None:
         """One row by its key; tokens are known in any case (OCPP 1.6 §3.9)."""

@@ -6,7 +6,7 @@ Nothing here sums, rounds or leaves anything out on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_type_hints
 from urllib.parse import quote, unquote
 
@@ -34,16 +34,26 @@ class View(Struct, frozen=True):
         """All rows in key order."""
         return [self.show(row) for row in store.rows(self.table) if self.keep(row)]
 
-    def page(self, store: Store, after: str | None, limit: int) -> list[tuple[str, Row]]:
-        """At most `limit` rows with their cursors, above a cursor, in key order. Raises BadInput for no cursor."""
-        key = None if after is None else self._key(after)
+    def page(
+        self, store: Store, after: str | None, limit: int, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
+        """At most `limit` rows with their cursors, above a cursor, in key order. Raises BadInput for no cursor.
+
+        A value of `where` for which there is an index leaves out rows that lack it; others are not looked at.
+        """
+        key: Any = None if after is None else self._key(after)
+        name, index = self.table.key, next((one for one in where or () if one in self.table.indexes), None)
+        if index is not None:
+            chosen = store.find(self.table, index, (where or {})[index])
+            rest = [row for row in chosen if (key is None or getattr(row, name) > key) and self.keep(row)]
+            return [(str(getattr(row, name)), self.show(row)) for row in rest[:limit]]
         found: list[tuple[str, Row]] = []
         while len(found) < limit:
             rows = store.after(self.table, key, limit - len(found))
-            found += [(str(getattr(row, self.table.key)), self.show(row)) for row in rows if self.keep(row)]
+            found += [(str(getattr(row, name)), self.show(row)) for row in rows if self.keep(row)]
             if not rows:
                 break
-            key = getattr(rows[-1], self.table.key)
+            key = getattr(rows[-1], name)
         return found
 
     def row(self, store: Store, name: str) -> Row | None:
@@ -75,8 +85,10 @@ class Pairs:
         """All rows, in the order of the left key and then of the right one."""
         return [row for _, row in self._from(store, store.rows(self._left), "")]
 
-    def page(self, store: Store, after: str | None, limit: int) -> list[tuple[str, Row]]:
-        """As `View.page`."""
+    def page(
+        self, store: Store, after: str | None, limit: int, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
+        """As `View.page`; there is no index of pairs."""
         name, slash, other = (after or "").partition("/")
         if after is not None and not slash:
             raise BadInput("query", "after", f"{after!r} is no cursor of this list", "the `next` of an answer")

@@ -16,6 +16,10 @@ from scenarios.cli_serve import seconds
 from sim.errors import BadInput
 
 _PASSWORD_VARIABLE = "CHARGERIG_STATION_PASSWORD"
+_TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
+_FLEET_TOKENS = tuple(f"FLEET-{number:03d}" for number in range(1, 101))
+_QUIET_S = 8.0
+"""Before the end nobody charges any more for so long, so that every station can deliver what it has."""
 _MOST_STATIONS = 50_000
 
 
@@ -42,6 +46,10 @@ def fleet(
         str, typer.Option(metavar="DURATION", help="How long a session lasts, give or take a quarter.")
     ] = "2m",
     gap: Annotated[str, typer.Option(metavar="DURATION", help="How long nobody comes then.")] = "30s",
+    sample: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Between two readings of a meter; else as the profile has it."),
+    ] = None,
     idle: Annotated[bool, typer.Option("--idle", help="Nobody charges: boots and heartbeats only.")] = False,
     lasts: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long the fleet lives.")] = "1m",
     ramp: Annotated[
@@ -61,6 +69,13 @@ def fleet(
         Path | None,
         typer.Option("--certs", metavar="DIR", help="Client certificates station-ID.pem with station-ID.key."),
     ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            metavar="http://HOST:PORT",
+            help="API of `chargerig serve`: the fleet is made known there, and its books are compared afterwards.",
+        ),
+    ] = None,
     wire: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl.zst", help="Write every frame down, for `chargerig check`.")
     ] = None,
@@ -74,14 +89,18 @@ def fleet(
 
     It counts what was offered, sent, answered and accepted, and how late it was itself: a generator that lags must not
     blame the back-end. A password for all stations (security profile 1 or 2) comes from CHARGERIG_STATION_PASSWORD.
-    Exit code 1 if a call was answered by an error or not at all.
+    With --api (token in CHARGERIG_API_TOKEN) every session driven is looked up in the books. Exit code 1 if a call was
+    answered by an error or not at all, or if a session is missing, doubled or has another energy.
     """
     with guarded(as_json):
         import asyncio
 
         from fleet.profile import load_profile
+        from scenarios.sockets.account import Account, account, provision
         from scenarios.sockets.fleet import Fleet, FleetResult, FleetWish, Told, station_names
+        from scenarios.sockets.sheet import SITE
         from scenarios.sockets.visits import Traffic
+        from scenarios.targets.http import Http
         from sim.runtimes.entropy import run_salt
         from sim.runtimes.tls import client_context
 
@@ -101,8 +120,10 @@ def fleet(
             stations=ids,
             profile=load_profile(profile),
             connectors=tuple(range(1, connectors + 1)),
-            tokens=tuple(token or ()),
+            tokens=tuple(token or (() if api is None else _FLEET_TOKENS)),
+            quiet_s=0.0 if api is None else _QUIET_S,
             traffic=None if idle else Traffic(session_s=seconds("--session", session), gap_s=seconds("--gap", gap)),
+            sample_s=None if sample is None else max(1, round(seconds("--sample", sample))),
             for_s=seconds("--for", lasts),
             ramp_s=seconds("--ramp", ramp),
             pace=pace,
@@ -114,13 +135,20 @@ def fleet(
             wire=wire,
         )
 
-        async def live(tell: Any) -> FleetResult:
+        http = Http(api, os.environ.get(_TOKEN_VARIABLE)) if api is not None else None
+
+        async def live(tell: Any) -> tuple[FleetResult, Account | None]:
             put_up = Fleet(wish)
+            if http is not None:
+                await asyncio.to_thread(provision, http, put_up.configs(), wish.tokens, SITE)
             put_up.put_up()
             try:
-                return await put_up.run(tell)
+                result = await put_up.run(tell)
             finally:
                 await put_up.leave()
+            if http is None:
+                return result, None
+            return result, account(http, put_up.driven(), put_up.unsettled(), put_up.began)
 
         with cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s) as show:
 
@@ -131,13 +159,16 @@ def fleet(
                     f"p99 {told.p99_ms:.0f} ms, lag {told.lag_ms:.0f} ms",
                 )
 
-            result = asyncio.run(live(tell))
+            result, kept = asyncio.run(live(tell))
         if as_json:
-            print_json(msgspec.to_builtins(result))
+            print_json({**msgspec.to_builtins(result), "books": None if kept is None else msgspec.to_builtins(kept)})
         else:
             cli_live.fleet(result)
+            if kept is not None:
+                cli_live.books(kept)
         if result.opened == 0:
             raise BadInput(
                 "--url", None, f"no station could connect to {url}", "the address of a back-end that takes them"
             )
-        raise typer.Exit(FINDING if result.errors or result.lost else OK)
+        wrong = result.errors or result.lost or (kept is not None and not kept.clean)
+        raise typer.Exit(FINDING if wrong else OK)

@@ -12,6 +12,7 @@ from rich.table import Table
 from scenarios.cli_screen import err, out
 
 _TOLD_EVERY_S = 10.0
+_SHOWN = 10
 
 
 @contextmanager
@@ -60,3 +61,19 @@ def fleet(result: Any) -> None:
     ]
     for text in lines:
         console.print(text, markup=False, soft_wrap=True)
+
+
+def books(kept: Any) -> None:
+    """What the back-end kept of what was driven; the first sessions that are missing, too many or wrong."""
+    console = out()
+    console.print(
+        f"books: {kept.driven:,} sessions driven, {kept.stored:,} stored, {kept.billed:,} billed, "
+        f"{kept.quarantined:,} in quarantine",
+        markup=False,
+        soft_wrap=True,
+    )
+    for what, names in (("missing", kept.lost), ("too many", kept.extra), ("another energy", kept.wrong)):
+        for name in names[:_SHOWN]:
+            console.print(f"  {what}: {name}", markup=False, soft_wrap=True)
+        if len(names) > _SHOWN:
+            console.print(f"  {what}: {len(names) - _SHOWN} more", markup=False)

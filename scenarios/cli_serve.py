@@ -65,6 +65,9 @@ def serve(
     wire: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl.zst", help="Write every frame down, for `chargerig check`.")
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="The faster websocket stack (extra `fast`); not for client certificates.")
+    ] = False,
     log: Annotated[str, typer.Option(metavar="text|json", help="The form of the log on standard error.")] = "text",
     lasts: Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after 90s, 5m or 1h30m.")] = None,
     as_json: Json = False,
@@ -99,6 +102,8 @@ def serve(
             raise BadInput("--security", None, f"profile {security} needs TLS", "--tls CERT.pem")
         if security == 3 and client_ca is None:
             raise BadInput("--security", None, "profile 3 needs the authority of the stations", "--client-ca CA.pem")
+        if fast and client_ca is not None:
+            raise BadInput("--fast", None, "this stack cannot judge client certificates", "no --fast with --client-ca")
         given = os.environ.get(_TOKEN_VARIABLE)
         secret = given or secret_text()
         wish = ServeWish(
@@ -116,6 +121,7 @@ def serve(
             tokens=(api_token("operator", secret),),
             limits=Limits(ping_interval_s=seconds("--ping", ping), max_frame=max_frame),
             heartbeat_s=heartbeat,
+            fast=fast,
             wire=wire,
             for_s=seconds("--for", lasts) if lasts is not None else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from sim.backend import Row
 
@@ -14,10 +14,13 @@ class Showing(Protocol):
     `ocpi_locations`; their money and energies are Decimal). What was staged before is committed first.
     """
 
-    def page(self, what: str, after: str | None, limit: int) -> Sequence[tuple[str, Row]]:
+    def page(
+        self, what: str, after: str | None, limit: int, where: Mapping[str, Any] | None = None
+    ) -> Sequence[tuple[str, Row]]:
         """At most `limit` rows above a cursor, each with its own, in an order that never changes; fewer at the end.
 
         A walk from cursor to cursor shows every row that was there when it began once, whatever is added meanwhile.
+        `where` names values of columns that are wanted: rows that lack them may be left out where that saves a search.
         Raises BadInput for a cursor that is none, KeyError for a list that there is not.
         """
         ...

@@ -65,7 +65,7 @@ CLOCKS = {
 }  # fmt: skip
 ENTROPY = {"os.urandom", "uuid.uuid1", "uuid.uuid4", "random.SystemRandom"}
 BANNED_MODULES = {"secrets", "uuid", "threading", "_thread", "concurrent", "multiprocessing", "asyncio", "sched"}
-MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/")
+MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenarios/sockets/")
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
     "sim/runtimes/", "scenarios/bench/library.py", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",

@@ -109,6 +109,7 @@ class SqlStore:
         if self._disk.connection is not None:
             self._disk.connection.close()
         self._connection = connection = self._disk.connection = self._disk.engine.connect()
+        self._texts: dict[Any, tuple[str, list[str] | None]] = {}
         metadata = sa.MetaData()
         openings = sa.Table("store_openings", metadata, sa.Column("epoch", sa.BigInteger, nullable=False))
         declared = list(tables)
@@ -226,15 +227,27 @@ class SqlStore:
                 raise Fenced("this store was opened again by somebody else")
             for shelf in changed:
                 if shelf.inserted:
-                    connection.execute(shelf.insert, [shelf.values(row) for row in shelf.inserted.values()])
+                    self._many(shelf.insert, [shelf.values(row) for row in shelf.inserted.values()])
                 if shelf.updated:
-                    connection.execute(shelf.update, [shelf.values(row, "p_") for row in shelf.updated.values()])
+                    self._many(shelf.update, [shelf.values(row, "p_") for row in shelf.updated.values()])
             connection.commit()
         except BaseException:
             connection.rollback()
             raise
         for shelf in changed:
             shelf.settle()
+
+    def _many(self, statement: sa.Insert | sa.Update, rows: list[dict[str, Any]]) -> None:
+        """One statement for many rows: its text is made once, since all values are plain numbers, texts and bytes."""
+        text = self._texts.get(statement)
+        if text is None:
+            compiled = statement.compile(dialect=self._connection.dialect, column_keys=list(rows[0]))
+            text = self._texts[statement] = (str(compiled), compiled.positiontup)
+        sql, order = text
+        if order is None:
+            self._connection.exec_driver_sql(sql, rows)
+        else:
+            self._connection.exec_driver_sql(sql, [tuple([row[name] for name in order]) for row in rows])
 
     def rollback(self) -> None:
         """Forget everything since the last commit."""

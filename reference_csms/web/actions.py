@@ -6,6 +6,7 @@ The shipped schemas are draft 4; what they use means the same in OpenAPI 3.1, bu
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from sim.wire.schema import Direction, actions, document
@@ -26,6 +27,7 @@ _BY_STATIONS = frozenset((
 """What only stations start (OCPP 1.6 §4, security whitepaper §5; OCPP 2.0.1 part 2). DataTransfer goes both ways."""
 
 
+@cache
 def csms_actions() -> dict[str, tuple[str, ...]]:
     """Every action that a CSMS may start, with the versions that know it, sorted by name."""
     found: dict[str, list[str]] = {}

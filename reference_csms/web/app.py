@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 
 import msgspec
 from msgspec import Struct
@@ -61,10 +62,13 @@ def make_app(desk: Desk, tokens: Sequence[ApiToken], body_limit: int = BODY_LIMI
     """The application for one running back-end. Without tokens only health and the document are open."""
     table = all_routes(desk)
     face = _Face(desk, Doorkeeper(tokens), body_limit)
-    shown = encode(openapi.document(table, VERSION))
+
+    @cache
+    def written() -> bytes:
+        return encode(openapi.document(table, VERSION))
 
     async def document(request: Request) -> Response:
-        return Response(shown, 200, media_type=JSON)
+        return Response(written(), 200, media_type=JSON)
 
     served = [Served(_served_path(route.path), face.serving(route), methods=[route.method]) for route in table]
     missing = _Missing(desk, [route.path for route in table])
@@ -168,7 +172,7 @@ class _Missing:
 
     def __init__(self, desk: Desk, paths: Sequence[str]) -> None:
         self._desk = desk
-        self._paths = [*paths, _DOCUMENT]
+        self._paths = list(dict.fromkeys([*paths, _DOCUMENT]))
 
     async def answer(self, request: Request, err: Exception) -> Response:
         """404 with the nearest route, 405 with what is allowed."""

@@ -70,6 +70,10 @@ class Meters(Collector):
             "quarantine": "Rows in the quarantine, released ones too.",
             "journal": "Entries of the journal.",
         }
+        serves = desk.ready() is None
+        yield GaugeMetricFamily("chargerig_ready", "1 if the back-end serves.", int(serves))
+        if not serves:
+            return  # its books may be out of reach
         tally = desk.tally()
         for name, said in told.items():
             yield GaugeMetricFamily(f"chargerig_{name}", said, tally[name])

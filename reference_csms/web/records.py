@@ -248,7 +248,7 @@ def _listing(book: Book) -> Handler:
         since, until = _ms(getattr(query, "since", None), "from"), _ms(getattr(query, "until", None), "until")
         wanted = query.limit + 1 if not filters and since is None and until is None else 500
         found: list[tuple[str, Row]] = []
-        async for cursor, row in walk(asked.desk, book.what, query.after, wanted):
+        async for cursor, row in walk(asked.desk, book.what, query.after, wanted, filters):
             if any(row[name] != value for name, value in filters.items()):
                 continue
             if book.time is not None and not _within(row[book.time], since, until):

@@ -71,12 +71,17 @@ def turn() -> Generator[None, None, None]:
     yield
 
 
-async def walk(desk: Desk, what: str, after: str | None = None, wanted: int = CHUNK) -> AsyncIterator[tuple[str, Row]]:
-    """All rows of a list above a cursor, with their cursors, a chunk at a time; `wanted` is how many may be enough."""
+async def walk(
+    desk: Desk, what: str, after: str | None = None, wanted: int = CHUNK, where: Mapping[str, Any] | None = None
+) -> AsyncIterator[tuple[str, Row]]:
+    """All rows of a list above a cursor, with their cursors, a chunk at a time.
+
+    `wanted` is how many may be enough, `where` as in `Showing.page`.
+    """
     chunk = min(wanted, CHUNK)
     while True:
         try:
-            rows = desk.page(what, after, chunk)
+            rows = desk.page(what, after, chunk, where)
         except BadInput as err:
             raise wrong("query.after", err.problem, err.allowed) from None
         for cursor, row in rows:

@@ -58,7 +58,8 @@ class StationRow(_Row):
     power_w: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
     heartbeat_s: Annotated[int, Meta(ge=1, le=604_800)] | None = None
     configuration: dict[Text, Annotated[str, Meta(max_length=1000, pattern=PLAIN)]] | None = None
-    password: Annotated[str, Meta(min_length=16, max_length=64, pattern=PLAIN)] | None = None
+    password: Annotated[str, Meta(min_length=16, max_length=40, pattern=PLAIN)] | None = None
+    security_profile: Annotated[int, Meta(ge=0, le=3)] | None = None
 
     def __repr__(self) -> str:
         return f"StationRow({self.station!r})"

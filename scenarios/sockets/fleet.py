@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleet.ev_driver import EvDriver
 from fleet.profile import StationProfile
@@ -39,8 +40,10 @@ _LINGER = 120 * SECOND
 class FleetWish(Struct, frozen=True, kw_only=True):
     """What a user wants: `url` with `{id}`, stations, profile, traffic, how long (`for_s`) and how fast (`pace`).
 
-    `ramp_s`: the stations' power comes on spread over so many seconds of the world. `passwords` by station, `tls` an SSL
-    context for all or a function of the station. `salt` makes message ids of this run its own.
+    `sample_s`: seconds between readings, else those of the profile. `quiet_s`: so long before the end nobody comes any
+    more and whoever charges leaves. `ramp_s`: the stations' power comes on spread over so many seconds of the world.
+    `passwords` by station, `tls` an SSL context for all or a function of the station. `salt` makes message ids of this run
+    its own.
     """
 
     url: str
@@ -49,7 +52,9 @@ class FleetWish(Struct, frozen=True, kw_only=True):
     connectors: tuple[int, ...] = (1,)
     tokens: tuple[str, ...] = ()
     traffic: Traffic | None = Traffic()
+    sample_s: int | None = None
     for_s: float = 60.0
+    quiet_s: float = 0.0
     ramp_s: float = 10.0
     pace: float = 1.0
     seed: int = 1
@@ -115,19 +120,22 @@ class Fleet:
         self.world = AioWorld(self.clock, self.truth, self.lines)
         self.rigs: dict[str, Rig] = {}
         self._began = self.clock.now()
+        self._closed = False
         self._meters = read_state(wish.state)
 
-    def put_up(self) -> None:
-        """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
+    def configs(self) -> list[RigConfig]:
+        """How its stations are made: what a back-end has to be told of them can be read from it."""
         wish = self.wish
-        end = int(self._began + wish.for_s * SECOND * wish.pace)
+        profile = wish.profile
+        if wish.sample_s is not None:
+            configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
+            profile = replace(profile, configuration=configuration)
         endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
-        for number, station in enumerate(wish.stations):
-            at = Instant(self._began + int(wish.ramp_s * SECOND * number / max(1, len(wish.stations))))
-            config = RigConfig(
+        return [
+            RigConfig(
                 station=station,
                 site="fleet",
-                profile=wish.profile,
+                profile=profile,
                 connectors=wish.connectors,
                 url=endpoint,
                 seed=wish.seed,
@@ -135,6 +143,17 @@ class Fleet:
                 salt=f"{wish.salt}/{wish.seed}",
                 meters=self._meters.get(station, {}),
             )
+            for station in wish.stations
+        ]
+
+    def put_up(self) -> None:
+        """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
+        wish = self.wish
+        self._began = self.clock.now()
+        end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
+        for number, config in enumerate(self.configs()):
+            station = config.station
+            at = Instant(self._began + int(wish.ramp_s * SECOND * number / max(1, len(wish.stations))))
             rig = self.rigs[station] = Rig(config, at)
             self.world.add(f"rig:{station}", rig)
             if wish.traffic is not None:
@@ -144,13 +163,37 @@ class Fleet:
     def _next_visit(self, visits: Any) -> None:
         """The next driver comes into being shortly before arriving; drivers that are gone are forgotten."""
         visit: Visit | None = next(visits, None)
-        if visit is not None:
+        if visit is not None and not self._closed:
             self.world.at(visit.arrive - SECOND, self._come, visit, visits)
 
+    def close(self) -> None:
+        """From now on nobody comes any more; whoever charges leaves when they meant to."""
+        self._closed = True
+
+    def settled(self) -> bool:
+        """Whether nobody charges and every station has delivered what it had."""
+        busy = any(outlet.ev is not None for rig in self.rigs.values() for outlet in rig.board.outlets.values())
+        return not busy and not self.unsettled()
+
     def _come(self, visit: Visit, visits: Any) -> None:
+        if self._closed:
+            return
         self.world.add(visit.machine, EvDriver(visit, self.wish.seed))
         self.world.at(visit.leave + _LINGER, self.world.remove, visit.machine)
         self._next_visit(visits)
+
+    @property
+    def began(self) -> Instant:
+        """When its stations were put up."""
+        return self._began
+
+    def driven(self) -> list[Row]:
+        """The sessions that have ended: rows of `truth_sessions`."""
+        return [dict(zip(TRUTH["truth_sessions"], row, strict=True)) for row in self.truth.rows()["truth_sessions"]]
+
+    def unsettled(self) -> list[str]:
+        """The stations that still have messages to deliver."""
+        return [station for station, rig in self.rigs.items() if rig.waiting()]
 
     async def run(self, tell: Callable[[Told], None] | None = None) -> FleetResult:
         """Let it live as long as was wished. Raises what a Machine raised."""
@@ -189,8 +232,7 @@ class Fleet:
         ledger, lag = self.lines.ledger, self.world.lag
         total, times = ledger.total(), ledger.latencies
         waiting = sum(rig.waiting() for rig in self.rigs.values())
-        driven = self.truth.rows()["truth_sessions"]
-        registers = [TRUTH["truth_sessions"].index(f"register_{end}") for end in ("start", "stop")]
+        driven = self.driven()
         return FleetResult(
             stations=len(self.rigs),
             seconds=(self.clock.now() - self._began) / SECOND / self.clock.pace,
@@ -211,7 +253,7 @@ class Fleet:
             p99_ms=times.quantile(0.99),
             worst_ms=times.worst,
             sessions=len(driven),
-            energy_wh=sum(int(str(row[registers[1]])) - int(str(row[registers[0]])) for row in driven),
+            energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
             actions=dict(sorted(ledger.actions.items())),
         )
 

@@ -27,6 +27,7 @@ from sim.runtimes.aio import Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_http import Http, serve_http
 from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 
 NAME = "csms"
@@ -52,6 +53,7 @@ class ServeWish(Struct, frozen=True, kw_only=True):
     tokens: tuple[ApiToken, ...] = ()
     limits: Limits = Limits()
     compression: bool = True
+    fast: bool = False
     heartbeat_s: int = 300
     wire: Path | None = None
     for_s: float | None = None
@@ -94,9 +96,12 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     await _provision(host, wish.sheet)
     keeper = Keeper(wish.limits)
     try:
-        server = await listen(
-            wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls, wish.compression
-        )
+        if wish.fast:
+            server = await listen_fast(wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls)
+        else:
+            server = await listen(
+                wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls, wish.compression
+            )
     except OSError as err:
         raise BadInput(
             "--port", None, f"{wish.host}:{wish.port} cannot be had: {err.strerror}", "a free port"

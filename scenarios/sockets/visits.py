@@ -25,7 +25,8 @@ def visits_of(
 ) -> Iterator[Visit]:
     """The visits at one station between two instants, in order of arrival at each connector.
 
-    The first ones come spread over a whole session and gap, so that a fleet does not start all at once.
+    The first ones come spread over a whole session and gap, so that a fleet does not start all at once. Whoever is there
+    at the end leaves then.
     """
     for connector in connectors:
         draw = stream(seed, "traffic", station, connector)
@@ -37,7 +38,7 @@ def visits_of(
         number = 0
         while at < end:
             number += 1
-            leave = at + about(traffic.session_s)
+            leave = min(at + about(traffic.session_s), end)
             token = tokens[draw.randrange(len(tokens))] if tokens else f"{station}-{connector}"[-20:]
             visit_id = f"{station}-{connector}-{number}"
             yield Visit(

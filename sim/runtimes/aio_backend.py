@@ -7,7 +7,7 @@ process serves nobody any more and says why; whoever runs it starts it again. It
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, cast
 
@@ -315,10 +315,12 @@ class BackEndHost:
         self._settled_group()
         return self.backend.books(self.clock.now())
 
-    def page(self, what: str, after: str | None, limit: int) -> Sequence[tuple[str, Row]]:
+    def page(
+        self, what: str, after: str | None, limit: int, where: Mapping[str, Any] | None = None
+    ) -> Sequence[tuple[str, Row]]:
         """Rows of one list, see `sim.showing`. Raises BadInput and KeyError."""
         self._settled_group()
-        page: Sequence[tuple[str, Row]] = self._showing.page(what, after, limit, self.clock.now())
+        page: Sequence[tuple[str, Row]] = self._showing.page(what, after, limit, self.clock.now(), where)
         return page
 
     def row(self, what: str, key: str) -> Row | None:

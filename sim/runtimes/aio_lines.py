@@ -16,7 +16,7 @@ from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
 from sim.runtimes.aio_ledger import CallLedger, LinkLedger
 from sim.runtimes.virtual_links import WireSink
-from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Keeper, Socket
+from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Channel, Keeper
 from sim.runtimes.websocket_client import Dial, dial
 
 Tell = Callable[[Event], None]
@@ -141,7 +141,7 @@ class _Link:
         self.line = line
         self._lines = lines
         self._tell = tell
-        self._socket: Socket | None = None
+        self._socket: Channel | None = None
         self._over = False
         self._calls = LinkLedger(lines.ledger)
         self._held: deque[Callable[[], None]] = deque()
@@ -205,7 +205,7 @@ class _Link:
 
     # -- from the socket -------------------------------------------------------------------------------------------
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: Channel) -> None:
         """The handshake succeeded."""
         self._socket = socket
         if self._over:

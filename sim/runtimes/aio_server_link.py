@@ -8,7 +8,7 @@ from sim.clock import Instant
 from sim.machine import LinkId, Machine
 from sim.office import ConnectionView
 from sim.runtimes.aio_counts import CallCounts
-from sim.runtimes.websocket import OVERSIZE, Socket
+from sim.runtimes.websocket import OVERSIZE, Channel
 from sim.runtimes.websocket_server import Handshake
 
 if TYPE_CHECKING:
@@ -30,16 +30,17 @@ class ServerLink:
         self.peer = shake.peer
         self.machine = machine
         self.subprotocol = subprotocol
-        self.socket: Socket | None = None
+        self.socket: Channel | None = None
         self.armed: int | None = None
         self.opened_at = Instant(0)
         self.last: Instant | None = None
         self.frames_up = self.frames_down = 0
         self.counts = CallCounts(host.counters.calls)
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: Channel) -> None:
         """The handshake succeeded."""
         self.socket = socket
+        self.peer = self.peer or socket.address
         self._host.link_opened(self)
 
     def text(self, frame: bytes) -> None:

@@ -28,14 +28,56 @@ MAX_UNSENT = 4 << 20
 """So many bytes may wait for a peer that does not read; with more it is cut off."""
 CLOSE_TIMEOUT_S = 5.0
 OPEN_TIMEOUT_S = 30.0
-_REASON_BYTES = 120
+REASON_BYTES = 120
 _TEXT, _BINARY, _CONT, _PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG
+
+
+class Channel(Protocol):
+    """One connection as its user sees it, whichever stack carries it. Sizes in bytes."""
+
+    bytes_up: int
+    bytes_down: int
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What both sides agreed on."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Host and port of the other side."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether frames can still be sent."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Send one text message. On a connection that is over it goes nowhere."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the connection is cut when the other side does not answer in time."""
+        ...
+
+    def cut(self, reason: str) -> None:
+        """End it without a word, as a network does."""
+        ...
+
+    def pause(self, on: bool) -> None:
+        """Stop reading, or go on: what the other side sends meanwhile waits in the network."""
+        ...
+
+    def check(self, now: float) -> None:
+        """Called once a second: pings, and an end for a peer that is silent, slow to open, or does not read."""
+        ...
 
 
 class Peer(Protocol):
     """Whoever uses a socket. `closed` is called exactly once, and never before `opened` unless the dial failed."""
 
-    def opened(self, socket: Socket) -> None:
+    def opened(self, socket: Channel) -> None:
         """The handshake is over, and it succeeded."""
         ...
 
@@ -100,6 +142,11 @@ class Socket(asyncio.Protocol):
         return self._protocol.subprotocol
 
     @property
+    def address(self) -> str:
+        """Host and port of the other side."""
+        return address_of(self._transport)
+
+    @property
     def alive(self) -> bool:
         """Whether frames can still be sent."""
         return self._protocol.state is OPEN
@@ -116,7 +163,7 @@ class Socket(asyncio.Protocol):
         """Say goodbye; the connection is cut when the other side does not answer in time."""
         if self._protocol.state is OPEN:
             self._reason = self._reason or reason
-            self._protocol.send_close(code, reason.encode()[:_REASON_BYTES].decode("utf-8", "ignore"))
+            self._protocol.send_close(code, reason.encode()[:REASON_BYTES].decode("utf-8", "ignore"))
             self._write()
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._abort)
 
@@ -259,25 +306,31 @@ class Socket(asyncio.Protocol):
                 self._write()
 
 
+def address_of(transport: asyncio.BaseTransport | None) -> str:
+    """Host and port of the other side, empty if there is none."""
+    address = transport.get_extra_info("peername") if transport is not None else None
+    return f"{address[0]}:{address[1]}" if address else ""
+
+
 class Keeper:
     """Looks after all sockets of one loop: one timer for all of them."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.time = asyncio.get_running_loop().time
-        self._sockets: dict[Socket, None] = {}
+        self._sockets: dict[Channel, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._sockets)
 
-    def add(self, socket: Socket) -> None:
+    def add(self, socket: Channel) -> None:
         """From now on this socket is looked after."""
         self._sockets[socket] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
 
-    def discard(self, socket: Socket) -> None:
+    def discard(self, socket: Channel) -> None:
         """This one is over."""
         self._sockets.pop(socket, None)
 

@@ -22,7 +22,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from sim.backend import Proof, Refusal
-from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket
+from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket, address_of
 
 
 class Handshake(Struct, frozen=True, kw_only=True):
@@ -82,21 +82,27 @@ def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Call
 
 
 def _handshake(request: Request, transport: asyncio.Transport | None) -> Handshake | Refusal:
-    path = request.path.partition("?")[0]
+    info = transport.get_extra_info if transport is not None else lambda name: None
+    secure = info("sslcontext") is not None
+    return read_handshake(request.path, request.headers, address_of(transport), secure, info("peercert"))
+
+
+def read_handshake(
+    target: str, headers: Headers, peer: str, secure: bool, certificate: Mapping[str, Any] | None
+) -> Handshake | Refusal:
+    """What a request asks for, or 400 for an identity that cannot be read. `certificate`: as `ssl` tells it."""
+    path = target.partition("?")[0]
     raw = path.rstrip("/").rsplit("/", 1)[-1]
     try:
         identity = unquote(raw, errors="strict")
     except UnicodeDecodeError:
         return Refusal(400, "the identity in the path is no percent-encoded UTF-8")
     offered: list[str] = []
-    for value in request.headers.get_all("Sec-WebSocket-Protocol"):
+    for value in headers.get_all("Sec-WebSocket-Protocol"):
         offered += [name.strip() for name in value.split(",") if name.strip()]
-    info = transport.get_extra_info if transport is not None else lambda name: None
-    address = info("peername")
-    proof = _basic(request.headers)
-    if info("sslcontext") is not None:
-        proof = replace(proof, secure=True, certificate=_common_name(info("peercert")))
-    peer = f"{address[0]}:{address[1]}" if address else ""
+    proof = _basic(headers)
+    if secure:
+        proof = replace(proof, secure=True, certificate=_common_name(certificate))
     return Handshake(path=path, identity=identity, subprotocols=tuple(offered), proof=proof, peer=peer)
 
 

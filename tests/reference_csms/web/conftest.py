@@ -94,8 +94,10 @@ class BenchOffice:
     def wire(self, station: str | None, after: int, limit: int) -> Sequence[Row]:
         return [row for row in self.frames if row["n"] > after and station in (None, row["s"])][:limit]
 
-    def page(self, what: str, after: str | None, limit: int) -> Sequence[tuple[str, Row]]:
-        return self.bench.csms.page(what, after, limit, self.now())  # type: ignore[no-any-return]
+    def page(
+        self, what: str, after: str | None, limit: int, where: Mapping[str, Any] | None = None
+    ) -> Sequence[tuple[str, Row]]:
+        return self.bench.csms.page(what, after, limit, self.now(), where)  # type: ignore[no-any-return]
 
     def row(self, what: str, key: str) -> Row | None:
         return self.bench.csms.row(what, key, self.now())  # type: ignore[no-any-return]
@@ -201,6 +203,13 @@ def used(bench: Any) -> Iterator[Api]:
     """A back-end after some business."""
     made = do_business(bench)
     with made.client:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def settled() -> Iterator[Api]:
+    """The same for all cases of a module that change nothing."""
+    with (made := do_business(Bench())).client:
         yield made
 
 

@@ -170,6 +170,14 @@ def test_metrics_say_what_the_process_counts_and_what_the_books_hold(used: Any) 
     assert "chargerig_bills 4.0" in used.get("/metrics").text.splitlines()
 
 
+def test_metrics_are_told_while_the_books_are_out_of_reach(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "chargerig_ready 1.0" in api.get("/metrics").text
+    api.office.why_not = "The database is gone."
+    monkeypatch.setattr(api.office, "tally", lambda: pytest.fail("the books were asked"))
+    text = api.get("/metrics").text
+    assert "chargerig_ready 0.0" in text and "chargerig_commit_groups_total" in text
+
+
 def test_two_back_ends_have_metrics_of_their_own(api: Any, make_bench: Any, make_an_api: Any) -> None:
     other = make_an_api(make_bench())
     other.office.counters.groups = 5

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +14,12 @@ from reference_csms.web.actions import csms_actions
 from reference_csms.web.app import all_routes
 from tests.reference_csms.web.examples import BODIES, PARTS, payload
 
-BOUNDED = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+BOUNDED = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 NASTY: tuple[Any, ...] = (
     None, True, 0, -1, 2**31, 2**63, 10**40, 1e308, "", " ", "x" * 300, "ü", "\x07", "\u2028", "../..", "%00",
-    "1E-999999999", "NaN", "2026-02-31T00:00:00Z", "9999-12-31T23:59:59+14:00", "0001-01-01T00:00:00Z", "2026-02-31", [], {}, [[]],
+    "1E-999999999", "NaN",
+    "2026-02-31T00:00:00Z", "9999-12-31T23:59:59+14:00", "0001-01-01T00:00:00Z", "2026-02-31", [], {}, [[]],
     [None], [{}], {"key": "AuthorizationKey", "value": 1}, {"": ""}, "TOK-A", "CS-1", "ac", "hall", "city",
 )  # fmt: skip
 texts = st.text(max_size=12)
@@ -42,7 +44,6 @@ def check(api: Any, response: Any, *told: object) -> None:
         body = response.json()
         sentence = body.get("detail") or body["status_message"]
         assert sentence and "\n" not in sentence, (told, body)
-    assert api.get("/health/ready").status_code == 200
 
 
 def places(node: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -71,6 +72,45 @@ def address(path: str, parts: dict[str, str]) -> str:
     for name, value in parts.items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
     return path
+
+
+WORST: tuple[Any, ...] = (
+    None,
+    10**40,
+    -1,
+    0.5,
+    "",
+    "x" * 300,
+    "\x07",
+    "1E-999999999",
+    "2026-02-31T00:00:00Z",
+    [None],
+    {},
+)
+"""What has broken readers of rows before; tried in every place."""
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_the_worst_in_every_place_of_every_body(walked: Any, path: str) -> None:
+    station = "CS-2" if path.endswith(("close-station", "hold-station")) else "CS-1"
+    where = address(path, {**PARTS, "station": station})
+    for way in places(BODIES[path]):
+        for value in WORST:
+            check(walked, walked.post(where, changed(BODIES[path], way, value)), path, way, value)
+
+
+def test_the_worst_in_every_parameter_of_every_query(walked: Any) -> None:
+    worst = ("", "9" * 40, "\x07", "2026-02-31T00:00:00Z", "2999-12-31T23:59:59+14:00", "a/b")
+    tried = 0
+    for route in all_routes(walked.office):
+        fields = route.query.__struct_encode_fields__ if route.method == "GET" else ()
+        for name in fields:
+            for value in worst:
+                check(
+                    walked, walked.ask("GET", address(route.path, PARTS), params={name: value}), route.path, name, value
+                )
+                tried += 1
+    assert tried > 500
 
 
 @BOUNDED

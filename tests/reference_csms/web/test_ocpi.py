@@ -39,26 +39,26 @@ class _Cdrs(msgspec.Struct):
     data: list[_Cdr]
 
 
-def test_a_cdr_costs_what_its_bill_costs_to_the_cent(used: Any) -> None:
-    bills = {row["cdr_id"]: row for row in used.walk("/bills")}
-    raw = used.get(f"{BASE}/cdrs").content
+def test_a_cdr_costs_what_its_bill_costs_to_the_cent(settled: Any) -> None:
+    bills = {row["cdr_id"]: row for row in settled.walk("/bills")}
+    raw = settled.get(f"{BASE}/cdrs").content
     cdrs = {one.id: one for one in msgspec.json.decode(raw, type=_Cdrs).data}
     assert len(bills) == 3
     for cdr_id, bill in bills.items():
         cost = cdrs[cdr_id].total_cost
         assert (cost.incl * 100, cost.excl * 100) == (bill["gross"], bill["net"])
         assert cost.incl.as_tuple().exponent == -2, "two places for euros"
-    shown = [one for one in read(used, "cdrs") if one["id"] in bills]
+    shown = [one for one in read(settled, "cdrs") if one["id"] in bills]
     assert [one["invoice_reference_id"] for one in shown] == [bills[one["id"]]["number"] for one in shown]
 
 
-def test_a_cdr_says_what_was_measured_and_signed(used: Any) -> None:
-    cdr = read(used, "cdrs")[0]
-    records = [row["text"] for row in used.walk("/records", session_id="legacy-s-000001")]
+def test_a_cdr_says_what_was_measured_and_signed(settled: Any) -> None:
+    cdr = read(settled, "cdrs")[0]
+    records = [row["text"] for row in settled.walk("/records", session_id="legacy-s-000001")]
     assert sorted(one["signed_data"] for one in cdr["signed_data"]["signed_values"]) == sorted(records)
     assert {one["nature"] for one in cdr["signed_data"]["signed_values"]} == {"Start", "Intermediate", "End"}
     assert cdr["signed_data"]["encoding_method"] == "OCMF"
-    assert cdr["signed_data"]["public_key"] == used.bench.setup.provision["meters"][0]["public_key"]
+    assert cdr["signed_data"]["public_key"] == settled.bench.setup.provision["meters"][0]["public_key"]
     volumes = [one for period in cdr["charging_periods"] for one in period["dimensions"]]
     assert sum(one["volume"] for one in volumes if one["type"] == "ENERGY") == cdr["total_energy"] == 10
     assert sum(one["volume"] for one in volumes if one["type"] == "PARKING_TIME") == cdr["total_parking_time"] == 0.75
@@ -69,8 +69,8 @@ def test_a_cdr_says_what_was_measured_and_signed(used: Any) -> None:
     assert parts == [0.5, 4.9, 1.5] and cdr["total_cost"]["incl_vat"] == 6.9
 
 
-def test_a_correction_is_a_credit_with_negative_costs_only_and_a_new_record(used: Any) -> None:
-    cdrs = read(used, "cdrs")
+def test_a_correction_is_a_credit_with_negative_costs_only_and_a_new_record(settled: Any) -> None:
+    cdrs = read(settled, "cdrs")
     (credit,) = [one for one in cdrs if one["credit"]]
     old = next(one for one in cdrs if one["id"] == credit["credit_reference_id"])
     assert credit["total_cost"]["incl_vat"] == -old["total_cost"]["incl_vat"] < 0
@@ -101,8 +101,8 @@ def test_sessions_have_their_state(used: Any) -> None:
     assert sessions[1]["total_cost"] == read(used, "cdrs")[-1]["total_cost"]
 
 
-def test_a_tariff_says_its_prices_net_and_all_terms_in_words(used: Any) -> None:
-    (tariff,) = read(used, "tariffs")
+def test_a_tariff_says_its_prices_net_and_all_terms_in_words(settled: Any) -> None:
+    (tariff,) = read(settled, "tariffs")
     assert tariff["id"] == "ac@1"
     day, night, rest = tariff["elements"]
     assert day["restrictions"] == {"start_time": "06:00", "end_time": "22:00"}
@@ -128,38 +128,38 @@ def test_a_location_shows_its_evses_and_what_they_do(used: Any) -> None:
 
 @pytest.mark.parametrize("name", ["cdrs", "sessions", "locations"])
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_paging_by_link_and_by_offset_gives_the_same_list(used: Any, name: str, limit: int) -> None:
-    whole = read(used, name, limit=1000)
+def test_paging_by_link_and_by_offset_gives_the_same_list(settled: Any, name: str, limit: int) -> None:
+    whole = read(settled, name, limit=1000)
     by_link: list[Any] = []
     url = f"http://csms.test{BASE}/{name}?limit={limit}"
     while True:
-        response = used.get(url)
+        response = settled.get(url)
         assert response.headers["X-Total-Count"] == str(len(whole)) and response.headers["X-Limit"] == str(limit)
         by_link += response.json()["data"]
         if "next" not in response.links:
             break
         url = response.links["next"]["url"]
-    by_offset = [read(used, name, limit=1, offset=n)[0] for n in range(len(whole))]
+    by_offset = [read(settled, name, limit=1, offset=n)[0] for n in range(len(whole))]
     assert by_link == whole == by_offset
-    assert read(used, name, offset=len(whole)) == []
+    assert read(settled, name, offset=len(whole)) == []
 
 
-def test_a_span_chooses_by_the_last_change(used: Any) -> None:
-    cdrs = read(used, "cdrs")
+def test_a_span_chooses_by_the_last_change(settled: Any) -> None:
+    cdrs = read(settled, "cdrs")
     times = sorted(one["last_updated"] for one in cdrs)
-    found = used.get(f"{BASE}/cdrs", date_from=times[1], date_to=times[-1], limit=1)
+    found = settled.get(f"{BASE}/cdrs", date_from=times[1], date_to=times[-1], limit=1)
     expected = [one for one in cdrs if times[1] <= one["last_updated"] < times[-1]]
     assert len(expected) >= 2 and found.headers["X-Total-Count"] == str(len(expected))
-    second = used.get(found.links["next"]["url"])
+    second = settled.get(found.links["next"]["url"])
     assert [*found.json()["data"], *second.json()["data"]] == expected[:2]
 
 
-def test_versions_lead_to_the_lists(used: Any) -> None:
-    (version,) = used.get("/ocpi/versions").json()["data"]
-    details = used.get(version["url"]).json()["data"]
+def test_versions_lead_to_the_lists(settled: Any) -> None:
+    (version,) = settled.get("/ocpi/versions").json()["data"]
+    details = settled.get(version["url"]).json()["data"]
     assert version["version"] == details["version"] == "2.2.1"
     for endpoint in details["endpoints"]:
-        assert used.get(endpoint["url"]).json()["status_code"] == 1000
+        assert settled.get(endpoint["url"]).json()["status_code"] == 1000
     assert sorted(one["identifier"] for one in details["endpoints"]) == ["cdrs", "locations", "sessions", "tariffs"]
 
 

@@ -64,6 +64,13 @@ def test_a_provisioned_station_boots_and_sells(api: Any) -> None:
         ("tariffs", {"valid_from": "2026-02-30T00:00:00Z"}, "t.valid_from", "no instant"),
         ("tariffs", {"start_fee": "1E-999999999"}, "body.rows[1].start_fee", "such as 0.49"),
         ("stations", {"password": "short"}, "body.rows[1].password", "of at least 16"),
+        ("stations", {"security_profile": 4}, "body.rows[1].security_profile", "from 0 to 3"),
+        (
+            "stations",
+            {"security_profile": 2, "password": None},
+            "stations[1].password",
+            "is missing for security profile 2",
+        ),
         ("stations", {"power_w": 10**30}, "body.rows[1].power_w", "a whole number"),
         ("stations", {"station": "a\u0007"}, "body.rows[1].station", "a text"),
         ("stations", {"registration": "maybe"}, "body.rows[1].registration", "accepted, closed, pending, rejected"),

@@ -15,11 +15,11 @@ from sim.wire import ocppj
 
 
 @pytest.mark.parametrize("book", [one for one in LISTS if one.what in BOOKS], ids=lambda one: one.name)
-def test_every_book_reads_as_it_stands(used: Any, book: Any) -> None:
+def test_every_book_reads_as_it_stands(settled: Any, book: Any) -> None:
     """Page by page, with any limit, the very rows of the harvest."""
-    rows = used.office.books()[book.what]
+    rows = settled.office.books()[book.what]
     for limit in (1, 3, 1000):
-        assert used.walk(f"/{book.name}", limit=limit) == rows
+        assert settled.walk(f"/{book.name}", limit=limit) == rows
     assert all(list(row) == list(book.columns) for row in rows)
 
 
@@ -42,33 +42,51 @@ def test_every_book_of_the_contract_can_be_read() -> None:
         ("sites", "hall"),
     ],
 )
-def test_one_row_is_read_by_its_key(used: Any, name: str, key: str) -> None:
-    row = used.get(f"/{name}/{key}").json()
-    assert row in used.walk(f"/{name}")
-    gone = used.get(f"/{name}/{key}x")
+def test_one_row_is_read_by_its_key(settled: Any, name: str, key: str) -> None:
+    row = settled.get(f"/{name}/{key}").json()
+    assert row in settled.walk(f"/{name}")
+    gone = settled.get(f"/{name}/{key}x")
     assert gone.status_code == 404 and gone.json()["code"] == "unknown"
 
 
-def test_filters_choose_rows_and_keep_the_order(used: Any) -> None:
-    sessions = used.walk("/sessions")
+def test_filters_choose_rows_and_keep_the_order(settled: Any) -> None:
+    sessions = settled.walk("/sessions")
     for query in (
         {"station": "CS-1"},
         {"state": "quarantined"},
         {"station": "CS-1", "connector": 2},
         {"customer": "x"},
     ):
-        chosen = used.walk("/sessions", limit=1, **query)
+        chosen = settled.walk("/sessions", limit=1, **query)
         assert chosen == [row for row in sessions if all(row[name] == value for name, value in query.items())]
-    assert used.walk("/transactions", state="open")[0]["connector"] == 2
+    assert settled.walk("/transactions", state="open")[0]["connector"] == 2
 
 
-def test_a_span_of_time_begins_inclusive_and_ends_exclusive(used: Any) -> None:
-    starts = [row["started_at"] for row in used.walk("/sessions")]
+@pytest.mark.parametrize("book", [one for one in LISTS if one.filters], ids=lambda one: one.name)
+def test_every_filter_gives_the_rows_that_have_the_value(settled: Any, book: Any) -> None:
+    """With an index behind it or without, page by page or at once."""
+    rows = settled.walk(f"/{book.name}", limit=1000)
+    for name in book.filters:
+        for value in sorted({row[name] for row in rows if row[name] is not None}, key=str)[:4]:
+            expected = [row for row in rows if row[name] == value]
+            assert settled.walk(f"/{book.name}", limit=2, **{name: value}) == expected
+            assert settled.walk(f"/{book.name}", limit=1000, **{name: value}) == expected
+
+
+def test_a_filter_with_an_index_does_not_search_the_table(used: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One station of thousands is read without looking at the others."""
+    monkeypatch.setattr(used.bench.csms._store, "after", lambda *args: pytest.fail("the whole table was searched"))
+    assert len(used.walk("/sessions", station="CS-3", state="billed")) == 1
+    assert used.walk("/bills", session_id="legacy-s-000003")[0]["customer"] == "cust-a"
+
+
+def test_a_span_of_time_begins_inclusive_and_ends_exclusive(settled: Any) -> None:
+    starts = [row["started_at"] for row in settled.walk("/sessions")]
     assert len(starts) == 5
     for since, until in ((starts[1], starts[3]), (iso(starts[1]), iso(starts[3]))):
-        found = used.walk("/sessions", **{"from": since, "until": until})
+        found = settled.walk("/sessions", **{"from": since, "until": until})
         assert [row["started_at"] for row in found] == starts[1:3]
-    assert used.walk("/sessions", **{"from": starts[-1] + 1}) == []
+    assert settled.walk("/sessions", **{"from": starts[-1] + 1}) == []
 
 
 @pytest.mark.parametrize("path", ["/sessions", "/journal", "/bills", "/access", "/ocpi/2.2.1/cdrs"])
@@ -105,10 +123,10 @@ def test_a_walk_shows_what_was_there_once_while_rows_are_added(used: Any, path: 
     assert [one for one in seen if one in before] == before
 
 
-def test_connections_are_shown_in_the_order_of_their_opening(used: Any) -> None:
-    both = used.walk("/connections", limit=1)
+def test_connections_are_shown_in_the_order_of_their_opening(settled: Any) -> None:
+    both = settled.walk("/connections", limit=1)
     assert [row["station"] for row in both] == ["CS-1", "CS-3"]
-    assert [row["station"] for row in used.get("/connections", station="CS-3").json()["rows"]] == ["CS-3"]
+    assert [row["station"] for row in settled.get("/connections", station="CS-3").json()["rows"]] == ["CS-3"]
 
 
 def frame(n: int, station: str, text: str) -> dict[str, Any]:
@@ -157,20 +175,20 @@ def test_a_configured_password_is_not_shown_with_its_station(api: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [one.name for one in LISTS if one.what in BOOKS])
-def test_a_book_as_csv_has_the_columns_of_the_contract(used: Any, name: str) -> None:
-    response = used.get(f"/export/{name}.csv")
+def test_a_book_as_csv_has_the_columns_of_the_contract(settled: Any, name: str) -> None:
+    response = settled.get(f"/export/{name}.csv")
     assert response.headers["content-type"].startswith("text/csv")
     head, *rows = list(csv.reader(io.StringIO(response.text)))
     what = f"books_{name.replace('-', '_')}"
     assert tuple(head) == BOOKS[what]
-    books = used.office.books()[what]
+    books = settled.office.books()[what]
     assert rows == [["" if row[one] is None else str(row[one]) for one in head] for row in books]
 
 
-def test_a_price_is_told_without_booking_anything(used: Any) -> None:
-    answer = used.get("/prices", site="hall", group="staff").json()
+def test_a_price_is_told_without_booking_anything(settled: Any) -> None:
+    answer = settled.get("/prices", site="hall", group="staff").json()
     assert {one["component"]: one["price"] for one in answer["components"]}["start"] == "0.5"
-    assert used.get("/prices", site="nowhere").json()["problem"] == "unknown-tariff"
+    assert settled.get("/prices", site="nowhere").json()["problem"] == "unknown-tariff"
 
 
 @pytest.mark.parametrize(
@@ -192,8 +210,8 @@ def test_a_price_is_told_without_booking_anything(used: Any) -> None:
         ("/health/live?x=1", "query", "nothing, because"),
     ],
 )
-def test_a_wrong_query_is_refused_by_name_with_what_is_allowed(api: Any, path: str, field: str, says: str) -> None:
-    response = api.ask("GET", path)
+def test_a_wrong_query_is_refused_by_name_with_what_is_allowed(settled: Any, path: str, field: str, says: str) -> None:
+    response = settled.ask("GET", path)
     problem = response.json()
     assert response.status_code == 422 and response.headers["content-type"] == "application/problem+json"
     assert problem["field"] == field and says in problem["detail"]
@@ -204,7 +222,7 @@ def test_an_unknown_book_names_the_nearest(api: Any) -> None:
     assert response.status_code == 404 and "did you mean bills?" in response.json()["detail"]
 
 
-def test_an_hour_is_an_hour(used: Any) -> None:
+def test_an_hour_is_an_hour(settled: Any) -> None:
     """What the bench charged is what the records say, so that no test above compares nothing with nothing."""
-    first = used.get("/sessions/legacy-s-000001").json()
+    first = settled.get("/sessions/legacy-s-000001").json()
     assert first["stopped_at"] - first["started_at"] == HOUR and first["energy_wh"] == 10_000

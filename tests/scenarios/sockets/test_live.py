@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from reference_csms import assemble
 from scenarios.cli import app
+from scenarios.cli_doors import Doors
 from scenarios.load import load_scenario, sessions_path, with_sessions
 from scenarios.model import Scenario
 from scenarios.mutants.registry import mutant
@@ -25,6 +26,7 @@ from tests.scenarios.sockets.test_serve import SECRET, serving
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "target-reference.toml"
 PACE = 60.0
+PATIENCE_S = 80.0
 HURRIED = {"INV-16", "INV-17"}
 """What cannot be judged while the world runs faster than the clock of the back-end."""
 HEAD = "start_local,end_local,station,connector,energy_kwh,requested_kwh,registered,site\n"
@@ -83,14 +85,15 @@ def judged(day: Scenario, file: Path, state: Path | None = None) -> tuple[dict[s
 def test_a_run_on_sockets_finds_nothing_wrong_and_says_what_it_could_not_judge(
     few: Path, target: Callable[[Where], Path], tmp_path: Path
 ) -> None:
+    doors = Doors(reports=lambda folder: None)
     out, state, shown = tmp_path / "run", tmp_path / "state", []
 
     async def run(where: Where, stop: asyncio.Event) -> None:
         args = ["run", "smoke", "--target", str(target(where)), "--pace", str(PACE), "--state", str(state), "--json"]
         more = ["--sessions", str(few), "--zone", "Europe/Oslo", "--documents", "none", "--out", str(out)]
-        shown.append(await asyncio.to_thread(CliRunner().invoke, app, [*args, *more]))
+        shown.append(await asyncio.to_thread(CliRunner().invoke, app, [*args, *more], obj=doors))
 
-    serving(run)
+    serving(run, PATIENCE_S)
     result: Result = shown[0]
     assert result.exit_code == 4, result.output
     checks = {one["check"]: one for one in json.loads(result.stdout)["runs"][0]["checks"]}
@@ -128,7 +131,7 @@ def test_a_bug_of_a_server_is_caught_through_its_sockets(
         _, results = await asyncio.to_thread(judged, day, target(where))
         failed.update(result.check for result in results if result.verdict is Verdict.FAIL)
 
-    serving(run)
+    serving(run, PATIENCE_S)
     assert CAUGHT[name] in failed if CAUGHT[name] else not failed
 
 
@@ -146,7 +149,7 @@ def test_three_runs_with_one_seed_against_one_database_find_nothing(
             failed.extend(result for result in results if result.findings)
             assert sum(result.verdict is Verdict.PASS for result in results) >= 20
 
-    serving(thrice, store=f"sqlite:///{tmp_path / 'books.sqlite'}")
+    serving(thrice, 3 * PATIENCE_S, store=f"sqlite:///{tmp_path / 'books.sqlite'}")
     assert failed == []
     assert len(set(salts)) == 3
 

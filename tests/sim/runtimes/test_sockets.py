@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from sim.backend import Refusal
 from sim.runtimes.websocket import Keeper, Limits, Socket
 from sim.runtimes.websocket_client import Dial, dial
+from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import Admission, Handshake, listen, offered_first
 
 PATIENCE_S = 10
@@ -48,6 +49,8 @@ class Echo:
 class Server:
     """Takes everybody called CS-*, and keeps what it saw."""
 
+    listen: Any = staticmethod(listen)
+
     def __init__(self) -> None:
         self.shakes: list[Handshake] = []
         self.peers: list[Echo] = []
@@ -65,12 +68,18 @@ class Server:
         return Admission(peer, offered_first(shake.subprotocols, ("ocpp1.6", "ocpp2.0.1")))
 
 
+@pytest.fixture(params=[listen, listen_fast], ids=["default", "fast"], autouse=True)
+def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each behaviour is that of both stacks."""
+    monkeypatch.setattr(Server, "listen", staticmethod(request.param))
+
+
 def on_sockets(test: Callable[[Server, Keeper], Awaitable[None]], limits: Limits | None = None) -> None:
     """Run a test against a server on a free port."""
 
     async def run() -> None:
         server, keeper = Server(), Keeper(limits or Limits())
-        listening = await listen("127.0.0.1", 0, keeper, server.judge, server.statuses.append)
+        listening = await Server.listen("127.0.0.1", 0, keeper, server.judge, server.statuses.append)
         server.url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/ocpp/"
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -227,7 +236,7 @@ def test_what_is_no_handshake_hurts_nobody_else(junk: bytes) -> None:
             await ws.send("hello")
             assert await ws.recv() == "echo hello"
 
-    on_sockets(test)
+    on_sockets(test, Limits(open_timeout_s=1))
 
 
 def test_a_dial_ends_with_the_reason_a_station_can_act_on() -> None:
