@@ -49,7 +49,7 @@ class Rig:
             named["folder"] / "evidence.sqlite", {"meta": [("digest", DIGEST)], "books_bills": [BILL, BILL]}
         ).close()
         (named["folder"] / "wire.jsonl.zst").write_bytes(b"")
-        return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234), [
+        return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234, facts={}), [
             self._result(v) for v in self.verdicts
         ]
 
@@ -209,7 +209,7 @@ def test_a_hand_on_the_keyboard_leaves_nothing(chargerig: Any, tmp_path: Path) -
         (("list", "checks", "twice"), "unexpected extra argument(s) (twice); allowed: what `chargerig list --help` sh"),
         (
             ("fly",),
-            "COMMAND: there is no command 'fly'; allowed: bench, list, mutants, rehearse, report, run, show, trace.",
+            "COMMAND: there is no command 'fly'; allowed: bench, certs, fleet, list, mutants, rehearse, report, run, ",
         ),
         (("bench", "dya"), "there is no command 'dya' (did you mean day?)"),
     ],
