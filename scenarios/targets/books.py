@@ -23,6 +23,8 @@ from scenarios.targets.sqlbook import read_sql
 from sim.backend import Books, Unverifiable
 from sim.evidence.schema import BOOKS, PARTNERS
 
+_NAMED_BY = {"cdr_id": "books_cdrs", "transaction_id": "books_transactions"}
+
 
 @contextmanager
 def reader(target: ForeignTarget, role: str) -> Iterator[BookReader]:
@@ -59,6 +61,19 @@ def _both(one: Books, other: Books) -> Books:
     return found
 
 
+def _completed(books: Books) -> Books:
+    """Sessions that do not name their record or transaction get it from the book that names their session instead."""
+    full = dict(books)
+    for column, table in _NAMED_BY.items():
+        gap, sessions, others = f"books_sessions.{column}", full["books_sessions"], full[table]
+        told = not any(f"{table}.{name}" in full for name in (column, "session_id", "credit"))
+        if gap in full and told and not isinstance(sessions, Unverifiable) and not isinstance(others, Unverifiable):
+            named = {row["session_id"]: row[column] for row in others if not row.get("credit")}  # a credit takes back
+            full["books_sessions"] = [{**row, column: named.get(row["session_id"])} for row in sessions]
+            del full[gap]
+    return full
+
+
 class BookReader:
     """Reads the books of one back-end; `http` is its API, None if it has none. `role` is its place in the file."""
 
@@ -70,7 +85,7 @@ class BookReader:
 
     def books(self) -> Books:
         """Every table of BOOKS, and the columns that are not shown."""
-        return self._all(BOOKS, self._foreign.books, "books", "books_")
+        return _completed(self._all(BOOKS, self._foreign.books, "books", "books_"))
 
     def statements(self) -> Books:
         """Every table of PARTNERS: what the partners themselves say, as far as the file names it."""

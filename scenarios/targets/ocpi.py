@@ -67,6 +67,17 @@ FIELDS: dict[str, dict[str, Column]] = {
         "net": Column(source="total_cost.excl_vat"),
         "vat": Column(source="derived.vat"),
     },
+    "books_bills": {
+        "number": Column(source="invoice_reference_id"),
+        "session_id": Column(source="session_id"),
+        "cdr_id": Column(source="id"),
+        "rated_id": Column(source="id"),
+        "customer": Column(source="cdr_token.contract_id"),
+        "currency": Column(source="currency"),
+        "gross": Column(source="total_cost.incl_vat"),
+        "net": Column(source="total_cost.excl_vat"),
+        "vat": Column(source="derived.vat"),
+    },
     "books_records": {
         "session_id": Column(source="session_id"),
         "station": _STATION,
@@ -145,6 +156,12 @@ def _totals(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {**one, "derived": derived}
 
 
+def _billed(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bill of a record that names one. A credit, or the record after it, names the bill that it corrects."""
+    if one.get("invoice_reference_id") and not one.get("credit") and not one.get("credit_reference_id"):
+        yield from _totals(one)
+
+
 def _values(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Each signed value of a record."""
     for value in (one.get("signed_data") or {}).get("signed_values", ()):
@@ -155,5 +172,6 @@ _DERIVED: dict[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] = {
     "books_sessions": _session,
     "books_cdrs": _cdr,
     "books_rated": _totals,
+    "books_bills": _billed,
     "books_records": _values,
 }

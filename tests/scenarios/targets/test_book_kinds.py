@@ -114,6 +114,28 @@ def test_ocpi_cdrs_of_all_pages_become_records_ratings_and_signed_values(tmp_pat
     assert "maps nothing" in reason(shown["books_cdrs.tariff_version"])
 
 
+def test_a_session_gets_its_record_and_a_record_its_bill(tmp_path: Path) -> None:
+    """OCPI names the session in the record, and the invoice; a credit stands for neither."""
+    first = {**CDRS[0], "invoice_reference_id": "B-1"}
+    credit = {**first, "id": "c0-credit", "credit": True, "credit_reference_id": "c0"}
+    (tmp_path / "cdrs.json").write_text(json.dumps([first, credit, CDRS[1]]))
+    (tmp_path / "sessions.csv").write_text("session_id\ns0\ns1\ns9\n")
+    ocpi = {"kind": "ocpi", "path": "cdrs.json"}
+    shown = books_of(tmp_path, {"sessions": {"kind": "csv", "path": "sessions.csv"}, "cdrs": ocpi, "bills": ocpi})
+    assert [(row["session_id"], row["cdr_id"]) for row in shown["books_sessions"]] == [  # type: ignore[union-attr]
+        ("s0", "c0"),
+        ("s1", "c1"),
+        ("s9", None),
+    ]
+    (bill,) = shown["books_bills"]  # type: ignore[misc]
+    assert (bill["number"], bill["session_id"], bill["cdr_id"], bill["gross"]) == ("B-1", "s0", "c0", 379)
+    assert "maps nothing" in reason(shown["books_bills.seller"])
+    assert "books_sessions.cdr_id" not in shown
+    assert "has no column" in reason(shown["books_sessions.transaction_id"])
+    alone = books_of(tmp_path, {"sessions": {"kind": "csv", "path": "sessions.csv"}})
+    assert "has no column 'cdr_id'" in reason(alone["books_sessions.cdr_id"])
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
