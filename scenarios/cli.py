@@ -40,6 +40,7 @@ from scenarios.load import load_scenario
 from scenarios.model import plain
 from scenarios.runfolder import newest_run, open_run
 from scenarios.stopping import quiet
+from scenarios.targets import foreign
 from sim.errors import BadInput, unknown
 
 Templates = Annotated[
@@ -149,6 +150,8 @@ def run(
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         wanted = [seed] if seeds is None else cli_rehearse.seeds_of(seeds)
+        if jobs > 1 and foreign(target) is not None:
+            raise BadInput("command line", "--jobs", "one station cannot dial twice at a time", "1 behind sockets")
         plays = plays_of(
             days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates, pace, state)
         )

@@ -1,15 +1,22 @@
-"""Which columns of books, statements and quotes each check reads of a run: asked by watching it, not by reading its code."""
+"""Which columns of books, statements and quotes each check reads of a run: asked by watching it, not by reading its code.
+
+    python -m tests.scenarios.checks.columns_read RUN/evidence.sqlite ... > scenarios/checks/columns.toml
+
+A whole first day and a whole upgrade together show what there is to see.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from scenarios.checks.registry import Check
+from scenarios.checks.registry import Check, all_checks
 from sim.evidence.canonical import Scalar
 from sim.evidence.gaps import ReadColumns
 from sim.evidence.reader import Evidence
@@ -88,3 +95,28 @@ def columns_read(path: Path, checks: Iterable[Check]) -> dict[str, dict[str, set
                 if table.startswith(PLANES) and column not in ("backend", "partner"):
                     tables.setdefault(table, set()).add(column)
     return found
+
+
+HEAD = """\
+# What each check reads of books, statements and quotes: by check and table the columns without which it is UNKNOWN.
+# Found by watching the checks look at whole runs; tests/scenarios/checks/test_columns.py holds this list true.
+"""
+
+
+def listed(files: Iterable[Path]) -> str:
+    """The text of columns.toml after these runs."""
+    found: dict[str, dict[str, set[str]]] = {one.name: {} for one in all_checks()}
+    for file in files:
+        for name, tables in columns_read(file, all_checks()).items():
+            for table, columns in tables.items():
+                found[name].setdefault(table, set()).update(columns)
+    parts = [
+        "\n".join([f"[{name}]", *(f"{table} = {json.dumps(sorted(tables[table]))}" for table in sorted(tables))])
+        for name, tables in found.items()
+        if tables
+    ]
+    return "\n\n".join([HEAD.rstrip(), *parts]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(listed(map(Path, sys.argv[1:])))

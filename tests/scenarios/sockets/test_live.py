@@ -177,3 +177,11 @@ def test_pace_and_state_are_for_sockets_only(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["run", "smoke", "--pace", "2", "--json"])
     assert result.exit_code == 2
     assert "--target TARGET.toml with [ocpp]" in json.loads(result.stdout)["error"]["sentence"]
+
+
+def test_stations_do_not_dial_twice_at_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text('[ocpp]\nurl = "ws://127.0.0.1:1/{station}"\n')
+    result = CliRunner().invoke(app, ["run", "smoke", "--seeds", "1-2", "--jobs", "2", "--target", str(file), "--json"])
+    assert result.exit_code == 2
+    assert "--jobs: one station cannot dial twice" in json.loads(result.stdout)["error"]["sentence"]
