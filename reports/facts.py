@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 
@@ -222,11 +221,9 @@ def _money(run: Run) -> list[Money]:
 
 def _resent(run: Run) -> int:
     """How many starts and stops went out more than once: same station, same action, same content."""
-    sent: Counter[tuple[Any, ...]] = Counter()
-    for row in run.table("wire_calls"):
-        if row["way"] == "up" and row["action"] in ("StartTransaction", "StopTransaction"):
-            sent[row["station"], row["action"], row["payload"]] += 1
-    return sum(count - 1 for count in sent.values())
+    same = "SELECT COUNT(*) AS n FROM wire_calls WHERE way = 'up' AND action IN ('StartTransaction', 'StopTransaction')"
+    again = f"SELECT COALESCE(SUM(n - 1), 0) AS n FROM ({same} GROUP BY station, action, payload)"
+    return int(run.evidence.rows(again)[0]["n"])
 
 
 def lines_of(rated: Row) -> list[Row]:

@@ -16,7 +16,18 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_bench, cli_fleet, cli_mutants, cli_rehearse, cli_screen, cli_serve, cli_target
+from scenarios import (
+    catalogue,
+    cli_bench,
+    cli_check,
+    cli_fleet,
+    cli_mutants,
+    cli_record,
+    cli_rehearse,
+    cli_screen,
+    cli_serve,
+    cli_target,
+)
 from scenarios.cli_guard import Json, Seed
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
@@ -327,9 +338,11 @@ def rehearse(
         raise typer.Exit(code)
 
 
+app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 cli_mutants.register(app)
+cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)
 

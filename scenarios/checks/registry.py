@@ -46,7 +46,10 @@ THEMES = (
     "secrecy",
     "payees",
     "payouts",
+    "goodwill",
+    "incoming",
     "notices",
+    "invitations",
     "drivers",
     "determinism",
 )
