@@ -90,6 +90,7 @@ PARTS: dict[str, str] = {
     "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
     "may_collect": "(claim) -> whether the catch-up may take it",
     "read_accounts": "(accounts told in the options) -> accounts whose statements are read",
+    "heed_return": "(code of the bank) -> whether an entry that takes a payment back is booked and opens its claim",
     "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
@@ -189,6 +190,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     catch_up_room: claims.CatchUpRoom = claims.catch_up_room
     may_collect: claims.MayCollect = claims.may_collect
     read_accounts: bank.ReadAccounts = bank.read_accounts
+    heed_return: bank.HeedReturn = bank.heed_return
     verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on

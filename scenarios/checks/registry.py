@@ -45,7 +45,10 @@ THEMES = (
     "secrecy",
     "payees",
     "payouts",
+    "goodwill",
+    "incoming",
     "notices",
+    "invitations",
     "drivers",
     "determinism",
 )

@@ -8,9 +8,9 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import zstandard
@@ -27,6 +27,7 @@ from sim.wire.dialect import version_of
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
+_ALLOWED = "a wire.jsonl.zst of a run folder"
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
@@ -41,8 +42,8 @@ _LOOSE = msgspec.json.Decoder(list[Any])
 class WireLine(Struct, frozen=True, gc=False):
     """One line of `wire.jsonl.zst`: number, sent, delivered (null: never), station, back-end, link, way, frame text.
 
-    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason of a close, and of
-    an opening the subprotocol where it is not that of OCPP 1.6.
+    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason of a close, and of an
+    opening the subprotocol where it is not that of OCPP 1.6 (of a real one always). Other lines (ASIDE) are no traffic.
     """
 
     n: int
@@ -53,6 +54,46 @@ class WireLine(Struct, frozen=True, gc=False):
     l: int  # noqa: E741 - one letter per field: the file holds millions of lines
     w: str
     f: str
+
+
+ASIDE: tuple[str, ...] = ("head", "asked", "refused", "foot")
+"""Lines of a recording that are no traffic: what it is, what a handshake asked for, one that failed, what was counted."""
+
+
+class WireFile:
+    """A `wire.jsonl.zst` while it is written. Raises BadInput if the file cannot be made."""
+
+    def __init__(self, path: Path, private: bool = False) -> None:
+        """`private`: nobody but its owner may read it, because passwords may stand in it."""
+        self._path = path
+        try:
+            path.touch(0o600 if private else 0o666)
+            self._file = path.open("wb")
+        except OSError as err:
+            raise BadInput(path, None, f"cannot be written ({err.strerror})", "the path of a new file") from None
+        self._sink: Any = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """One line for each entry."""
+        self._sink.write(_lines([WireLine(*entry[:-1], text(entry[-1])) for entry in entries]))
+
+    def flush(self) -> None:
+        """Hand all lines so far to the system, so that they outlive this process."""
+        self._sink.flush(zstandard.FLUSH_BLOCK)
+        self._file.flush()
+
+    def discard(self) -> None:
+        """Close and remove the file: there was nothing to write."""
+        self.close()
+        self._path.unlink()
+
+    def close(self) -> None:
+        """Finish the file. Closing twice is harmless."""
+        if not self._file.closed:
+            try:
+                self._sink.close()
+            finally:
+                self._file.close()
 
 
 class _Link:
@@ -92,11 +133,7 @@ class WireRecorder:
         self._oddities = Oddities(versions)
         self._number = 0
         self._unreadable = 0
-        self._file: IO[bytes] | None = None
-        self._sink: Any = None
-        if path is not None and policy == "whole":
-            self._file = path.open("wb")
-            self._sink = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
+        self._file = WireFile(path) if path is not None and policy == "whole" else None
 
     # -- what the runtime reports ----------------------------------------------------------------------------------
 
@@ -136,10 +173,8 @@ class WireRecorder:
     def close(self) -> str:
         """Finish the file; returns the digest. Closing twice is harmless."""
         self._spill()
-        if self._sink is not None and self._file is not None:
-            self._sink.close()
+        if self._file is not None:
             self._file.close()
-            self._sink = self._file = None
         return self._digest.hexdigest()
 
     @property
@@ -195,8 +230,8 @@ class WireRecorder:
         """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
-        if self._sink is not None:
-            self._sink.write(_lines([WireLine(*entry[:-1], text(entry[-1])) for entry in entries]))
+        if self._file is not None:
+            self._file.write(entries)
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
@@ -313,12 +348,20 @@ def read_wire(path: Path) -> Iterator[WireLine]:
     """The lines of a `wire.jsonl.zst` in order. Raises BadInput if it is none, or was cut off."""
     decode = msgspec.json.Decoder(WireLine).decode
     try:
+        yield from map(decode, wire_lines(path))
+    except msgspec.MsgspecError as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
+
+
+def wire_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a zstd-compressed file as they are. Raises BadInput if it cannot be read, or was cut off."""
+    try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             rest = b""
             while chunk := stream.read(1 << 20):
                 *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(decode, lines)
-    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as err:
-        raise BadInput(path, None, f"is no readable wire file ({err})", "a wire.jsonl.zst of a run folder") from err
+                yield from lines
+    except (OSError, zstandard.ZstdError) as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
     if rest or not path.stat().st_size:
         raise BadInput(path, None, "ends before its time", "a wire.jsonl.zst of a finished run")

@@ -9,6 +9,9 @@ import pytest
 from scenarios.checks import (
     all_checks,
     check,
+    goodwill,
+    incoming,
+    invitations,
     invoices,
     notices,
     payees,
@@ -27,7 +30,19 @@ from sim.evidence.verdict import CheckResult, Verdict, overall
 
 MONEY = [
     one.name
-    for module in (payments, invoices, subscriptions, periods, receivables, payees, payouts, notices)
+    for module in (
+        payments,
+        invoices,
+        subscriptions,
+        periods,
+        receivables,
+        payees,
+        payouts,
+        goodwill,
+        incoming,
+        notices,
+        invitations,
+    )
     for one in vars(module).values()
     if isinstance(one, Check)
 ]

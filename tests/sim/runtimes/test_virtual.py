@@ -26,7 +26,7 @@ from sim.machine import (
     Tell,
     Unknown,
 )
-from sim.runtimes.virtual import Crash, VirtualWorld
+from sim.runtimes.virtual import Crash, VirtualWorld, _Leftovers
 
 
 class Wire:
@@ -357,6 +357,27 @@ def test_a_back_end_that_died_never_hears_what_it_had_asked() -> None:
     world.run(Instant(start + MINUTE))
     assert len(shop.asked) == 1
     assert setup.disk["heard"] == []
+
+
+def test_what_a_world_left_is_collected_before_the_next_one_and_never_between_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr("sim.runtimes.virtual.gc.collect", lambda: looks.append(1))
+    monkeypatch.setattr(_Leftovers, "frames", 0)
+    monkeypatch.setattr(_Leftovers, "MANY", 6)
+
+    def busy_world() -> int:
+        """Three frames there and three back, in several steps; says how often the collector had looked before them."""
+        world, _, _, _ = world_with_phone()
+        before = len(looks)
+        for step in range(2, 5):
+            say(world, step * SECOND, b"x")
+            world.run(Instant((step + 1) * SECOND))
+        return before
+
+    assert [busy_world() for _ in range(3)] == [0, 1, 2]
+    assert looks == [1, 1] and _Leftovers.frames == 6
 
 
 @pytest.mark.parametrize("chosen", ["ocpp2.0.1", "ocpp1.6", None])
