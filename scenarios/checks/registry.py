@@ -22,6 +22,7 @@ THEMES = (
     "energy",
     "plausible",
     "transactions",
+    "told",
     "answers",
     "access",
     "metering",
