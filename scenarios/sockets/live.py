@@ -55,6 +55,7 @@ _ALONE = "the journal began before this run"
 _CHAIN = ("books_journal.hash", "books_journal.prev_hash")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "books_transactions": ("transaction_id",),
+    "books_events": ("station", "transaction_id"),
     "books_sessions": ("session_id",),
     "books_records": ("text",),
     "books_cdrs": ("cdr_id",),

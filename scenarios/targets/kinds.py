@@ -16,8 +16,8 @@ _MONEY = (
     "balance",
 )  # fmt: skip
 _WHOLE = (
-    "connector", "transaction_id", "seq", "version", "position", "tries", "times", "journal_seq", "done", "status", "note",
-    "copy",
+    "connector", "seq", "version", "position", "tries", "times", "journal_seq", "done", "status", "note",
+    "copy", "events", "repeats",
 )  # fmt: skip
 _FLAGS = (
     "effective", "credit", "time_billable", "final", "charges_enabled", "payouts_enabled", "details_submitted",
@@ -35,6 +35,8 @@ _OWN: dict[tuple[str, str], Kind] = {
     ("books_contracts", "billed_until"): "text",
     ("books_sessions", "tariff_version"): "either",
     ("books_cdrs", "tariff_version"): "either",
+    ("books_events", "transaction_id"): "text",
+    ("books_events", "missing"): "json",
     ("books_runs", "until"): "text",
     ("partner_payments", "data"): "json",
     ("partner_faults", "extra"): "whole",
@@ -54,6 +56,8 @@ def kind_of(table: str, column: str) -> Kind:
     own = _OWN.get((table, column))
     if own is not None:
         return own
+    if column == "transaction_id":
+        return "either"
     if column in _INSTANTS or column.endswith("_at"):
         return "instant"
     named: tuple[tuple[tuple[str, ...], Kind], ...] = (
