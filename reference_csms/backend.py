@@ -191,8 +191,7 @@ class ReferenceCsms:
         """
         stage = self._stage
         if not stage.moved:
-            for effect in stage.taken():
-                release(effect)
+            stage.release_all(release)
             return
         stage.moved = False
         self._outbox.seen_time(now)

@@ -33,6 +33,9 @@ _TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotif
 class Connection:
     """The Machine of one link."""
 
+    tickless = True
+    """Timeouts of all connections are kept by the back-end."""
+
     __slots__ = (
         "_admit",
         "_alive",
@@ -84,13 +87,14 @@ class Connection:
             if not state.unsaved:
                 self._stations.plan_to_save(state, now)
                 self._stage.moved = True
-            reading = self._readings.again(event.frame)
+            frame = event.frame
+            reading = self._readings.again(frame)
             if reading is None:
-                self._look(event.frame, now)
+                self._look(frame, now)
             elif self._admit(_READING, state.accepted):
                 id, connector, wh = reading
                 state.register(connector, wh)
-                self._stage.add(Send(self.link, b'[3,"%b",{}]' % id))
+                self._stage.add(Send(self.link, b'[3,"' + id + b'",{}]'))
             else:
                 self._call(reading[0].decode(), _READING, None, now)
             return ()
@@ -102,7 +106,7 @@ class Connection:
         return ()
 
     def next_deadline(self) -> Instant | None:
-        """Timeouts of all connections are kept by the back-end."""
+        """Never, see `tickless`."""
         return None
 
     def hang_up(self, reason: str, now: Instant) -> None:

@@ -15,42 +15,61 @@ ENERGY = "Energy.Active.Import.Register"
 MAX_DIGITS = 15
 _ID = slice(4, 40)
 """Where an id of 36 characters stands in a CALL."""
+_CALL = b'[2,"'
 _BEHIND_ID = b'","MeterValues",'
 _STAMP = b'"timestamp":"'
 _VALUE = b'","sampledValue":[{"value":"'
-_TIME_LENGTH = len("2019-06-12T07:00:00.000Z")
-_TO_TIME = len(_STAMP)
-_TO_VALUE = _TO_TIME + _TIME_LENGTH
+_TO_SECOND = len("2019-06-12T07:00:")
+_TO_VALUE = len("2019-06-12T07:00:00.000Z")
 _TO_DIGITS = _TO_VALUE + len(_VALUE)
 _is_time = re.compile(USUAL_TIME.encode()).match
 
 
+class _Minutes(dict[bytes, bool]):
+    """Whether bytes are a time up to its minute: a fleet tells the same ones over and over."""
+
+    _MOST = 10_000
+
+    def __missing__(self, minute: bytes) -> bool:
+        if len(self) >= self._MOST:
+            self.clear()
+        good = self[minute] = _is_time(minute + b"00Z") is not None
+        return good
+
+
+_minutes = _Minutes()
+
+
 class Readings:
-    """The readings of one link: by what stands between id and time, the connector and what follows the register."""
+    """The readings of one link, of each connector the latest that was judged.
+
+    Kept of each: what stands between id and time, where the time begins, the bytes from its second to the register, the
+    bytes behind the register and how many they are, and the connector.
+    """
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[int, bytes]] = {}
+        self._known: list[tuple[bytes, int, bytes, bytes, int, int]] = []
 
     def again(self, frame: bytes) -> tuple[bytes, int, int] | None:
         """Message id, connector and register in Wh of a reading like one before, None for any other frame."""
-        at = frame.find(_STAMP, 40)  # behind the id
-        known = self._known.get(frame[40:at])
-        if known is None:
-            return None
-        connector, tail = known
-        id, digits = frame[_ID], frame[at + _TO_DIGITS : -len(tail)]
-        if (
-            frame.endswith(tail)
-            and frame.startswith(_VALUE, at + _TO_VALUE)
-            and digits.isdigit()
-            and len(digits) < MAX_DIGITS
-            and id.replace(b"-", b"").isalnum()
-            and _is_time(frame[at + _TO_TIME : at + _TO_VALUE])
-            and frame.startswith(b'[2,"')
-        ):
-            return id, connector, int(digits)
+        for head, at, second, tail, length, connector in self._known:
+            if frame.startswith(head, 40):  # behind the id
+                id, digits = frame[_ID], frame[at + _TO_DIGITS : -length]
+                if (
+                    frame.endswith(tail)
+                    and digits.isdigit()
+                    and len(digits) < MAX_DIGITS
+                    and id.replace(b"-", b"").isalnum()
+                    and frame.startswith(_CALL)
+                    and (
+                        (frame.startswith(second, at + _TO_SECOND) and _minutes[frame[at : at + _TO_SECOND]])
+                        or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
+                    )
+                ):
+                    return id, connector, int(digits)
+                return None
         return None
 
     def learn(self, frame: bytes, request: Any) -> None:
@@ -60,14 +79,15 @@ class Readings:
         first = request.meter_value[0].sampled_value[0] if request.meter_value[0].sampled_value else None
         if first is None or not is_register(first) or first.unit == "kWh":
             return
-        at = frame.find(_STAMP, _ID.stop)
+        at = frame.find(_STAMP, _ID.stop) + len(_STAMP)
         value = first.value.encode()
         plain = value.isdigit() and frame.startswith(_VALUE + value + b'"', at + _TO_VALUE)
         if plain and frame.startswith(_BEHIND_ID, _ID.stop):
             connector = request.connector_id
-            for head in [head for head, (number, _) in self._known.items() if number == connector]:
-                del self._known[head]
-            self._known[frame[_ID.stop : at]] = (connector, frame[at + _TO_DIGITS + len(value) :])
+            head, tail = frame[_ID.stop : at], frame[at + _TO_DIGITS + len(value) :]
+            second = frame[at + _TO_SECOND : at + _TO_DIGITS]
+            self._known = [like for like in self._known if like[-1] != connector]
+            self._known.append((head, at, second, tail, len(tail), connector))
 
 
 def is_register(sample: Any) -> bool:

@@ -30,6 +30,9 @@ UNREADABLE = "unreadable"
 EMPTY_ANSWERS = ("MeterValues", "StatusNotification")
 """Actions whose answer has no fields."""
 
+_ID = slice(2, 40)
+"""Where comma, quotation mark and id stand in a frame: ids from `message_ids` have 36 characters."""
+
 _HEARTBEAT = re.compile(
     rb'\[3,"[-0-9a-f]{36}",\{"currentTime":"20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]'
 )
@@ -127,7 +130,7 @@ class Calls:
         if call is None:
             return False
         if call.action in EMPTY_ANSWERS:
-            if frame != b'[3,"%b",{}]' % call.id.encode():
+            if frame != b"[3" + call.frame[_ID] + b'",{}]':
                 return False
             payload = b"{}"
         elif call.action == "Heartbeat" and _HEARTBEAT.fullmatch(frame) and frame[4:40] == call.id.encode():

@@ -41,8 +41,8 @@ class Metering:
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
-        self._kept: tuple[Any, str, Any] = (None, "", None)
-        self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
+        self._kept: tuple[Any, str, Any, bool] = (None, "", None, False)
+        self._fixed: dict[int, tuple[bytes, ...]] = {}
         self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
         self._sampling = {bay.number: desk.timers.slot(self._sampler(bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
@@ -128,11 +128,19 @@ class Metering:
     def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
         if not measurands:
             return
-        if self._kept[0] is not measurands or self._kept[1] is not context:
-            self._kept = (measurands, context, self._template(measurands, context))
-        desk = self._desk
-        texts = (iso_bytes(desk.now + desk.clock.offset), *self._read(bay, measurands))
-        self._outbox.push_sample(transaction, Sample(self._kept[2], bay.number, texts))
+        kept = self._kept
+        if kept[0] is not measurands or kept[1] is not context:
+            kept = self._kept = (measurands, context, self._template(measurands, context), measurands == _FIRST_FOUR)
+        desk, number = self._desk, bay.number
+        if kept[3]:  # as `_read`, for what is nearly always wanted
+            register, power = self._displays[number](desk.now)
+            first, others = b"%d" % register, self._fixed.get(power) or self._fix(power)
+        else:
+            first, *rest = self._read(bay, measurands)
+            others = tuple(rest)
+        self._outbox.push_sample(
+            transaction, Sample(kept[2], number, iso_bytes(desk.now + desk.clock.offset), first, others)
+        )
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:
@@ -158,8 +166,6 @@ class Metering:
         desk = self._desk
         register, power = self._displays[bay.number](desk.now)
         fixed = self._fixed.get(power) or self._fix(power)
-        if measurands == _FIRST_FOUR:
-            return (b"%d" % register, *fixed)
         offers = bay.transaction is not None and bay.offered and not bay.blocked
         limit = self._offered(bay.number)
         most = desk.config.max_power_w if limit is None else min(limit, desk.config.max_power_w)
@@ -167,7 +173,7 @@ class Metering:
         shown = (b"%d" % register, *fixed, offered)
         return tuple([shown[MEASURANDS.index(measurand)] for measurand in measurands])
 
-    def _fix(self, power: int) -> tuple[bytes, bytes, bytes]:
+    def _fix(self, power: int) -> tuple[bytes, ...]:
         """What follows from the power alone: power, current per phase cut to a tenth of an ampere, voltage."""
         meter = self._desk.profile.meter
         tenths = power * 10 // (meter.voltage * meter.phases)

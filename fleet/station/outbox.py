@@ -35,17 +35,26 @@ _PLACED = b'"transactionId":' + _PLACE
 
 
 class Sample(Struct, frozen=True, gc=False):
-    """MeterValues not written out yet: timestamp and values as bytes, in the order of the template."""
+    """MeterValues not written out yet: timestamp and values as bytes, in the order of the template.
+
+    Between two samples only the timestamp and the first value are likely to differ.
+    """
 
     template: MeterValuesTemplate
     connector: int
-    texts: tuple[bytes, ...]
+    timestamp: bytes
+    first: bytes
+    others: tuple[bytes, ...]
 
     def payload(self, in_transaction: bool) -> bytes:
         """The payload, with the place for the transaction id if it belongs to one."""
         pattern = self.template.bound(self.connector, OPEN_ID if in_transaction else None)
-        frame = pattern % (b"", *self.texts)
+        frame = pattern % (b"", self.timestamp, self.first, *self.others)
         return frame[len(b'[2,"","MeterValues",') : -1].replace(_WRITTEN, _PLACED, 1)
+
+
+Pieces = tuple[bytes, bytes, bytes, bytes]
+"""A frame of a sample without id, timestamp and first value: what stands before, between and behind them."""
 
 
 class Message(Struct, gc=False):
@@ -73,7 +82,7 @@ class Outbox:
         self._under_way = False
         self._not_before = 0
         self._queue: deque[Message] = deque()
-        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, bytes]] = {}
+        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, tuple[bytes, ...], Pieces]] = {}
         self.ids: dict[int, int] = {}
         self.on_confirmed: Settled = lambda message, payload: None
         self._restore(flash)
@@ -190,12 +199,15 @@ class Outbox:
         return self._sampled(id, body, known)
 
     def _sampled(self, id: str, sample: Sample, known: int | None) -> bytes:
-        """The frame of a sample: by the same pattern again and again while a transaction runs."""
+        """The frame of a sample: made of the same pieces again and again while a transaction runs and power is even."""
         kept = self._patterns.get(sample.connector)
-        if kept is None or kept[0] is not sample.template or kept[1] != known:
-            kept = (sample.template, known, sample.template.bound(sample.connector, known))
+        if kept is None or kept[0] is not sample.template or kept[1] != known or kept[2] != sample.others:
+            pattern = sample.template.bound(sample.connector, known)
+            start, stamp, value, rest = (pattern % (_PLACE, _PLACE, _PLACE, *sample.others)).split(_PLACE)
+            kept = (sample.template, known, sample.others, (start, stamp, value, rest))
             self._patterns[sample.connector] = kept
-        return kept[2] % (id.encode(), *sample.texts)
+        start, stamp, value, rest = kept[3]
+        return b"".join((start, id.encode(), stamp, sample.timestamp, value, sample.first, rest))
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """Confirmed: the message is done, and the next one may go."""

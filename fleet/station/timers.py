@@ -47,18 +47,19 @@ class Timers:
 
     def fire(self, now: int) -> None:
         """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
+        at = self._at
         while True:
-            least = self.least if self.known else self.find()
+            if not self.known:
+                self.find()
+            least = self.least
+            if least > now < self.answer:
+                return
             if self.answer <= least:
-                if self.answer > now:
-                    return
                 self.answer = NEVER
                 self.on_no_answer()
-            elif least > now:
-                return
             else:
                 first = self._first
-                del self._at[first]
+                del at[first]
                 self.known = False
                 self._calls[first]()
 

@@ -8,7 +8,9 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -30,6 +32,10 @@ _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
 _NOTHING_MORE = b",{}]"
+_EMPTY_ANSWER = b'",{}]'
+_ID_ENDS = 40
+"""Where an id of 36 characters ends in a CALL and in an answer."""
+_SHORTEST = _ID_ENDS + len(_EMPTY_ANSWER)
 _ESCAPE = ord("\\")
 _CALL, _RESULT = b'[2,"', b'[3,"'
 _pack = msgspec.msgpack.Encoder().encode
@@ -84,10 +90,14 @@ class WireRecorder:
         self._on = policy != "off"
         self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[Entry] = []
+        self._written = 0
+        self.number: Callable[[], int] = chain.from_iterable(self._numbers()).__next__
+        """The number of the next line; asking for it after a batch of lines writes the batch down."""
+        self.line: Callable[[Entry], None] = self._waiting.append if self._on else deque[Entry](maxlen=0).append
+        """Takes the next line whole, its number first: as `frame`, for who has everything at hand."""
         self._links: dict[int, _Link] = {}
         self._calls = CallLog(version)
         self._oddities = Oddities(version)
-        self._number = 0
         self._unreadable = 0
         self._file: IO[bytes] | None = None
         self._sink: Any = None
@@ -101,11 +111,7 @@ class WireRecorder:
         self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
     ) -> None:
         """One frame reached the other side, or was lost (`delivered_at` None)."""
-        if self._on:
-            number = self._number = self._number + 1
-            self._waiting.append((number, sent_at, delivered_at, station, backend, link, way, frame))
-            if not number % _BATCH:
-                self._spill()
+        self.line((self.number(), sent_at, delivered_at, station, backend, link, way, frame))
 
     def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
         """A handshake succeeded."""
@@ -144,7 +150,7 @@ class WireRecorder:
     @property
     def frames(self) -> int:
         """How many lines there are: frames, openings and closings."""
-        return self._number
+        return self._written + len(self._waiting)
 
     @property
     def unreadable(self) -> int:
@@ -180,11 +186,19 @@ class WireRecorder:
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
         """An entry for what is no frame."""
-        self._number += 1
-        self._write([(self._number, at, at, station, backend, link, what, text.encode())])
+        self._write([(self.number(), at, at, station, backend, link, what, text.encode())])
+
+    def _numbers(self) -> Iterator[range]:
+        """1, 2, 3 and so on by batches, so that a line costs no look at how many wait."""
+        first = 1
+        while True:
+            yield range(first, first + _BATCH)
+            first += _BATCH
+            self._spill()
 
     def _write(self, entries: list[Entry]) -> None:
         """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
+        self._written += len(entries)
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
         if self._sink is not None:
@@ -192,52 +206,79 @@ class WireRecorder:
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+        if not self._waiting:
             return
+        waiting = self._waiting[:]
+        self._waiting.clear()  # and never another list: `line` appends to this one
         self._write(waiting)
-        links, log = self._links, self._calls
-        pack, number = log.packed.add, log.next_number
+        links, pack, number = self._links, self._calls.packed.add, self._calls.next_number
         for entry in waiting:
             _, sent_at, delivered_at, station, backend, link, way, frame = entry
             state = links.get(link) or self._link((sent_at, station, backend, None), link)
-            if delivered_at is not None:
-                state.last = delivered_at
             if way == "up":
                 state.frames_up += 1
                 calls, answers = state.up, state.down
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            kind = frame[:4]
-            if kind == _CALL:
-                try:
-                    _, id, comma, action, rest = frame.split(b'"', 4)
-                except ValueError:
-                    id = comma = action = rest = b""
-                if comma == b"," and rest[:1] == b"," and _ESCAPE not in id:
-                    counts = calls.counts.get(action)
-                    if counts is None or delivered_at is None or action not in MOSTLY:
-                        log.call(calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at))
-                    else:  # as `call`, for nearly all there is
-                        counts[0] += 1
-                        calls.pending[id] = (number(), counts, entry) if action == READING else counts
+            if delivered_at is None:
+                self._ordinary(entry, calls, answers)
+                continue
+            state.last = delivered_at
+            # Nearly all there is: a reading that goes on like the one before it, and the empty answer to one.
+            if frame.startswith(calls.head, _ID_ENDS) and frame.find(b'"', 4) == _ID_ENDS and frame.startswith(_CALL):
+                id = frame[4:_ID_ENDS]
+                if _ESCAPE not in id:
+                    counts = calls.readings
+                    counts[0] += 1
+                    calls.pending[id] = (number(), counts, entry, calls.transaction)
                     continue
-            elif kind == _RESULT:
-                end = frame.find(b'"', 4)
-                id, rest = frame[4:end], frame[end + 1 :]
-                if rest[:1] == b"," and _ESCAPE not in id:
-                    row = answers.pending.pop(id, None)
-                    empty = rest == _NOTHING_MORE
-                    if empty and type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
+            elif len(frame) == _SHORTEST and frame.endswith(_EMPTY_ANSWER) and frame.startswith(_RESULT):
+                id = frame[4:_ID_ENDS]
+                row = answers.pending.get(id)
+                if type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
+                    del answers.pending[id]
+                    row[1][1] += 1
+                    continue
+            self._ordinary(entry, calls, answers)
+
+    def _ordinary(self, entry: Entry, calls: Direction, answers: Direction) -> None:
+        """Any line of a frame."""
+        _, sent_at, delivered_at, station, backend, link, way, frame = entry
+        kind = frame[:4]
+        if kind == _CALL:
+            try:
+                _, id, comma, action, rest = frame.split(b'"', 4)
+            except ValueError:
+                id = comma = action = rest = b""
+            if comma == b"," and rest[:1] == b"," and _ESCAPE not in id:
+                counts = calls.counts.get(action)
+                if counts is None or delivered_at is None or action not in MOSTLY:
+                    self._calls.call(
+                        calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at)
+                    )
+                else:  # as `call`, for what is only counted or packed
+                    counts[0] += 1
+                    calls.pending[id] = counts
+                    if action == READING:
+                        calls.pending[id] = (self._calls.next_number(), counts, entry, calls.learn(frame, len(id)))
+                return
+        elif kind == _RESULT:
+            end = frame.find(b'"', 4)
+            id, rest = frame[4:end], frame[end + 1 :]
+            if rest[:1] == b"," and _ESCAPE not in id:
+                row = answers.pending.pop(id, None)
+                empty = rest == _NOTHING_MORE
+                if empty and type(row) is tuple and delivered_at is not None:
+                    if self._calls.packed.add(row, answers.place, id, sent_at, delivered_at):
                         row[1][1] += 1
-                        continue
-                    answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
-                    known = log.answer(row, id, "result", answer, sent_at, delivered_at)
-                    if way == "down" and (known is None or known == COUNTED_ONLY):
-                        self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
-                    continue
-            self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
+                        return
+                answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
+                known = self._calls.answer(row, id, "result", answer, sent_at, delivered_at)
+                if way == "down" and (known is None or known == COUNTED_ONLY):
+                    self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
+                return
+        self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
     def _unusual(
         self,

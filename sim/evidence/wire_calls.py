@@ -31,6 +31,7 @@ _PACKED = READING.decode()
 _PAYLOAD = b'"%b",' % READING
 _KEPT = b'"transactionId":'
 _NONE = -(1 << 63)
+_ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
 _LONGEST = 18
 """Digits of a number that surely fits into 63 bits."""
 
@@ -62,8 +63,9 @@ class CallRow(Struct, gc=False):
         return (*head, sent_at, delivered_at, self.answer_kind, answer, self.answered_at, self.answer_delivered_at)
 
 
-Reading = tuple[int, list[int], Entry]
-"""A MeterValues that waits for its answer: call number, counts, and the line of its frame."""
+Reading = tuple[int, list[int], Entry, int | None]
+"""A MeterValues that waits for its answer: call number, counts, the line of its frame, and its transaction as packed rows
+have it; None if its row is to be kept whole."""
 Waiting = CallRow | Reading | list[int]
 """A call that waits for its answer; of one that is only counted, the counts."""
 
@@ -72,15 +74,28 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows.
+    rows. `head` is how the last MeterValues went on behind its id, to the end of its transaction id; `transaction` and
+    `readings` are the transaction and the counts of one that goes on so.
     """
 
-    __slots__ = ("counts", "pending", "place")
+    __slots__ = ("counts", "head", "pending", "place", "readings", "transaction")
 
     def __init__(self, place: int) -> None:
         self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
         self.place = place
+        self.head: bytes | tuple[()] = ()  # no frame goes on like none
+        self.transaction: int | None = None
+        self.readings: list[int] = []
+
+    def learn(self, frame: bytes, length: int) -> int | None:
+        """The transaction of a MeterValues whose id is so long; what comes next is compared with it."""
+        found = transaction_in(frame)
+        if found is not None and found[1] >= 0 and length == _ID_LENGTH:
+            self.transaction, end = found
+            self.head = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]
+            self.readings = self.counts[READING]
+        return None if found is None else found[0]
 
 
 class CallLog:
@@ -163,6 +178,7 @@ class PackedRows:
     """MeterValues that were answered with nothing, as everybody does: numbers and id of each in one run of bytes."""
 
     _head = Packed("<7qH")
+    _pack = _head.pack
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -173,23 +189,14 @@ class PackedRows:
         self._wheres.append(where)
         return len(self._wheres) - 1
 
-    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int | None) -> bool:
+    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int) -> bool:
         """Pack this row; False, and nothing done, if there is anything unusual about it."""
-        number, _, (_, sent_at, delivered_at, _, _, _, _, frame) = reading
-        at = frame.find(_KEPT)
-        transaction = _NONE
-        if at >= 0:
-            end = frame.find(b",", at)
-            digits = frame[at + len(_KEPT) : end if end >= 0 else -2]
-            if not digits.isdigit() or len(digits) > _LONGEST:
-                return False
-            transaction = int(digits)
-        if answer_delivered_at is None or len(id) > 0xFFFF:
+        number, _, (_, sent_at, delivered_at, _, _, _, _, _), transaction = reading
+        if transaction is None or len(id) > 0xFFFF:
             return False
-        self._bytes += self._head.pack(
-            number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)
+        self._bytes += (
+            self._pack(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id
         )
-        self._bytes += id
         return True
 
     def columns(self) -> Iterator[tuple[Scalar, ...]]:
@@ -206,9 +213,23 @@ class PackedRows:
 
 def _unpacked(reading: Reading, id: bytes) -> CallRow:
     """The row of a MeterValues that is to be kept whole after all."""
-    number, counts, (_, sent_at, delivered_at, station, backend, link, way, frame) = reading
+    number, counts, (_, sent_at, delivered_at, station, backend, link, way, frame), _ = reading
     payload = frame[frame.index(_PAYLOAD) + len(_PAYLOAD) : -1]
     return CallRow(number, (station, backend, link, way, sent_at, delivered_at), id, _PACKED, payload, counts)
+
+
+def transaction_in(frame: bytes) -> tuple[int, int] | None:
+    """The transaction id of a MeterValues and where the comma behind it stands, -1 if there is none; None if it is no
+    plain number.
+    """
+    at = frame.find(_KEPT)
+    if at < 0:
+        return _NONE, -1
+    end = frame.find(b",", at)
+    digits = frame[at + len(_KEPT) : end if end >= 0 else -2]
+    if not digits.isdigit() or len(digits) > _LONGEST:
+        return None
+    return int(digits), end
 
 
 def text(data: bytes) -> str:

@@ -8,6 +8,7 @@ what the back-end was doing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup
@@ -59,7 +60,7 @@ class BackEnds:
     def add(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end for the first time."""
         process = self._processes[setup.name] = Process(factory, setup)
-        process.release = self._releaser(process)
+        process.release = self._world.links.way_down(partial(self._release, process))
         self._start(process)
 
     def is_up(self, name: str) -> bool:
@@ -106,7 +107,7 @@ class BackEnds:
         try:
             for effect in connection.handle(event, world.now):
                 process.release(effect)
-            if connection.next_deadline() is not None:
+            if connection.ticks and connection.next_deadline() is not None:
                 self._arm_connection(process, connection)
         except _NOT_THEIRS:
             raise
@@ -150,20 +151,6 @@ class BackEnds:
             self.handle((process, connection), _TICK)
         else:
             self._arm_connection(process, connection)
-
-    def _releaser(self, process: Process) -> Release:
-        """The function through which this back-end lets effects go."""
-        send_down = self._world.links.send_down
-
-        def release(effect: Effect) -> None:
-            if type(effect) is not Send:
-                self._release(process, effect)
-            elif type(effect.frame) is bytes:
-                send_down(effect)
-            else:
-                raise TypeError(f"a frame is bytes, not {type(effect.frame).__name__}")
-
-        return release
 
     def _release(self, process: Process, effect: Effect) -> None:
         kind = type(effect)
