@@ -87,14 +87,14 @@ class Connection:
             if not state.unsaved:
                 self._stations.plan_to_save(state, now)
                 self._stage.moved = True
-            frame = event.frame
+            frame, admit = event.frame, self._admit
             reading = self._readings.again(frame)
             if reading is None:
                 self._look(frame, now)
-            elif self._admit(_READING, state.accepted):
+            elif admit(_READING, state.accepted):
                 id, connector, wh = reading
                 state.register(connector, wh)
-                self._stage.add(Send(self.link, b'[3,"' + id + b'",{}]'))
+                self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
             else:
                 self._call(reading[0].decode(), _READING, None, now)
             return ()

@@ -128,7 +128,8 @@ class Outbox:
             self._next = number + 1
             queue.append(message)
             self._under_way = True
-            id = calls.mint()
+            mint = calls.mint
+            id = mint()
             known = self.ids.get(transaction, NO_ID) if transaction else None
             calls.put(Pending(id, "MeterValues", self._sampled(id, sample, known), TRANSACTION, self))
         else:

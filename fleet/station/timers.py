@@ -49,9 +49,7 @@ class Timers:
         """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
         at = self._at
         while True:
-            if not self.known:
-                self.find()
-            least = self.least
+            least = self.least if self.known else self.find()
             if least > now < self.answer:
                 return
             if self.answer <= least:

@@ -111,7 +111,6 @@ class VirtualWorld:
         self._http = stream(seed, "http-latency")
         self.links = Links(self, wire, latency_ms)
         self.backends = BackEnds(self)
-        self._send_up = self.links.send_up
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -224,7 +223,7 @@ class VirtualWorld:
 
     def _come_nearer(self) -> None:
         """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
-        far, queue, wakes = self._far, self.queue, self._wakes
+        far, queue, wakes, number = self._far, self.queue, self._wakes, self.number
         slot = heappop(far.order)
         near = self._near = (slot + 1) * _SLOT
         for entry in far.pop(slot):
@@ -238,7 +237,7 @@ class VirtualWorld:
                     continue
                 if deadline >= near:
                     host.armed = deadline
-                    far[deadline // _SLOT].append((deadline, NORMAL, self.number(), wakes, host))
+                    far[deadline // _SLOT].append((deadline, NORMAL, number(), wakes, host))
                     continue
             heappush(queue, entry)
 
@@ -270,11 +269,13 @@ class VirtualWorld:
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
         machine = host.machine
-        for effect in machine.handle(event, self.now):
-            if type(effect) is Send:
-                self._send_up(effect)
-            else:
-                self._perform(host, effect)
+        effects = machine.handle(event, self.now)
+        if effects:
+            for effect in effects:
+                if type(effect) is Send:
+                    self.links.send_up(effect)
+                else:
+                    self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
         if deadline is not None and deadline < host.armed:
             if deadline < self._near:

@@ -103,10 +103,12 @@ class BackEnds:
         process, connection = peer
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
-        world = self._world
+        world, hand = self._world, connection.handle
         try:
-            for effect in connection.handle(event, world.now):
-                process.release(effect)
+            effects = hand(event, world.now)
+            if effects:
+                for effect in effects:
+                    process.release(effect)
             if connection.ticks and connection.next_deadline() is not None:
                 self._arm_connection(process, connection)
         except _NOT_THEIRS:
@@ -115,7 +117,8 @@ class BackEnds:
             raise self._blame(process, f"handling {_told(event)}", err) from err
         if not process.flush_armed:
             process.flush_armed = True
-            world.later(process.flush)
+            later = world.later
+            later(process.flush)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""

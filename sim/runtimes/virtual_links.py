@@ -136,11 +136,12 @@ class Links:
             raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
         now = self._world.now
         uplink = link.uplink  # as `arrival_up`, without a call: no frame goes without
-        at = (now if now > uplink.stalled_until else uplink.stalled_until) + uplink.latency()
+        latency, number = uplink.latency, self._number
+        at = (now if now > uplink.stalled_until else uplink.stalled_until) + latency()
         if at < link.up_free_at:
             at = link.up_free_at
         link.up_free_at = at
-        heappush(self._queue, (at, NORMAL, self._number(), self._up, (link, effect.frame, now)))
+        heappush(self._queue, (at, NORMAL, number(), self._up, (link, effect.frame, now)))
 
     def _deliver_up(self, flight: Flight) -> None:
         link, frame, sent_at = flight
@@ -151,11 +152,13 @@ class Links:
             return
         self.frames += 1
         arrived = now if link.backend_alive else None
-        self._record((self._numbered(), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
+        record, number = self._record, self._numbered
+        record((number(), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
         if arrived is not None:
             world.backends.handle(link.peer, Received(link.id, frame))
-            for listener in self.listeners:
-                listener(link.station, link.backend, frame, now)
+            if self.listeners:
+                for listener in self.listeners:
+                    listener(link.station, link.backend, frame, now)
 
     def way_down(self, otherwise: Release) -> Release:
         """The function through which a back-end lets effects go; what is no frame is let go by `otherwise`.
@@ -175,7 +178,8 @@ class Links:
             if link is not None and link.backend_alive:
                 now = world.now
                 uplink = link.uplink  # as `arrival_down`
-                at = (now if now > uplink.stalled_until else uplink.stalled_until) + uplink.latency()
+                latency = uplink.latency
+                at = (now if now > uplink.stalled_until else uplink.stalled_until) + latency()
                 if at < link.down_free_at:
                     at = link.down_free_at
                 link.down_free_at = at
@@ -192,7 +196,8 @@ class Links:
             return
         self.frames += 1
         arrived = now if link.station_alive else None
-        self._record((self._numbered(), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
+        record, number = self._record, self._numbered
+        record((number(), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
         if arrived is not None:
             world.handle(link.host, Received(link.id, frame))
 
