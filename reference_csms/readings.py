@@ -15,6 +15,7 @@ ENERGY = "Energy.Active.Import.Register"
 MAX_DIGITS = 15
 _ID = slice(4, 40)
 """Where an id of 36 characters stands in a CALL."""
+_KIND = slice(4)
 _CALL = b'[2,"'
 _BEHIND_ID = b'","MeterValues",'
 _STAMP = b'"timestamp":"'
@@ -54,17 +55,18 @@ class Readings:
 
     def again(self, frame: bytes) -> tuple[bytes, int, int] | None:
         """Message id, connector and register in Wh of a reading like one before, None for any other frame."""
+        # Slices that are compared, since they cost half of what `startswith` and `endswith` do.
         for head, at, second, tail, length, connector in self._known:
-            if frame.startswith(head, 40):  # behind the id
+            if frame[40:at] == head:  # behind the id
                 id, digits = frame[_ID], frame[at + _TO_DIGITS : -length]
                 if (
-                    frame.endswith(tail)
+                    frame[-length:] == tail
                     and digits.isdigit()
                     and len(digits) < MAX_DIGITS
                     and id.replace(b"-", b"").isalnum()
-                    and frame.startswith(_CALL)
+                    and frame[_KIND] == _CALL
                     and (
-                        (frame.startswith(second, at + _TO_SECOND) and _minutes[frame[at : at + _TO_SECOND]])
+                        (frame[at + _TO_SECOND : at + _TO_DIGITS] == second and _minutes[frame[at : at + _TO_SECOND]])
                         or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
                     )
                 ):

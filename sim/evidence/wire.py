@@ -23,7 +23,7 @@ from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
-from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, text
+from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, pack_row, text
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
@@ -35,7 +35,8 @@ _NOTHING_MORE = b",{}]"
 _EMPTY_ANSWER = b'",{}]'
 _ID_ENDS = 40
 """Where an id of 36 characters ends in a CALL and in an answer."""
-_SHORTEST = _ID_ENDS + len(_EMPTY_ANSWER)
+_KIND, _ID, _BEHIND_ID = slice(4), slice(4, _ID_ENDS), slice(_ID_ENDS, None)
+_QUOTE = ord('"')
 _ESCAPE = ord("\\")
 _CALL, _RESULT = b'[2,"', b'[3,"'
 _pack = msgspec.msgpack.Encoder().encode
@@ -211,7 +212,7 @@ class WireRecorder:
         waiting = self._waiting[:]
         self._waiting.clear()  # and never another list: `line` appends to this one
         self._write(waiting)
-        links, pack, number = self._links, self._calls.packed.add, self._calls.next_number
+        links, packed, number = self._links, self._calls.packed.data, self._calls.next_number
         for entry in waiting:
             _, sent_at, delivered_at, station, backend, link, way, frame = entry
             state = links.get(link) or self._link((sent_at, station, backend, None), link)
@@ -221,25 +222,26 @@ class WireRecorder:
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            if delivered_at is None:
-                self._ordinary(entry, calls, answers)
-                continue
-            state.last = delivered_at
-            # Nearly all there is: a reading that goes on like the one before it, and the empty answer to one.
-            if frame.startswith(calls.head, _ID_ENDS) and frame.find(b'"', 4) == _ID_ENDS and frame.startswith(_CALL):
-                id = frame[4:_ID_ENDS]
-                if _ESCAPE not in id:
-                    counts = calls.readings
-                    counts[0] += 1
-                    calls.pending[id] = (number(), counts, entry, calls.transaction)
-                    continue
-            elif len(frame) == _SHORTEST and frame.endswith(_EMPTY_ANSWER) and frame.startswith(_RESULT):
-                id = frame[4:_ID_ENDS]
-                row = answers.pending.get(id)
-                if type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
-                    del answers.pending[id]
-                    row[1][1] += 1
-                    continue
+            if delivered_at is not None:
+                state.last = delivered_at
+                # Nearly all there is: the empty answer to a reading, and a reading that goes on like the one before it.
+                id = frame[_ID]
+                if frame[_BEHIND_ID] == _EMPTY_ANSWER:
+                    row = answers.pending.get(id)
+                    if type(row) is tuple and row[3] is not None and frame[_KIND] == _RESULT:
+                        del answers.pending[id]
+                        row[1][1] += 1
+                        call = row[2]
+                        packed += pack_row(
+                            row[0], answers.place, call[1], call[2], sent_at, delivered_at, row[3], len(id)
+                        )
+                        packed += id
+                        continue
+                elif frame[_ID_ENDS : calls.head_ends] == calls.head:
+                    if frame[_KIND] == _CALL and _QUOTE not in id and _ESCAPE not in id:
+                        calls.readings[0] += 1
+                        calls.pending[id] = (number(), calls.readings, entry, calls.transaction)
+                        continue
             self._ordinary(entry, calls, answers)
 
     def _ordinary(self, entry: Entry, calls: Direction, answers: Direction) -> None:

@@ -31,6 +31,9 @@ _PACKED = READING.decode()
 _PAYLOAD = b'"%b",' % READING
 _KEPT = b'"transactionId":'
 _NONE = -(1 << 63)
+_ROW = Packed("<7qH")
+"""Of a packed row: call number, place, sent, delivered, answered, answer delivered, transaction, length of the id."""
+pack_row = _ROW.pack
 _ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
 _LONGEST = 18
 """Digits of a number that surely fits into 63 bits."""
@@ -74,17 +77,18 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows. `head` is how the last MeterValues went on behind its id, to the end of its transaction id; `transaction` and
-    `readings` are the transaction and the counts of one that goes on so.
+    rows. `head` is how the last MeterValues went on behind its id, to `head_ends`, where its transaction id does;
+    `transaction` and `readings` are the transaction and the counts of one that goes on so.
     """
 
-    __slots__ = ("counts", "head", "pending", "place", "readings", "transaction")
+    __slots__ = ("counts", "head", "head_ends", "pending", "place", "readings", "transaction")
 
     def __init__(self, place: int) -> None:
         self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
         self.place = place
-        self.head: bytes | tuple[()] = ()  # no frame goes on like none
+        self.head: bytes | None = None
+        self.head_ends = 0
         self.transaction: int | None = None
         self.readings: list[int] = []
 
@@ -93,7 +97,7 @@ class Direction:
         found = transaction_in(frame)
         if found is not None and found[1] >= 0 and length == _ID_LENGTH:
             self.transaction, end = found
-            self.head = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]
+            self.head, self.head_ends = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1], end + 1
             self.readings = self.counts[READING]
         return None if found is None else found[0]
 
@@ -177,11 +181,9 @@ class CallLog:
 class PackedRows:
     """MeterValues that were answered with nothing, as everybody does: numbers and id of each in one run of bytes."""
 
-    _head = Packed("<7qH")
-    _pack = _head.pack
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self.data = bytearray()
         self._wheres: list[tuple[str, str, int, str]] = []
 
     def place(self, where: tuple[str, str, int, str]) -> int:
@@ -194,16 +196,16 @@ class PackedRows:
         number, _, (_, sent_at, delivered_at, _, _, _, _, _), transaction = reading
         if transaction is None or len(id) > 0xFFFF:
             return False
-        self._bytes += (
-            self._pack(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id
+        self.data += (
+            pack_row(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id
         )
         return True
 
     def columns(self) -> Iterator[tuple[Scalar, ...]]:
         """The rows as they go into `wire_calls`."""
-        data, at, size = self._bytes, 0, self._head.size
+        data, at, size = self.data, 0, _ROW.size
         while at < len(data):
-            number, place, sent, delivered, answered, back, transaction, length = self._head.unpack_from(data, at)
+            number, place, sent, delivered, answered, back, transaction, length = _ROW.unpack_from(data, at)
             at += size + length
             id = text(bytes(data[at - length : at]))
             payload = "{}" if transaction == _NONE else f'{{"transactionId":{transaction}}}'

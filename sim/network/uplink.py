@@ -7,9 +7,6 @@ never a fault of this module.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import repeat
-from operator import add, mul
 from random import Random
 
 from sim.clock import SECOND
@@ -21,21 +18,23 @@ KEEPALIVE_TIMEOUT = 60 * SECOND
 class Uplink:
     """Latency and faults of one station's way to the internet; times in ms.
 
-    `stalled_until` and `refused_until` are instants.
+    A frame takes `least` and a drawn share of `jitter`; `stalled_until` and `refused_until` are instants.
     """
 
-    __slots__ = ("_refused", "latency", "refused_until", "stalled_until")
+    __slots__ = ("_refused", "draw", "jitter", "least", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
-        draws = iter(rng.random, None)
-        jitter = map(int, map(mul, draws, repeat(jitter_ms)))
-        self.latency: Callable[[], int] = map(add, jitter, repeat(base_ms + 1)).__next__
-        """One-way delay of the next frame: the base, a drawn share of the jitter, and at least 1 ms. A chain of iterators
-        without a line of Python in it, since no frame goes without.
-        """
+        self.draw = rng.random
+        self.least = base_ms + 1
+        self.jitter = jitter_ms
         self.stalled_until = 0
         self.refused_until = 0
         self._refused: dict[str, int] = {}
+
+    def latency(self) -> int:
+        """One-way delay of the next frame, at least 1 ms."""
+        draw = self.draw
+        return self.least + int(draw() * self.jitter)
 
     def stall(self, until: int) -> None:
         """Nothing gets through until then; nothing is lost either."""
