@@ -120,7 +120,7 @@ class Outbox:
 
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
-        desk, queue, calls = self._desk, self._queue, self._calls
+        desk, queue = self._desk, self._queue
         online = desk.accepted and desk.link is not None
         number = self._next
         message = Message(number, "MeterValues", transaction, sample)
@@ -128,10 +128,18 @@ class Outbox:
             self._next = number + 1
             queue.append(message)
             self._under_way = True
+            calls = self._calls
             mint = calls.mint
             id = mint()
-            known = self.ids.get(transaction, NO_ID) if transaction else None
-            calls.put(Pending(id, "MeterValues", self._sampled(id, sample, known), TRANSACTION, self))
+            calls.put(
+                Pending(
+                    id,
+                    "MeterValues",
+                    self._sampled(id, sample, self.ids.get(transaction, NO_ID) if transaction else None),
+                    TRANSACTION,
+                    self,
+                )
+            )
         else:
             self._put(message, save=not online)
 

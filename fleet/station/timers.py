@@ -22,7 +22,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._at: dict[int, int] = {}  # by slot: instant and slot in one number, so that one `min` finds both
-        self._first = 0  # the slot whose instant is `least`
+        self._first = 0  # instant and slot of the earliest
         self.least = NEVER
         """The earliest slot's instant, if `known`; else ask `find`."""
         self.known = True
@@ -47,27 +47,27 @@ class Timers:
 
     def fire(self, now: int) -> None:
         """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
-        at = self._at
         while True:
-            least = self.least if self.known else self.find()
-            if least > now < self.answer:
-                return
-            if self.answer <= least:
-                self.answer = NEVER
-                self.on_no_answer()
-            else:
-                first = self._first
-                del at[first]
+            least, answer = self.least if self.known else self.find(), self.answer
+            if least < answer:
+                if least > now:
+                    return
+                first = self._first & _SLOTS
+                del self._at[first]
                 self.known = False
                 self._calls[first]()
+            elif answer > now:
+                return
+            else:
+                self.answer = NEVER
+                self.on_no_answer()
 
     def find(self) -> int:
         """The earliest instant of all slots, NEVER for none."""
         self.known = True
         at = self._at
         if at:
-            first = min(at.values())
-            self._first = first & _SLOTS
+            first = self._first = min(at.values())
             least = self.least = first >> _BITS
             return least
         self.least = NEVER

@@ -136,8 +136,8 @@ class Links:
             raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
         now = self._world.now
         uplink = link.uplink  # as `arrival_up`, without a call: no frame goes without
-        draw, number = uplink.draw, self._number
-        at = (now if now > uplink.stalled_until else uplink.stalled_until) + uplink.least + int(draw() * uplink.jitter)
+        number, begins = self._number, now if now > uplink.stalled_until else uplink.stalled_until
+        at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
         if at < link.up_free_at:
             at = link.up_free_at
         link.up_free_at = at
@@ -178,8 +178,8 @@ class Links:
             if link is not None and link.backend_alive:
                 now = world.now
                 uplink = link.uplink  # as `arrival_down`
-                draw, begins = uplink.draw, now if now > uplink.stalled_until else uplink.stalled_until
-                at = begins + uplink.least + int(draw() * uplink.jitter)
+                begins = now if now > uplink.stalled_until else uplink.stalled_until
+                at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
                 if at < link.down_free_at:
                     at = link.down_free_at
                 link.down_free_at = at

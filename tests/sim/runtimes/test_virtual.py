@@ -215,7 +215,7 @@ def test_a_back_end_dies_at_the_moment_named(moment: str, stored: list[bytes], h
     crash = Crash(2 * SECOND, moment, "", 30 * SECOND, lambda at, back: died.append((at, back)))
     crash.action = b"Stop"
     world.backends.arm_crash("csms", crash)
-    world.uplink("S1").jitter = 0
+    world.uplink("S1").ahead[:] = [11] * 20
     say(world, 3 * SECOND, b"Stop a", b"Stop b")
     world.run(Instant(20 * SECOND))
     assert setup.disk["stored"] == stored
