@@ -15,7 +15,8 @@ ENERGY = "Energy.Active.Import.Register"
 MAX_DIGITS = 15
 _ID = slice(4, 40)
 """Where an id of 36 characters stands in a CALL."""
-_KIND = slice(4)
+_FRONT, _LAST = slice(28), slice(28, 40)
+"""A CALL up to the last part of an id, and that part."""
 _CALL = b'[2,"'
 _BEHIND_ID = b'","MeterValues",'
 _STAMP = b'"timestamp":"'
@@ -44,27 +45,26 @@ _minutes = _Minutes()
 class Readings:
     """The readings of one link, of each connector the latest that was judged.
 
-    Kept of each: what stands between id and time, where the time begins, the bytes from its second to the register, the
+    Kept of each: the frame to where ids of one sender begin to differ, what stands between id and time, where the time begins, the bytes from its second to the register, the
     bytes behind the register and how many they are, and the connector.
     """
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: list[tuple[bytes, int, bytes, bytes, int, int]] = []
+        self._known: list[tuple[bytes, bytes, int, bytes, bytes, int, int]] = []
 
     def again(self, frame: bytes) -> tuple[bytes, int, int] | None:
         """Message id, connector and register in Wh of a reading like one before, None for any other frame."""
         # Slices that are compared, since they cost half of what `startswith` and `endswith` do.
-        for head, at, second, tail, length, connector in self._known:
+        for front, head, at, second, tail, length, connector in self._known:
             if frame[40:at] == head:  # behind the id
                 id, digits = frame[_ID], frame[at + _TO_DIGITS : -length]
                 if (
                     frame[-length:] == tail
                     and digits.isdigit()
                     and len(digits) < MAX_DIGITS
-                    and id.replace(b"-", b"").isalnum()
-                    and frame[_KIND] == _CALL
+                    and (frame[_FRONT] == front and frame[_LAST].isalnum() or _is_plain_call(frame))
                     and (
                         (frame[at + _TO_SECOND : at + _TO_DIGITS] == second and _minutes[frame[at : at + _TO_SECOND]])
                         or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
@@ -89,7 +89,13 @@ class Readings:
             head, tail = frame[_ID.stop : at], frame[at + _TO_DIGITS + len(value) :]
             second = frame[at + _TO_SECOND : at + _TO_DIGITS]
             self._known = [like for like in self._known if like[-1] != connector]
-            self._known.append((head, at, second, tail, len(tail), connector))
+            front = frame[_FRONT] if _is_plain_call(frame) else b""
+            self._known.append((front, head, at, second, tail, len(tail), connector))
+
+
+def _is_plain_call(frame: bytes) -> bool:
+    """Whether a frame begins as a CALL does, with an id of which no character is one that JSON escapes."""
+    return frame.startswith(_CALL) and frame[_ID].replace(b"-", b"").isalnum()
 
 
 def is_register(sample: Any) -> bool:

@@ -202,7 +202,7 @@ class VirtualWorld:
                 if when != now:
                     now = self.now = env._now = when
             elif self._next_slot(until):
-                limit = min(self._near, until)
+                limit = self._near if self._near < until else until
                 continue
             else:
                 break

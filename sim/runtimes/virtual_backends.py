@@ -213,7 +213,8 @@ class BackEnds:
                 return
             doomed.groups -= 1
         try:
-            lived.flush(self._world.now, process.release)
+            if lived.flush(self._world.now, process.release):
+                return
             deadline = lived.next_deadline()
         except _NOT_THEIRS:
             raise
