@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from sim.wire.quick import USUAL_TIME
+from sim.wire.same import same
 
 ENERGY = "Energy.Active.Import.Register"
 MAX_DIGITS = 15
@@ -90,7 +91,7 @@ class Readings:
             second = frame[at + _TO_SECOND : at + _TO_DIGITS]
             self._known = [like for like in self._known if like[-1] != connector]
             front = frame[_FRONT] if _is_plain_call(frame) else b""
-            self._known.append((front, head, at, second, tail, len(tail), connector))
+            self._known.append((front, head, at, same(second), same(tail), len(tail), connector))
 
 
 def _is_plain_call(frame: bytes) -> bool:

@@ -152,7 +152,7 @@ class Liveness:
         desk = self._desk
         interval = desk.keys["HeartbeatInterval"] * SECOND
         desk.timers.set(self._slot, desk.now + interval if interval else NEVER)
-        id = self._calls.mint()
+        id = next(self._calls.ids)
         self._calls.put(Pending(id, "Heartbeat", heartbeat(id), NORMAL, self))
 
     def answered(self, call: Pending, payload: bytes) -> None:

@@ -79,8 +79,8 @@ class Calls:
         self._desk = desk
         self._queue = CallQueue(desk.profile.calls.timeout_s * SECOND)
         desk.timers.on_no_answer = self._time_is_up
-        self.mint = ids.__next__
-        """The next message id."""
+        self.ids = ids
+        """Message ids, each used once."""
         self.on_stuck: Callable[[], None] = lambda: None
         self.on_forgotten: Callable[[], None] = lambda: None
 
@@ -91,11 +91,11 @@ class Calls:
 
     def ask(self, action: str, payload: msgspec.Struct, asker: Asker, priority: int = NORMAL) -> None:
         """Put a call in line; it goes out as soon as it may. Without a connection it fails at once."""
-        id = self.mint()
+        id = next(self.ids)
         self.put(Pending(id, action, ocppj.encode_call(id, action, v16.encode(payload)), priority, asker))
 
     def put(self, call: Pending) -> None:
-        """As `ask`, with the frame ready; the id must come from `mint`."""
+        """As `ask`, with the frame ready; the id must come from `ids`."""
         desk, queue = self._desk, self._queue
         link = desk.link
         if link is None:

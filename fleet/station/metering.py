@@ -8,6 +8,7 @@ grid's time. There is no main meter, so connector 0 has no values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -174,8 +175,13 @@ class Metering:
         return tuple([shown[MEASURANDS.index(measurand)] for measurand in measurands])
 
     def _fix(self, power: int) -> tuple[bytes, ...]:
-        """What follows from the power alone: power, current per phase cut to a tenth of an ampere, voltage."""
+        """What follows from the power alone."""
         meter = self._desk.profile.meter
-        tenths = power * 10 // (meter.voltage * meter.phases)
-        made = self._fixed[power] = (b"%d" % power, b"%d.%d" % divmod(tenths, 10), b"%d" % meter.voltage)
+        made = self._fixed[power] = _follows(power, meter.voltage, meter.phases)
         return made
+
+
+@lru_cache(maxsize=4096)
+def _follows(power: int, voltage: int, phases: int) -> tuple[bytes, ...]:
+    """Texts of power, current per phase cut to a tenth of an ampere, and voltage: one object for a whole fleet."""
+    return b"%d" % power, b"%d.%d" % divmod(power * 10 // (voltage * phases), 10), b"%d" % voltage

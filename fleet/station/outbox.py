@@ -19,6 +19,7 @@ from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.wire import ocppj
 from sim.wire.calls import TRANSACTION, Pending
+from sim.wire.same import same
 from sim.wire.payloads import v16
 from sim.wire.templates import MeterValuesTemplate
 
@@ -129,8 +130,7 @@ class Outbox:
             queue.append(message)
             self._under_way = True
             calls = self._calls
-            mint = calls.mint
-            id = mint()
+            id = next(calls.ids)
             calls.put(
                 Pending(
                     id,
@@ -194,7 +194,7 @@ class Outbox:
             return
         message = self._queue[0]
         self._under_way = True
-        id = self._calls.mint()
+        id = next(self._calls.ids)
         self._calls.put(Pending(id, message.action, self._frame(id, message), TRANSACTION, self))
 
     def _frame(self, id: str, message: Message) -> bytes:
@@ -212,7 +212,8 @@ class Outbox:
         kept = self._patterns.get(sample.connector)
         if kept is None or kept[0] is not sample.template or kept[1] != known or kept[2] != sample.others:
             pattern = sample.template.bound(sample.connector, known)
-            start, stamp, value, rest = (pattern % (_PLACE, _PLACE, _PLACE, *sample.others)).split(_PLACE)
+            pieces = (pattern % (_PLACE, _PLACE, _PLACE, *sample.others)).split(_PLACE)
+            start, stamp, value, rest = map(same, pieces)
             kept = (sample.template, known, sample.others, (start, stamp, value, rest))
             self._patterns[sample.connector] = kept
         start, stamp, value, rest = kept[3]

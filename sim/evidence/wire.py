@@ -92,8 +92,8 @@ class WireRecorder:
         self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[Entry] = []
         self._written = 0
-        self.number: Callable[[], int] = chain.from_iterable(self._numbers()).__next__
-        """The number of the next line; asking for it after a batch of lines writes the batch down."""
+        self.numbers: Iterator[int] = chain.from_iterable(self._batches())
+        """Numbers the lines; asking for the next number after a batch of lines writes the batch down."""
         self.line: Callable[[Entry], None] = self._waiting.append if self._on else deque[Entry](maxlen=0).append
         """Takes the next line whole, its number first: as `frame`, for who has everything at hand."""
         self._links: dict[int, _Link] = {}
@@ -112,7 +112,7 @@ class WireRecorder:
         self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
     ) -> None:
         """One frame reached the other side, or was lost (`delivered_at` None)."""
-        self.line((self.number(), sent_at, delivered_at, station, backend, link, way, frame))
+        self.line((next(self.numbers), sent_at, delivered_at, station, backend, link, way, frame))
 
     def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
         """A handshake succeeded."""
@@ -187,9 +187,9 @@ class WireRecorder:
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
         """An entry for what is no frame."""
-        self._write([(self.number(), at, at, station, backend, link, what, text.encode())])
+        self._write([(next(self.numbers), at, at, station, backend, link, what, text.encode())])
 
-    def _numbers(self) -> Iterator[range]:
+    def _batches(self) -> Iterator[range]:
         """1, 2, 3 and so on by batches, so that a line costs no look at how many wait."""
         first = 1
         while True:
@@ -212,7 +212,7 @@ class WireRecorder:
         waiting = self._waiting[:]
         self._waiting.clear()  # and never another list: `line` appends to this one
         self._write(waiting)
-        links, packed, number = self._links, self._calls.packed.data, self._calls.next_number
+        links, packed, numbers = self._links, self._calls.packed.data, self._calls.numbers
         for entry in waiting:
             _, sent_at, delivered_at, station, backend, link, way, frame = entry
             state = links.get(link) or self._link((sent_at, station, backend, None), link)
@@ -240,7 +240,7 @@ class WireRecorder:
                 elif frame[_ID_ENDS : calls.head_ends] == calls.head:
                     if frame[_KIND] == _CALL and _QUOTE not in id and _ESCAPE not in id:
                         calls.readings[0] += 1
-                        calls.pending[id] = (number(), calls.readings, entry, calls.transaction)
+                        calls.pending[id] = (next(numbers), calls.readings, entry, calls.transaction)
                         continue
             self._ordinary(entry, calls, answers)
 
@@ -263,7 +263,7 @@ class WireRecorder:
                     counts[0] += 1
                     calls.pending[id] = counts
                     if action == READING:
-                        calls.pending[id] = (self._calls.next_number(), counts, entry, calls.learn(frame, len(id)))
+                        calls.pending[id] = (next(self._calls.numbers), counts, entry, calls.learn(frame, len(id)))
                 return
         elif kind == _RESULT:
             end = frame.find(b'"', 4)

@@ -109,7 +109,7 @@ class CallLog:
         self._version = version
         self._names: dict[bytes, str] = {}
         self._whole: dict[int, CallRow] = {}
-        self.next_number = count(1).__next__
+        self.numbers = count(1)
         self.packed = PackedRows()
         self.answers_to_nothing = 0
         """Answers that no call waited for."""
@@ -131,7 +131,7 @@ class CallLog:
             if at[-1] is not None:
                 calls.pending[id] = counts
             return
-        number = self.next_number()
+        number = next(self.numbers)
         row = calls.pending[id] = CallRow(number, at, id, name, payload, counts)
         if name != _PACKED:
             self._whole[number] = row
@@ -180,7 +180,6 @@ class CallLog:
 
 class PackedRows:
     """MeterValues that were answered with nothing, as everybody does: numbers and id of each in one run of bytes."""
-
 
     def __init__(self) -> None:
         self.data = bytearray()

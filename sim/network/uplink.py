@@ -7,6 +7,7 @@ never a fault of this module.
 
 from __future__ import annotations
 
+from math import floor
 from random import Random
 
 from sim.clock import SECOND
@@ -41,7 +42,7 @@ class Uplink:
     def draw_ahead(self) -> list[int]:
         """Fill `ahead` once it is empty."""
         draw, least, jitter = self._draw, self._least, self._jitter
-        self.ahead.extend([least + int(draw() * jitter) for _ in range(_AHEAD)])
+        self.ahead.extend([least + floor(draw() * jitter) for _ in range(_AHEAD)])
         self.ahead.reverse()
         return self.ahead
 

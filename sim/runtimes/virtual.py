@@ -95,8 +95,8 @@ class VirtualWorld:
         self.env = simpy.Environment(initial_time=start)
         self.queue: list[Any] = self.env._queue
         """SimPy's heap."""
-        self.number = self.env._eid.__next__
-        """The number of the next entry."""
+        self.numbers: Iterator[int] = self.env._eid
+        """Numbers the entries."""
         self._late: deque[Late] = deque()
         self.later = self._late.append
         """Takes (fn, what), to be called at this instant behind everything else that happens at it (group commit)."""
@@ -161,9 +161,9 @@ class VirtualWorld:
         if when < self._near:
             if when < self.now:
                 raise ValueError(f"an event {self.now - when} ms in the past")
-            heappush(self.queue, (when, NORMAL, self.number(), fn, what))
+            heappush(self.queue, (when, NORMAL, next(self.numbers), fn, what))
             return
-        self._far[when // _SLOT].append((when, NORMAL, self.number(), fn, what))
+        self._far[when // _SLOT].append((when, NORMAL, next(self.numbers), fn, what))
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class VirtualWorld:
 
     def _come_nearer(self) -> None:
         """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
-        far, queue, wakes, number = self._far, self.queue, self._wakes, self.number
+        far, queue, wakes, numbers = self._far, self.queue, self._wakes, self.numbers
         slot = heappop(far.order)
         near = self._near = (slot + 1) * _SLOT
         for entry in far.pop(slot):
@@ -237,7 +237,7 @@ class VirtualWorld:
                     continue
                 if deadline >= near:
                     host.armed = deadline
-                    far[deadline // _SLOT].append((deadline, NORMAL, number(), wakes, host))
+                    far[deadline // _SLOT].append((deadline, NORMAL, next(numbers), wakes, host))
                     continue
             heappush(queue, entry)
 
@@ -286,13 +286,13 @@ class VirtualWorld:
 
     def _settle_deadlines(self) -> None:
         """Arm what the events of this slot left to be armed, all of it beyond the slot."""
-        far, number, wakes = self._far, self.number, self._wakes
+        far, numbers, wakes = self._far, self.numbers, self._wakes
         for host in self._unsettled:
             host.unsettled = False
             deadline = host.deadline
             if deadline is not None and deadline < host.armed:
                 host.armed = deadline
-                far[deadline // _SLOT].append((deadline, NORMAL, number(), wakes, host))
+                far[deadline // _SLOT].append((deadline, NORMAL, next(numbers), wakes, host))
         self._unsettled.clear()
 
     def _perform(self, host: Host, effect: Effect) -> None:

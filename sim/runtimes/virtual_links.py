@@ -6,7 +6,7 @@ every frame to the wire plane exactly once: when it arrives, or when it turns ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -56,11 +56,14 @@ class Links:
 
     def __init__(self, world: VirtualWorld, wire: WireSink, latency_ms: tuple[int, int]) -> None:
         self._world = world
-        self._queue, self._number = world.queue, world.number  # frames go straight into the heap: they are always near
+        self._queue, self._numbers = (
+            world.queue,
+            world.numbers,
+        )  # frames go straight into the heap: they are always near
         self._up, self._down = self._deliver_up, self._deliver_down
         self._wire = wire
         # A sink that numbers lines and takes them whole, as the wire recorder does, spares a call for each frame.
-        self._numbered: Callable[[], int] = getattr(wire, "number", count(1).__next__)
+        self._lines: Iterator[int] = getattr(wire, "numbers", count(1))
         self._record: Callable[[Line], None] = getattr(wire, "line", lambda line: wire.frame(*line[1:]))
         self._latency = latency_ms
         self._uplinks: dict[str, Uplink] = {}
@@ -136,12 +139,12 @@ class Links:
             raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
         now = self._world.now
         uplink = link.uplink  # as `arrival_up`, without a call: no frame goes without
-        number, begins = self._number, now if now > uplink.stalled_until else uplink.stalled_until
+        begins = now if now > uplink.stalled_until else uplink.stalled_until
         at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
         if at < link.up_free_at:
             at = link.up_free_at
         link.up_free_at = at
-        heappush(self._queue, (at, NORMAL, number(), self._up, (link, effect.frame, now)))
+        heappush(self._queue, (at, NORMAL, next(self._numbers), self._up, (link, effect.frame, now)))
 
     def _deliver_up(self, flight: Flight) -> None:
         link, frame, sent_at = flight
@@ -152,8 +155,8 @@ class Links:
             return
         self.frames += 1
         arrived = now if link.backend_alive else None
-        record, number = self._record, self._numbered
-        record((number(), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
+        record = self._record
+        record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
         if arrived is not None:
             world.backends.handle(link.peer, Received(link.id, frame))
             if self.listeners:
@@ -165,7 +168,7 @@ class Links:
 
         A frame on a link that is gone meanwhile goes nowhere, as on a closed socket.
         """
-        world, links, queue, number, down = self._world, self._links, self._queue, self._number, self._down
+        world, links, queue, numbers, down = self._world, self._links, self._queue, self._numbers, self._down
 
         def release(effect: Effect) -> None:
             if type(effect) is not Send:
@@ -183,7 +186,7 @@ class Links:
                 if at < link.down_free_at:
                     at = link.down_free_at
                 link.down_free_at = at
-                heappush(queue, (at, NORMAL, number(), down, (link, frame, now)))
+                heappush(queue, (at, NORMAL, next(numbers), down, (link, frame, now)))
 
         return release
 
@@ -196,8 +199,8 @@ class Links:
             return
         self.frames += 1
         arrived = now if link.station_alive else None
-        record, number = self._record, self._numbered
-        record((number(), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
+        record = self._record
+        record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
         if arrived is not None:
             world.handle(link.host, Received(link.id, frame))
 
