@@ -46,8 +46,8 @@ _minutes = _Minutes()
 class Readings:
     """The readings of one link, of each connector the latest that was judged.
 
-    Kept of each: the frame to where ids of one sender begin to differ, what stands between id and time, where the time begins, the bytes from its second to the register, the
-    bytes behind the register and how many they are, and the connector.
+    Kept of each: the frame to where ids of one sender begin to differ, what stands between id and time, where the time
+    begins, the bytes from its second to the register, the bytes behind the register and how many they are, the connector.
     """
 
     __slots__ = ("_known",)
@@ -65,7 +65,7 @@ class Readings:
                     frame[-length:] == tail
                     and digits.isdigit()
                     and len(digits) < MAX_DIGITS
-                    and (frame[_FRONT] == front and frame[_LAST].isalnum() or _is_plain_call(frame))
+                    and ((frame[_FRONT] == front and frame[_LAST].isalnum()) or _is_plain_call(frame))
                     and (
                         (frame[at + _TO_SECOND : at + _TO_DIGITS] == second and _minutes[frame[at : at + _TO_SECOND]])
                         or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))

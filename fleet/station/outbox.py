@@ -19,8 +19,8 @@ from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.wire import ocppj
 from sim.wire.calls import TRANSACTION, Pending
-from sim.wire.same import same
 from sim.wire.payloads import v16
+from sim.wire.same import same
 from sim.wire.templates import MeterValuesTemplate
 
 NO_ID = -1

@@ -237,10 +237,11 @@ class WireRecorder:
                         )
                         packed += id
                         continue
-                elif frame[_ID_ENDS : calls.head_ends] == calls.head:
-                    if frame[_KIND] == _CALL and _QUOTE not in id and _ESCAPE not in id:
+                else:
+                    transaction = calls.heads.get(frame[_ID_ENDS : calls.heads_end])
+                    if transaction is not None and frame[_KIND] == _CALL and _QUOTE not in id and _ESCAPE not in id:
                         calls.readings[0] += 1
-                        calls.pending[id] = (next(numbers), calls.readings, entry, calls.transaction)
+                        calls.pending[id] = (next(numbers), calls.readings, entry, transaction)
                         continue
             self._ordinary(entry, calls, answers)
 
@@ -271,10 +272,13 @@ class WireRecorder:
             if rest[:1] == b"," and _ESCAPE not in id:
                 row = answers.pending.pop(id, None)
                 empty = rest == _NOTHING_MORE
-                if empty and type(row) is tuple and delivered_at is not None:
-                    if self._calls.packed.add(row, answers.place, id, sent_at, delivered_at):
-                        row[1][1] += 1
-                        return
+                if (
+                    empty
+                    and type(row) is tuple
+                    and self._calls.packed.add(row, answers.place, id, sent_at, delivered_at)
+                ):
+                    row[1][1] += 1
+                    return
                 answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
                 known = self._calls.answer(row, id, "result", answer, sent_at, delivered_at)
                 if way == "down" and (known is None or known == COUNTED_ONLY):

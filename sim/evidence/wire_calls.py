@@ -35,6 +35,7 @@ _ROW = Packed("<7qH")
 """Of a packed row: call number, place, sent, delivered, answered, answer delivered, transaction, length of the id."""
 pack_row = _ROW.pack
 _ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
+_MOST_HEADS = 8
 _LONGEST = 18
 """Digits of a number that surely fits into 63 bits."""
 
@@ -77,29 +78,33 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows. `head` is how the last MeterValues went on behind its id, to `head_ends`, where its transaction id does;
-    `transaction` and `readings` are the transaction and the counts of one that goes on so.
+    rows. `heads` has the transaction of each MeterValues by how the frame goes on behind its id, to `heads_end`, where
+    the transaction id does; `readings` are the counts of those.
     """
 
-    __slots__ = ("counts", "head", "head_ends", "pending", "place", "readings", "transaction")
+    __slots__ = ("counts", "heads", "heads_end", "pending", "place", "readings")
 
     def __init__(self, place: int) -> None:
         self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
         self.place = place
-        self.head: bytes | None = None
-        self.head_ends = 0
-        self.transaction: int | None = None
+        self.heads: dict[bytes, int] = {}
+        self.heads_end = 0
         self.readings: list[int] = []
 
     def learn(self, frame: bytes, length: int) -> int | None:
         """The transaction of a MeterValues whose id is so long; what comes next is compared with it."""
         found = transaction_in(frame)
-        if found is not None and found[1] >= 0 and length == _ID_LENGTH:
-            self.transaction, end = found
-            self.head, self.head_ends = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1], end + 1
+        if found is None:
+            return None
+        transaction, end = found
+        if end >= 0 and length == _ID_LENGTH:
+            if end + 1 != self.heads_end or len(self.heads) >= _MOST_HEADS:
+                self.heads.clear()
+                self.heads_end = end + 1
+            self.heads[frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]] = transaction
             self.readings = self.counts[READING]
-        return None if found is None else found[0]
+        return transaction
 
 
 class CallLog:
@@ -190,10 +195,10 @@ class PackedRows:
         self._wheres.append(where)
         return len(self._wheres) - 1
 
-    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int) -> bool:
+    def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int | None) -> bool:
         """Pack this row; False, and nothing done, if there is anything unusual about it."""
         number, _, (_, sent_at, delivered_at, _, _, _, _, _), transaction = reading
-        if transaction is None or len(id) > 0xFFFF:
+        if transaction is None or answer_delivered_at is None or len(id) > 0xFFFF:
             return False
         self.data += (
             pack_row(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
