@@ -14,7 +14,7 @@ import msgspec
 
 from reference_csms.calls import Asked, StationCalls, encode_payload
 from reference_csms.handlers.v16 import HANDLERS, QUIET, Handlers
-from reference_csms.readings import Readings
+from reference_csms.readings import Readings, is_plain_call
 from reference_csms.records import UNKNOWN
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
@@ -26,7 +26,9 @@ from sim.wire.payloads import v16
 from sim.wire.schema import judge, known_actions
 
 _ACTIONS = known_actions("1.6")
-_READING = "MeterValues"
+_READING, _HEARTBEAT = "MeterValues", "Heartbeat"
+_BEAT = b'","Heartbeat",{}]'
+_ID, _BEHIND_ID = slice(4, 40), slice(40, None)
 _TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotification"})
 
 
@@ -137,7 +139,13 @@ class Connection:
 
     def _look(self, frame: bytes, now: Instant) -> None:
         """Any frame but one of the readings that are told by their bytes."""
-        usual, accepted = glance(frame), self.state.accepted
+        accepted = self.state.accepted
+        if frame[_BEHIND_ID] == _BEAT and is_plain_call(frame) and self._admit(_HEARTBEAT, accepted):
+            id = frame[_ID].decode()  # told by its bytes, as most readings are
+            reply = HANDLERS[_HEARTBEAT](self._handlers, self.state, None, id, now)
+            self._stage.effects.append(Send(self.link, ocppj.encode_result(id, reply)))
+            return
+        usual = glance(frame)
         if usual is None:
             self._unusual(frame, now)
         elif usual.action in QUIET and self._admit(usual.action, accepted):

@@ -65,7 +65,7 @@ class Readings:
                     frame[-length:] == tail
                     and digits.isdigit()
                     and len(digits) < MAX_DIGITS
-                    and ((frame[_FRONT] == front and frame[_LAST].isalnum()) or _is_plain_call(frame))
+                    and ((frame[_FRONT] == front and frame[_LAST].isalnum()) or is_plain_call(frame))
                     and (
                         (frame[at + _TO_SECOND : at + _TO_DIGITS] == second and _minutes[frame[at : at + _TO_SECOND]])
                         or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
@@ -90,11 +90,11 @@ class Readings:
             head, tail = frame[_ID.stop : at], frame[at + _TO_DIGITS + len(value) :]
             second = frame[at + _TO_SECOND : at + _TO_DIGITS]
             self._known = [like for like in self._known if like[-1] != connector]
-            front = frame[_FRONT] if _is_plain_call(frame) else b""
+            front = frame[_FRONT] if is_plain_call(frame) else b""
             self._known.append((front, head, at, same(second), same(tail), len(tail), connector))
 
 
-def _is_plain_call(frame: bytes) -> bool:
+def is_plain_call(frame: bytes) -> bool:
     """Whether a frame begins as a CALL does, with an id of which no character is one that JSON escapes."""
     return frame.startswith(_CALL) and frame[_ID].replace(b"-", b"").isalnum()
 

@@ -33,10 +33,10 @@ EMPTY_ANSWERS = ("MeterValues", "StatusNotification")
 _ID = slice(2, 40)
 """Where comma, quotation mark and id stand in a frame: ids from `message_ids` have 36 characters."""
 
-_HEARTBEAT = re.compile(
-    rb'\[3,"[-0-9a-f]{36}",\{"currentTime":"20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]'
-)
-"""A Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
+_TOLD = b'",{"currentTime":"'
+_TIME = re.compile(rb'20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]').fullmatch
+"""The end of a Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
+_TO_TIME = len('[3,"') + 36 + len(_TOLD)
 
 
 _THREE_DIGITS = tuple(f"{number:03x}" for number in range(0x1000))
@@ -133,7 +133,9 @@ class Calls:
             if frame != b"[3" + call.frame[_ID] + b'",{}]':
                 return False
             payload = b"{}"
-        elif call.action == "Heartbeat" and _HEARTBEAT.fullmatch(frame) and frame[4:40] == call.id.encode():
+        elif call.action == "Heartbeat":
+            if frame[:_TO_TIME] != b"[3" + call.frame[_ID] + _TOLD or not _TIME(frame, _TO_TIME):
+                return False
             payload = frame[42:-1]
         else:
             return False

@@ -18,7 +18,7 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, SECOND, iso, iso_bytes
+from sim.clock import DAY, MINUTE, iso, iso_bytes
 from sim.wire import templates
 from sim.wire.payloads import v16
 
@@ -42,6 +42,7 @@ class Metering:
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
+        self._plan = self._planned()
         self._kept: tuple[Any, str, Any, bool] = (None, "", None, False)
         self._fixed: dict[int, tuple[bytes, ...]] = {}
         self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
@@ -68,6 +69,7 @@ class Metering:
 
     def key_changed(self, name: str) -> None:
         """A configuration key has a new value."""
+        self._plan = self._planned()
         if name == "MeterValueSampleInterval":
             for bay in self._bays:
                 if bay.transaction is not None:
@@ -76,6 +78,12 @@ class Metering:
             self._arm_grid()
         elif name == "TariffChangeTimes":
             self._arm_tariff()
+
+    def _planned(self) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+        """What the keys say of samples: interval in ms, what is sent, and what is kept for the end."""
+        keys = self._desk.keys
+        interval = keys.seconds("MeterValueSampleInterval")
+        return interval, keys["MeterValuesSampledData"], keys["StopTxnSampledData"]
 
     def _arm_sampling(self, bay: Bay) -> None:
         interval = self._desk.keys.seconds("MeterValueSampleInterval")
@@ -110,11 +118,11 @@ class Metering:
             running = bay.transaction
             if running is None:
                 return
-            keys, now = desk.keys, desk.now
-            desk.timers.set(self._sampling[number], now + keys["MeterValueSampleInterval"] * SECOND)
-            self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
-            if keys["StopTxnSampledData"]:
-                self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)
+            now, (interval, sent, kept) = desk.now, self._plan
+            desk.timers.set(self._sampling[number], now + interval)
+            self._push(bay, running.number, sent, PERIODIC)
+            if kept:
+                self._keep(bay, kept, PERIODIC, now + desk.clock.offset)
 
         return sampled
 

@@ -19,6 +19,7 @@ import zstandard
 from msgspec import Struct
 
 from sim.backend import Row
+from sim.clock import iso_bytes
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
@@ -32,7 +33,8 @@ _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
 _NOTHING_MORE = b",{}]"
-_EMPTY_ANSWER = b'",{}]'
+_EMPTY_ANSWER, _BEAT, _BEAT_ANSWER = b'",{}]', b'","Heartbeat",{}]', b'",{"currentTime":"%b"}]'
+_HEARTBEAT = COUNTED_ONLY.encode()
 _ID_ENDS = 40
 """Where an id of 36 characters ends in a CALL and in an answer."""
 _KIND, _ID, _BEHIND_ID = slice(4), slice(4, _ID_ENDS), slice(_ID_ENDS, None)
@@ -224,24 +226,33 @@ class WireRecorder:
                 calls, answers = state.down, state.up
             if delivered_at is not None:
                 state.last = delivered_at
-                # Nearly all there is: the empty answer to a reading, and a reading that goes on like the one before it.
-                id = frame[_ID]
-                if frame[_BEHIND_ID] == _EMPTY_ANSWER:
+                # Nearly all there is: readings that go on like one before, heartbeats, and the plain answers to both.
+                kind, id, rest = frame[_KIND], frame[_ID], frame[_BEHIND_ID]
+                if kind == _RESULT:
                     row = answers.pending.get(id)
-                    if type(row) is tuple and row[3] is not None and frame[_KIND] == _RESULT:
+                    if type(row) is tuple:
+                        if rest == _EMPTY_ANSWER and row[3] is not None:
+                            del answers.pending[id]
+                            row[1][1] += 1
+                            call = row[2]
+                            packed += pack_row(
+                                row[0], answers.place, call[1], call[2], sent_at, delivered_at, row[3], len(id)
+                            )
+                            packed += id
+                            continue
+                    elif type(row) is list and rest == _BEAT_ANSWER % iso_bytes(sent_at):
                         del answers.pending[id]
-                        row[1][1] += 1
-                        call = row[2]
-                        packed += pack_row(
-                            row[0], answers.place, call[1], call[2], sent_at, delivered_at, row[3], len(id)
-                        )
-                        packed += id
+                        row[1] += 1
                         continue
-                else:
-                    transaction = calls.heads.get(frame[_ID_ENDS : calls.heads_end])
-                    if transaction is not None and frame[_KIND] == _CALL and _QUOTE not in id and _ESCAPE not in id:
+                elif kind == _CALL and _QUOTE not in id and _ESCAPE not in id:
+                    transaction = calls.heads.get(rest[: calls.heads_end])
+                    if transaction is not None:
                         calls.readings[0] += 1
                         calls.pending[id] = (next(numbers), calls.readings, entry, transaction)
+                        continue
+                    if rest == _BEAT and (counts := calls.counts.get(_HEARTBEAT)) is not None:
+                        counts[0] += 1
+                        calls.pending[id] = counts
                         continue
             self._ordinary(entry, calls, answers)
 

@@ -78,8 +78,8 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows. `heads` has the transaction of each MeterValues by how the frame goes on behind its id, to `heads_end`, where
-    the transaction id does; `readings` are the counts of those.
+    rows. `heads` has the transaction of each MeterValues by how its frame goes on behind the id, `heads_end` bytes to the
+    end of the transaction id; `readings` are the counts of those.
     """
 
     __slots__ = ("counts", "heads", "heads_end", "pending", "place", "readings")
@@ -99,10 +99,11 @@ class Direction:
             return None
         transaction, end = found
         if end >= 0 and length == _ID_LENGTH:
-            if end + 1 != self.heads_end or len(self.heads) >= _MOST_HEADS:
+            head = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]
+            if len(head) != self.heads_end or len(self.heads) >= _MOST_HEADS:
                 self.heads.clear()
-                self.heads_end = end + 1
-            self.heads[frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]] = transaction
+                self.heads_end = len(head)
+            self.heads[head] = transaction
             self.readings = self.counts[READING]
         return transaction
 
