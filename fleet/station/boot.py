@@ -125,6 +125,12 @@ class Boot:
 class Liveness:
     """Heartbeats after silence, and at least once a day for the clock."""
 
+    __slots__ = (
+        "_calls",
+        "_desk",
+        "_slot",
+    )
+
     def __init__(self, desk: Desk, calls: Calls) -> None:
         self._desk = desk
         self._calls = calls

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain, count, islice
+from itertools import count
 from typing import Protocol
 
 import msgspec
@@ -68,12 +68,24 @@ def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
     h = derive(salt, "message-id", station, boots).hex()
     front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
-    blocks = (map(f"{front}{block:09x}".__add__, _THREE_DIGITS) for block in count())
-    return islice(chain.from_iterable(blocks), 1, None)
+    first = 1  # the counter begins there
+    for block in count():
+        head = f"{front}{block:09x}"
+        for digits in _THREE_DIGITS[first:]:
+            yield head + digits
+        first = 0
 
 
 class Calls:
     """The line of own calls on the present connection."""
+
+    __slots__ = (
+        "_desk",
+        "_queue",
+        "ids",
+        "on_forgotten",
+        "on_stuck",
+    )
 
     def __init__(self, desk: Desk, ids: Iterator[str]) -> None:
         self._desk = desk

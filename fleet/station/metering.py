@@ -36,6 +36,21 @@ _UNITS = {
 class Metering:
     """The reading schedules of all connectors."""
 
+    __slots__ = (
+        "_bays",
+        "_desk",
+        "_displays",
+        "_fixed",
+        "_grid",
+        "_kept",
+        "_offered",
+        "_outbox",
+        "_plan",
+        "_sampling",
+        "_tariff",
+        "on_tariff_change",
+    )
+
     def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay], offered: Callable[[int], int | None]) -> None:
         """`offered` gives the limit of a connector by its charging profiles, in W, None for none."""
         self._desk = desk

@@ -75,6 +75,20 @@ Settled = Callable[[Message, bytes], None]
 class Outbox:
     """The queue and its one message under way."""
 
+    __slots__ = (
+        "_calls",
+        "_desk",
+        "_next",
+        "_not_before",
+        "_patterns",
+        "_queue",
+        "_room",
+        "_slot",
+        "_under_way",
+        "ids",
+        "on_confirmed",
+    )
+
     def __init__(self, desk: Desk, calls: Calls, flash: Mapping[str, Any]) -> None:
         self._desk = desk
         self._calls = calls

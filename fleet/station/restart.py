@@ -24,6 +24,19 @@ _HARD_DELAY = SECOND
 class Restart:
     """A restart that was decided and has not happened yet."""
 
+    __slots__ = (
+        "_bays",
+        "_calls",
+        "_charging",
+        "_connection",
+        "_desk",
+        "_outbox",
+        "_polite",
+        "_slot",
+        "decided",
+        "on_decided",
+    )
+
     def __init__(
         self,
         desk: Desk,

@@ -52,6 +52,29 @@ class Station:
     The first event must be power-up.
     """
 
+    __slots__ = (
+        "_boots",
+        "_flash",
+        "_forgotten",
+        "availability",
+        "bays",
+        "boot",
+        "calls",
+        "charging",
+        "connection",
+        "desk",
+        "firmware",
+        "liveness",
+        "metering",
+        "outbox",
+        "reservations",
+        "restart",
+        "smart_charging",
+        "statuses",
+        "tokens",
+        "use",
+    )
+
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
         forgotten = [key for key in flash if key.split("/")[0] in config.profile.memory.volatile]
         flash = {key: value for key, value in flash.items() if key not in forgotten}
