@@ -130,6 +130,10 @@ class Rig:
                 earliest = timers.answer
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
+    def waiting(self) -> int:
+        """How many messages of transactions the station still has to deliver; 0 while it is dark."""
+        return self.station.outbox.waiting if self.station is not None else 0
+
     def final_notes(self, now: Instant) -> list[Note]:
         """At harvest: the sessions that still run, and every meter."""
         return self.board.final_notes(now)

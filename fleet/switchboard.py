@@ -33,6 +33,8 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     seed: int
     max_power_w: int
     salt: str = ""
+    meters: dict[int, tuple[int, int]] = {}
+    """Register in Wh and last page by connector, for meters that go on from an earlier run; else from the seed."""
 
 
 def meters_of(config: RigConfig) -> list[dict[str, Any]]:
@@ -60,7 +62,8 @@ class Switchboard:
 
     def _outlet(self, number: int) -> Outlet:
         seed, meter_id = self._config.seed, meter_id_of(self._config.station, number)
-        meter = Meter(meter_id, key_of(seed, meter_id), first_register(seed, meter_id))
+        register, page = self._config.meters.get(number) or (first_register(seed, meter_id), 0)
+        meter = Meter(meter_id, key_of(seed, meter_id), register, page)
         return Outlet(number, meter, self._config.max_power_w)
 
     # -- energy -------------------------------------------------------------------------------------------------------

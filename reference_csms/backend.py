@@ -6,7 +6,8 @@ what the store on `setup.disk` holds. No clock, no randomness, no thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reference_csms import exports, records
 from reference_csms.authorization import Access
@@ -19,6 +20,7 @@ from reference_csms.catalogue import Catalogue
 from reference_csms.configurator import Configurator
 from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
+from reference_csms.guard import FirstContact, Guard
 from reference_csms.handlers.v16 import Handlers
 from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
@@ -26,19 +28,22 @@ from reference_csms.metering.check import RecordCheck
 from reference_csms.metering.registry import KeyRegistry
 from reference_csms.money import Money
 from reference_csms.numbers import Numbers
+from reference_csms.ocpi import DEFAULT_PARTY, Ocpi
 from reference_csms.operations import Export, Operations
 from reference_csms.options import money_options
 from reference_csms.parts import Parts
 from reference_csms.pricing.quote import Quotes
 from reference_csms.provision import Provisioner
 from reference_csms.quarantine import Quarantine
+from reference_csms.received import Keeping
 from reference_csms.sessions import Sessions
 from reference_csms.settlement import Settlement
+from reference_csms.shown import Shown
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations
 from reference_csms.storage.open import open_store
 from reference_csms.storage.port import Store
-from sim.backend import Books, Operation, Refusal, Release, Row, Setup
+from sim.backend import Books, Operation, Proof, Refusal, Release, Row, Setup
 from sim.clock import Instant
 from sim.machine import LinkId, Machine, Outcome
 
@@ -49,11 +54,14 @@ DEFAULT_TRANSACTION_BASE = 1_000_000
 
 
 class ReferenceCsms:
-    """A back-end that implements `sim.backend.Asking`.
+    """A back-end that implements `sim.backend.Asking` and `sim.backend.Guarded`.
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
     `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`), `billing` (own, or
-    central: see `billing.central`) and `money` (see `options.MoneyOptions`).
+    central: see `billing.central`), `ocpi_party` (its party id in OCPI, three characters), `money` (see
+    `options.MoneyOptions`), and for servers `keep_all` (every reading and status is kept with its answer, see
+    `received`), `first_contact` (the site at which unannounced stations are taken in) and `security` (the lowest
+    security profile).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -106,6 +114,10 @@ class ReferenceCsms:
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
+        site = options.get("first_contact")
+        self._guard = Guard(store, int(options.get("security", 0)), FirstContact(str(site)) if site else None)
+        self.keeping = Keeping(store, self._stage) if options.get("keep_all") else None
+        """What was received, for a house that keeps all it acknowledges."""
         self._configurator = Configurator(catalogue, self._stations, parts.welcome)
         corrections = Corrections(
             store,
@@ -135,6 +147,8 @@ class ReferenceCsms:
         )
         self._quotes = Quotes(catalogue, parts.rate, parts.local_time)
         self._bookkeeper = Bookkeeper(store, self._stations, access)
+        party = str(options.get("ocpi_party", DEFAULT_PARTY))
+        self._shown = Shown(store, self._bookkeeper, Ocpi(store, self._stations, catalogue, party))
         self._wish = self._earliest()
 
     def _money_part(
@@ -163,6 +177,9 @@ class ReferenceCsms:
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
         """404 for an identity that is unknown or closed here, else the Machine of this link."""
         state = self._stations.find(identity)
+        if state is None and self._guard.meet(identity):
+            self._stage.moved = True
+            state = self._stations.find(identity)
         if state is None or state.row.policy in (records.CLOSE, records.FOREIGN):
             return Refusal(404, "unknown identity")
         owner = f"{self.name}/{self._store.epoch}/{identity}"
@@ -177,7 +194,12 @@ class ReferenceCsms:
             calls,
             self._parts.admit_call,
             self._configurator.ready,
+            self.keeping.keep if self.keeping is not None else None,
         )
+
+    def authenticate(self, identity: str, proof: Proof, now: Instant) -> Refusal | None:
+        """Whether a station is who it says it is."""
+        return self._guard.authenticate(identity, proof, now)
 
     def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
         """Take an operation; its outcome is released as a Settle."""
@@ -191,9 +213,7 @@ class ReferenceCsms:
         """
         stage = self._stage
         if not stage.moved:
-            for effect in stage.effects:
-                release(effect)
-            stage.effects.clear()
+            stage.release_all(release)
             return True
         stage.moved = False
         self._outbox.seen_time(now)
@@ -237,6 +257,20 @@ class ReferenceCsms:
     def books(self, now: Instant) -> Books:
         """All books as plain rows."""
         return self._bookkeeper.books(now)
+
+    def page(
+        self, what: str, after: str | None, limit: int, now: Instant, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, Row]]:
+        """Rows of one list above a cursor, see `sim.showing`. Raises BadInput and KeyError."""
+        return self._shown.page(what, after, limit, now, where)
+
+    def row(self, what: str, key: str, now: Instant) -> Row | None:
+        """One row of a list, None if there is none. Raises KeyError."""
+        return self._shown.row(what, key, now)
+
+    def tally(self) -> dict[str, int]:
+        """How many there are of what, see `sim.showing`."""
+        return self._shown.tally()
 
     def quote(self, request: Row, now: Instant) -> Row:
         """A price without booking anything, see `pricing.quote`."""

@@ -5,6 +5,7 @@ Read-only. Signed records keep their exact text; nothing is summed, rounded or l
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Struct
 from reference_csms import records
 from reference_csms.authorization import Access
 from reference_csms.billing.ledger import journal_row
-from reference_csms.money_books import money_books
+from reference_csms.money_books import money_views
 from reference_csms.pricing.rating import Cdr
 from reference_csms.records import (
     BILLS,
@@ -30,10 +31,13 @@ from reference_csms.records import (
     Quarantined,
     Rated,
     Session,
+    Site,
     Station,
+    Token,
 )
 from reference_csms.stations import Stations
 from reference_csms.storage.port import Store
+from reference_csms.views import Pairs, View
 from sim.backend import Books, Row
 from sim.clock import Instant
 from sim.evidence import schema
@@ -48,25 +52,27 @@ class Bookkeeper:
         self._store = store
         self._stations = stations
         self._access = access
+        self._views: dict[str, View | Pairs] = {
+            "books_stations": View(STATIONS, self._station, keep=lambda row: row.policy != records.FOREIGN),
+            "books_transactions": View(SESSIONS, _transaction),
+            "books_sessions": View(SESSIONS, _session),
+            "books_records": View(RECORDS, partial(_columns, "books_records")),
+            "books_cdrs": View(CDRS, _cdr),
+            "books_rated": View(RATED, _rated),
+            "books_bills": View(BILLS, partial(_columns, "books_bills")),
+            "books_journal": View(JOURNAL, journal_row),
+            "books_quarantine": View(QUARANTINE, _quarantined),
+            "books_corrections": View(CORRECTIONS, partial(_columns, "books_corrections")),
+            **money_views(),
+        }
+
+    def views(self, now: Instant) -> dict[str, View | Pairs]:
+        """Each book by its name. `books_access` holds the decisions as they would be now."""
+        return {**self._views, "books_access": Pairs(TOKENS, SITES, partial(self._decided, now))}
 
     def books(self, now: Instant) -> Books:
-        """All tables. `books_access` holds the decisions as they would be now."""
-        store = self._store
-        sessions = store.rows(SESSIONS)
-        return {
-            "books_stations": [self._station(row) for row in store.rows(STATIONS) if row.policy != records.FOREIGN],
-            "books_transactions": [_transaction(session) for session in sessions],
-            "books_sessions": [_session(session) for session in sessions],
-            "books_records": [_columns("books_records", row) for row in store.rows(RECORDS)],
-            "books_cdrs": [_cdr(cdr) for cdr in store.rows(CDRS)],
-            "books_rated": [_rated(row) for row in store.rows(RATED)],
-            "books_bills": [_columns("books_bills", bill) for bill in store.rows(BILLS)],
-            "books_journal": [journal_row(entry) for entry in store.rows(JOURNAL)],
-            "books_quarantine": [_quarantined(row) for row in store.rows(QUARANTINE)],
-            "books_corrections": [_columns("books_corrections", row) for row in store.rows(CORRECTIONS)],
-            **money_books(store),
-            "books_access": self._accesses(now),
-        }
+        """All tables as they stand."""
+        return {name: view.rows(self._store) for name, view in self.views(now).items()}
 
     def _station(self, row: Station) -> Row:
         state = self._stations.find(row.station)
@@ -90,18 +96,9 @@ class Bookkeeper:
             "data": _encode(data).decode(),
         }
 
-    def _accesses(self, now: Instant) -> list[Row]:
-        sites = [site.site for site in self._store.rows(SITES)]
-        return [
-            {
-                "token": token.token,
-                "site": site,
-                "grp": token.grp,
-                "decision": self._access.decide(token.token, site, now)[0],
-            }
-            for token in self._store.rows(TOKENS)
-            for site in sites
-        ]
+    def _decided(self, now: Instant, token: Token, site: Site) -> Row:
+        decision = self._access.decide(token.token, site.site, now)[0]
+        return {"token": token.token, "site": site.site, "grp": token.grp, "decision": decision}
 
 
 def _columns(table: str, row: Struct) -> Row:

@@ -15,6 +15,7 @@ import msgspec
 from reference_csms.calls import Asked, StationCalls, encode_payload
 from reference_csms.handlers.v16 import HANDLERS, QUIET, Handlers
 from reference_csms.readings import Readings, is_plain_call
+from reference_csms.received import KEPT
 from reference_csms.records import UNKNOWN
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
@@ -42,6 +43,7 @@ class Connection:
         "_admit",
         "_alive",
         "_handlers",
+        "_keep",
         "_on_ready",
         "_readings",
         "_stage",
@@ -64,6 +66,7 @@ class Connection:
         calls: StationCalls,
         admit: Callable[[str, bool], bool],
         on_ready: Callable[[Connection, bool, Instant], None],
+        keep: Callable[[str, bytes, Instant], None] | None = None,
     ) -> None:
         self.link = link
         self.state = state
@@ -74,6 +77,7 @@ class Connection:
         self._handlers = handlers
         self._admit = admit
         self._on_ready = on_ready
+        self._keep = keep
         self._alive = True
         self._triggered = False
         self._readings = Readings()
@@ -96,6 +100,8 @@ class Connection:
             elif admit(_READING, state.accepted):
                 id, connector, wh = reading
                 state.register(connector, wh)
+                if self._keep is not None:
+                    self._keep(state.station, frame, now)
                 self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
             else:
                 self._call(reading[0].decode(), _READING, None, now)
@@ -153,8 +159,16 @@ class Connection:
             self._stage.add(Send(self.link, ocppj.encode_result(usual.id, reply)))
             if usual.action == _READING:
                 self._readings.learn(frame, usual.request)
+                if self._keep is not None:
+                    self._keep(self.state.station, frame, now)
         else:
             self._call(usual.id, usual.action, usual.request, now)
+            self._keep_too(usual.action, frame, now)
+
+    def _keep_too(self, action: str, frame: bytes, now: Instant) -> None:
+        """A message that was accepted, in a house that keeps all it acknowledges."""
+        if self._keep is not None and action in KEPT and self.state.accepted:
+            self._keep(self.state.station, frame, now)
 
     def _unusual(self, frame: bytes, now: Instant) -> None:
         """An answer, or whatever else is no CALL in the usual writing."""
@@ -165,7 +179,7 @@ class Connection:
             self._bad_frame(bad, now)
             return
         if isinstance(message, ocppj.Call):
-            self._unusual_call(message, now)
+            self._unusual_call(message, frame, now)
         else:
             self.calls.answered(message, now)
 
@@ -175,7 +189,7 @@ class Connection:
         elif bad.settles is not None:
             self.calls.unreadable(bad.settles, bad.why, now)
 
-    def _unusual_call(self, call: ocppj.Call, now: Instant) -> None:
+    def _unusual_call(self, call: ocppj.Call, frame: bytes, now: Instant) -> None:
         """A CALL that has to be judged slowly, if it is one that we take at all."""
         request = None
         if call.action in HANDLERS and self._admit(call.action, self.state.accepted):
@@ -189,6 +203,7 @@ class Connection:
                 self._refuse(call.id, "FormationViolation", str(err))
                 return
         self._call(call.id, call.action, request, now)
+        self._keep_too(call.action, frame, now)
 
     def _call(self, id: str, action: str, request: Any, now: Instant) -> None:
         handler = HANDLERS.get(action)

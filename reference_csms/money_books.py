@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from reference_csms.payments.rows import (
     STATEMENT_LINES,
     WEBHOOKS,
 )
-from reference_csms.storage.port import Store, Table
+from reference_csms.storage.port import Table
+from reference_csms.views import View
 from sim.backend import Row
 from sim.evidence import schema
 
@@ -38,9 +40,9 @@ _TABLES: dict[str, Table[Any]] = {
 _RENAMED = {"start_day": "start", "end_day": "end", "until_day": "until"}
 
 
-def money_books(store: Store) -> dict[str, list[Row]]:
+def money_views() -> dict[str, View]:
     """The tables of contracts, invoices, claims and payments."""
-    return {name: [_row(name, row) for row in store.rows(table)] for name, table in _TABLES.items()}
+    return {name: View(table, partial(_row, name)) for name, table in _TABLES.items()}
 
 
 def _row(table: str, row: Struct) -> Row:

@@ -3,12 +3,14 @@
 Rows (a `?` may be left out):
     owners    owner, currency, zone, name?, country?, tariff_id?, address?
     sites     site, owner, name?, tariff_id?
-    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value}
+    stations  station, site, backend?, registration?, tariff_id?, power_w?, heartbeat_s?, configuration? {key: value},
+              password? (16 to 40 characters; never shown again), security_profile? (0 to 3)
     meters    meter_id, station, connector, public_key, time_billing?, valid_from?, valid_to?, registered?
     tokens    token, status?, grp? (or group), customer?, mobile?, sites?, single?, expires_at?
     tariffs   see `pricing.tariffs`
-A station row with another `backend` is known as a place only and gets 404 when it dials. A meter row with `registered`
-false is left out: its key is not in this registry. Wrong rows raise BadInput; nothing is guessed.
+A station row with another `backend` is known as a place only and gets 404 when it dials; one imported again without a
+password keeps the one it has. A meter row with `registered` false is left out: its key is not in this registry. Wrong
+rows raise BadInput; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reference_csms import records
+from reference_csms.guard import BASIC, TLS_BASIC, UNSECURED
+from reference_csms.passwords import sealed
 from reference_csms.pricing.tariffs import Tariff, tariff_from_row
 from reference_csms.records import METERS, OWNERS, SITES, STATIONS, TARIFFS, TOKENS, Meter, Owner, Site, Station, Token
 from reference_csms.storage.port import Store, Table, put
@@ -79,11 +83,26 @@ class Provisioner:
             if row is not None:
                 put(self._store, table, row)
 
+    @staticmethod
+    def _login(row: RowReader) -> tuple[str | None, int]:
+        """What is kept of a password, and the security profile: 1 for a station that has one and says nothing else."""
+        password, profile = row.maybe("password"), row.maybe_whole("security_profile")
+        if password is not None and not 16 <= len(password) <= 40:
+            raise row.wrong("password", f"has {len(password)} characters", "16 to 40 characters")
+        if profile is None:
+            profile = BASIC if password is not None else UNSECURED
+        if profile not in range(4):
+            raise row.wrong("security_profile", f"{profile} is unknown", "0, 1, 2, 3")
+        if profile in (BASIC, TLS_BASIC) and password is None:
+            raise row.wrong("password", f"is missing for security profile {profile}", "16 to 40 characters")
+        return (sealed(row.text("station"), password) if password is not None else None), profile
+
     def _station(self, row: RowReader, first: bool) -> Station:
         """At the first start the row's own word counts; what is imported later is meant for this back-end."""
         policy = row.one_of("registration", _POLICIES, "accepted")
         if first and row.maybe("backend") not in (None, self._backend):
             policy = records.FOREIGN
+        secret, profile = self._login(row)
         fresh = Station(
             station=row.text("station"),
             site=row.text("site"),
@@ -93,12 +112,16 @@ class Provisioner:
             configuration={str(key): str(value) for key, value in (row.row.get("configuration") or {}).items()},
             power_w=row.maybe_whole("power_w"),
             heartbeat_s=row.maybe_whole("heartbeat_s"),
+            secret=secret,
+            security_profile=profile,
         )
         known = self._store.get(STATIONS, fresh.station)
         if known is None:
             return fresh
         if known.policy not in (records.CLOSE, records.FOREIGN):
             fresh = replace(fresh, policy=known.policy, registration=known.registration)
+        if fresh.secret is None and row.maybe_whole("security_profile") is None:
+            fresh = replace(fresh, secret=known.secret, security_profile=known.security_profile)
         return replace(fresh, boots=known.boots, first_seen=known.first_seen, boot=known.boot)
 
 

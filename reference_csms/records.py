@@ -78,6 +78,8 @@ class Station(Struct, frozen=True, kw_only=True):
 
     `power_w` is the most one connector can deliver, `heartbeat_s` the interval told at boots (None: that of the house).
     `policy` is what its next boot gets: accept, hold (Pending), reject; closed and foreign identities are answered 404.
+    `secret` is what is kept of its password (see `passwords`), None for a station without one.
+    `security_profile` is that of OCPP, 0 to 3.
     """
 
     station: str
@@ -91,6 +93,8 @@ class Station(Struct, frozen=True, kw_only=True):
     boots: int = 0
     first_seen: Instant | None = None
     boot: dict[str, Any] = {}
+    secret: str | None = None
+    security_profile: int = 0
 
 
 class StationLife(Struct, frozen=True, kw_only=True):
@@ -102,6 +106,15 @@ class StationLife(Struct, frozen=True, kw_only=True):
     statuses: dict[int, tuple[str, str, Instant]]
     registers: dict[int, int]
     configuration: dict[str, str]
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One message as it came."""
+
+    key: str
+    station: str
+    at: Instant
+    frame: str
 
 
 class Token(Struct, frozen=True, kw_only=True):
@@ -329,10 +342,11 @@ class Correction(Struct, frozen=True, kw_only=True):
 COUNTERS = Table("counters", Counter, "name")
 OWNERS = Table("owners", Owner, "owner")
 SITES = Table("sites", Site, "site")
-STATIONS = Table("stations", Station, "station")
+STATIONS = Table("stations", Station, "station", ("site",))
 STATION_LIVES = Table("station_lives", StationLife, "station")
+RECEIVED = Table("received", Received, "key", ("station",), append_only=True)
 TOKENS = Table("tokens", Token, "key", ("mobile",))
-METERS = Table("meters", Meter, "key_id", ("meter_id",))
+METERS = Table("meters", Meter, "key_id", ("meter_id", "station"))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
 SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
@@ -351,6 +365,7 @@ ALL_TABLES = (
     SITES,
     STATIONS,
     STATION_LIVES,
+    RECEIVED,
     TOKENS,
     METERS,
     TARIFFS,

@@ -21,6 +21,7 @@ class Stage:
 
     def release_all(self, release: Release) -> None:
         """Let everything go in order. What is not let go is lost, as in a crash."""
-        for effect in self.effects:
-            release(effect)
+        effects = self.effects[:]
         self.effects.clear()
+        for effect in effects:
+            release(effect)

@@ -17,7 +17,7 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_bench, cli_rehearse, cli_screen
+from scenarios import catalogue, cli_bench, cli_fleet, cli_rehearse, cli_screen, cli_serve
 from scenarios.cli_guard import Json
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
@@ -374,6 +374,8 @@ def rehearse(
 
 
 app.add_typer(cli_bench.app, name="bench")
+cli_serve.register(app)
+cli_fleet.register(app)
 
 
 def main() -> None:

@@ -46,6 +46,18 @@ def complain(sentence: str) -> None:
     err().print(f"[bold red]chargerig:[/] {escape(sentence)}", soft_wrap=True)
 
 
+def lines(texts: Iterable[str]) -> None:
+    """Plain lines as they are."""
+    for text in texts:
+        out().print(escape(text), soft_wrap=True)
+
+
+def serving(where: Mapping[str, str], secret: str | None) -> None:
+    """Where a server can be reached; `secret` is a token that was made for this start."""
+    shown = {**where, **({"token": secret} if secret is not None else {})}
+    lines(f"{name:<8} {text}" for name, text in shown.items())
+
+
 def verdicts(summary: Summary, folder: Path) -> None:
     """The table of a run, its numbers, its first findings, and where the report lies."""
     console = out()

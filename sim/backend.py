@@ -102,6 +102,29 @@ class BackEnd(Protocol):
         ...
 
 
+class Proof(Struct, frozen=True, kw_only=True):
+    """What a station shows of who it is before its handshake is answered (OCPP security profiles 0 to 3).
+
+    `user` and `password` of Basic authentication (the password as the bytes that were sent), `certificate` the common
+    name of a client certificate that the TLS layer has accepted, `secure` whether there is TLS at all. `malformed` says
+    what is wrong with the Authorization header.
+    """
+
+    user: str | None = None
+    password: bytes | None = None
+    certificate: str | None = None
+    secure: bool = False
+    malformed: str | None = None
+
+
+class Guarded(BackEnd, Protocol):
+    """A back-end that asks stations who they are. A runtime with real sockets asks it before `accept`."""
+
+    def authenticate(self, identity: str, proof: Proof, now: Instant) -> Refusal | None:
+        """None if this station may connect; 401 for wrong or missing credentials, 403 for a missing TLS."""
+        ...
+
+
 class Asking(BackEnd, Protocol):
     """A back-end that tells partners something (`sim.partners.port`): it releases a `Tell` and hears what became of it."""
 

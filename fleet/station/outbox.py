@@ -193,6 +193,11 @@ class Outbox:
             if not message.saved:
                 self._save(message)
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait, the one under way included."""
+        return len(self._queue)
+
     def unsaved(self) -> Sequence[Message]:
         """What a power loss at this moment would take."""
         return [message for message in self._queue if not message.saved]

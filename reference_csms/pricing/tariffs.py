@@ -90,7 +90,6 @@ def tariff_from_row(row: Mapping[str, Any], file: str = "tariffs") -> Tariff:
     bands = tuple(reader.band(n, band) for n, band in enumerate(reader.need("energy")))
     _cover_the_day_once(bands, reader)
     discounts = row.get("group_discounts") or {}
-    valid_from = row.get("valid_from", 0)
     return Tariff(
         tariff_id=str(reader.need("tariff_id")),
         version=reader.whole("version", 1),
@@ -102,7 +101,7 @@ def tariff_from_row(row: Mapping[str, Any], file: str = "tariffs") -> Tariff:
         idle_grace_s=reader.whole("idle_grace_s", 0),
         group_discounts={str(group): reader.percent(group, value) for group, value in discounts.items()},
         minimum_wh=reader.whole("minimum_wh", 0),
-        valid_from=parse_iso(valid_from) if isinstance(valid_from, str) else Instant(int(valid_from)),
+        valid_from=reader.instant("valid_from"),
     )
 
 
@@ -185,6 +184,13 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise self.wrong(name, f"{value!r} is no whole number", "0 or more")
         return value
+
+    def instant(self, name: str) -> Instant:
+        value = self.row.get(name, 0)
+        try:
+            return parse_iso(value) if isinstance(value, str) else Instant(int(value))
+        except (TypeError, ValueError):
+            raise self.wrong(name, f"{value!r} is no instant", "milliseconds or an RFC 3339 text") from None
 
     def percent(self, group: str, value: Any) -> Decimal:
         return self._decimal(f"group_discounts.{group}", value, Decimal(100))

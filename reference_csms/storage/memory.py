@@ -7,6 +7,7 @@ outside the disk, since only the disk survives.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from typing import Any
 
@@ -75,10 +76,7 @@ class MemoryStore:
 
     def find(self, table: Table[R], index: str, value: Any) -> list[R]:
         """All rows whose indexed attribute equals `value`, in key order. Raises NoSuchIndex."""
-        values = self._indexes[table.name].get(index)
-        if values is None:
-            raise NoSuchIndex(f"{table.name} has no index {index!r}")
-        keys = values.get(value)
+        keys = self._with(table, index).get(value)
         if not keys:
             return []
         rows = self._rows[table.name]
@@ -89,9 +87,18 @@ class MemoryStore:
         rows = self._rows[table.name]
         return [rows[key] for key in sorted(rows)]
 
+    def after(self, table: Table[R], key: Key | None, limit: int) -> list[R]:
+        """At most `limit` rows with keys above this one, in key order; None: from the first."""
+        rows: dict[Any, R] = self._rows[table.name]
+        return [rows[one] for one in heapq.nsmallest(limit, (one for one in rows if key is None or one > key))]
+
     def count(self, table: Table[R]) -> int:
         """How many rows there are."""
         return len(self._rows[table.name])
+
+    def count_where(self, table: Table[R], index: str, value: Any) -> int:
+        """How many rows `find` would give. Raises NoSuchIndex."""
+        return len(self._with(table, index).get(value, ()))
 
     def commit(self) -> None:
         """Make everything since the last commit last."""
@@ -113,6 +120,12 @@ class MemoryStore:
                 self._reindex(table, new, old, key)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _with(self, table: Table[Any], index: str) -> dict[Any, dict[Key, None]]:
+        values = self._indexes[table.name].get(index)
+        if values is None:
+            raise NoSuchIndex(f"{table.name} has no index {index!r}")
+        return values
 
     def _fence(self) -> None:
         if self._cells.epoch != self.epoch:

@@ -19,7 +19,8 @@ def open_store(setup: Setup, tables: Iterable[Table[Any]]) -> Store:
     """The store that `setup.options["store"]` names, on `setup.disk`. Raises BadInput for a value that is none.
 
     `sqlite:///books.sqlite` becomes `books-NAME-1.sqlite` for the back-end NAME, or the next number that is free: a run
-    begins with an empty database, and both back-ends and the second run of INV-39 are told the same path.
+    begins with an empty database, and both back-ends and the second run of INV-39 are told the same path. With the
+    option `store_kept` the path is taken as it stands, and what is in it is gone on with: that is for servers.
     """
     wish = setup.options.get("store", "memory")
     if wish == "memory":
@@ -32,6 +33,8 @@ def open_store(setup: Setup, tables: Iterable[Table[Any]]) -> Store:
 
     if wish == "sqlite://":
         return SqlStore(setup.disk, tables, wish)
+    if setup.options.get("store_kept"):
+        return SqlStore(setup.disk, tables, wish, full=bool(setup.options.get("store_full")))
     if _FILE not in setup.disk:
         setup.disk[_FILE] = _new_file(Path(wish.removeprefix("sqlite:///")), setup.name, wish)
     return SqlStore(setup.disk, tables, f"sqlite:///{setup.disk[_FILE]}")

@@ -81,8 +81,16 @@ class Store(Protocol):
         """All rows in key order."""
         ...
 
+    def after(self, table: Table[R], key: Key | None, limit: int) -> list[R]:
+        """At most `limit` rows with keys above this one, in key order; None: from the first. For pages of a long table."""
+        ...
+
     def count(self, table: Table[R]) -> int:
         """How many rows there are."""
+        ...
+
+    def count_where(self, table: Table[R], index: str, value: Any) -> int:
+        """How many rows `find` would give. Raises NoSuchIndex."""
         ...
 
     def commit(self) -> None:

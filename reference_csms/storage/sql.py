@@ -56,9 +56,12 @@ class _Shelf:
         self.update = sql.update().where(key == sa.bindparam(f"p_{_KEY}")).values(changed)
         self.get = sa.select(sql.c[_ROW]).where(key == sa.bindparam("key"))
         self.all = sa.select(key, sql.c[_ROW]).order_by(key)
+        self.above = self.all.where(key > sa.bindparam("key")).limit(sa.bindparam("limit"))
+        self.first = self.all.limit(sa.bindparam("limit"))
         self.equal = {name: self.all.where(sql.c[name] == sa.bindparam("value")) for name in table.indexes}
         self.null = {name: self.all.where(sql.c[name].is_(None)) for name in table.indexes}
         self.size = 0
+        self.top: Key | None = None  # nothing beyond it is in the database, so that a growing key needs no look
         self.inserted: dict[Key, Any] = {}
         self.updated: dict[Key, Any] = {}
         self.known: dict[Key, Any] = {}
@@ -106,6 +109,7 @@ class SqlStore:
         if self._disk.connection is not None:
             self._disk.connection.close()
         self._connection = connection = self._disk.connection = self._disk.engine.connect()
+        self._texts: dict[Any, tuple[str, list[str] | None]] = {}
         metadata = sa.MetaData()
         openings = sa.Table("store_openings", metadata, sa.Column("epoch", sa.BigInteger, nullable=False))
         declared = list(tables)
@@ -121,7 +125,8 @@ class SqlStore:
         connection.commit()
         self._disk.epoch = self.epoch
         for shelf in self._shelves.values():
-            shelf.size = int(connection.execute(sa.select(sa.func.count()).select_from(shelf.sql)).scalar_one())
+            wanted = sa.select(sa.func.count(), sa.func.max(shelf.sql.c[_KEY]))
+            shelf.size, shelf.top = connection.execute(wanted).one()
 
     def get(self, table: Table[R], key: Key) -> R | None:
         """The row of this key, None if there is none."""
@@ -143,9 +148,12 @@ class SqlStore:
         """Add a row. Raises KeyTaken if its key exists."""
         self._check(table, row)
         key: Key = getattr(row, table.key)
-        if self.get(table, key) is not None:
+        shelf = self._shelves[table.name]
+        if shelf.top is None or key > shelf.top:  # type: ignore[operator]
+            shelf.top = key
+        elif self.get(table, key) is not None:
             raise KeyTaken(f"{table.name} has a row {key!r} already")
-        self._shelves[table.name].inserted[key] = row
+        shelf.inserted[key] = row
 
     def update(self, table: Table[R], row: R) -> None:
         """Replace the row with this key. Raises KeyMissing, or AppendOnly for an append-only table."""
@@ -183,10 +191,29 @@ class SqlStore:
         rows = {**dict(self._read(shelf, shelf.all)), **shelf.inserted, **shelf.updated}
         return [rows[key] for key in sorted(rows)]
 
+    def after(self, table: Table[R], key: Key | None, limit: int) -> list[R]:
+        """At most `limit` rows with keys above this one, in key order; None: from the first."""
+        shelf = self._shelves[table.name]
+        if key is None:
+            stored = self._read(shelf, shelf.first, limit=limit)
+        else:
+            stored = self._read(shelf, shelf.above, key=key, limit=limit)
+        rows: dict[Any, Any] = {one: shelf.updated.get(one, row) for one, row in stored}
+        rows.update((one, row) for one, row in shelf.inserted.items() if key is None or one > key)  # type: ignore[operator]
+        return [rows[one] for one in sorted(rows)[:limit]]
+
     def count(self, table: Table[R]) -> int:
         """How many rows there are."""
         shelf = self._shelves[table.name]
         return shelf.size + len(shelf.inserted)
+
+    def count_where(self, table: Table[R], index: str, value: Any) -> int:
+        """How many rows `find` would give. Raises NoSuchIndex."""
+        shelf = self._shelves[table.name]
+        if shelf.inserted or shelf.updated or index not in shelf.equal or _beyond(value):
+            return len(self.find(table, index, value))
+        same = shelf.sql.c[index].is_(None) if value is None else shelf.sql.c[index] == value
+        return int(self._connection.execute(sa.select(sa.func.count()).where(same)).scalar_one())
 
     def commit(self) -> None:
         """Make everything since the last commit last, in one SQL transaction. If it fails, everything stays staged."""
@@ -200,15 +227,27 @@ class SqlStore:
                 raise Fenced("this store was opened again by somebody else")
             for shelf in changed:
                 if shelf.inserted:
-                    connection.execute(shelf.insert, [shelf.values(row) for row in shelf.inserted.values()])
+                    self._many(shelf.insert, [shelf.values(row) for row in shelf.inserted.values()])
                 if shelf.updated:
-                    connection.execute(shelf.update, [shelf.values(row, "p_") for row in shelf.updated.values()])
+                    self._many(shelf.update, [shelf.values(row, "p_") for row in shelf.updated.values()])
             connection.commit()
         except BaseException:
             connection.rollback()
             raise
         for shelf in changed:
             shelf.settle()
+
+    def _many(self, statement: sa.Insert | sa.Update, rows: list[dict[str, Any]]) -> None:
+        """One statement for many rows: its text is made once, since all values are plain numbers, texts and bytes."""
+        text = self._texts.get(statement)
+        if text is None:
+            compiled = statement.compile(dialect=self._connection.dialect, column_keys=list(rows[0]))
+            text = self._texts[statement] = (str(compiled), compiled.positiontup)
+        sql, order = text
+        if order is None:
+            self._connection.exec_driver_sql(sql, rows)
+        else:
+            self._connection.exec_driver_sql(sql, [tuple([row[name] for name in order]) for row in rows])
 
     def rollback(self) -> None:
         """Forget everything since the last commit."""

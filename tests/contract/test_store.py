@@ -135,12 +135,17 @@ class StoreMachine(RuleBasedStateMachine):
             rows = self.model[table.name]
             assert self.store.rows(table) == [rows[key] for key in sorted(rows)]
             assert self.store.count(table) == len(rows)
+            for start in (None, "", "b", "d", "z"):
+                above = [rows[key] for key in sorted(rows) if start is None or key > start]
+                assert self.store.after(table, start, 2) == above[:2]
+                assert self.store.after(table, start, 9) == above
             for key in "abcde":
                 assert self.store.get(table, key) == rows.get(key)
             for index in table.indexes:
                 for value in ("red", "green", None, 0, 1, 2):
                     expected = [rows[key] for key in sorted(rows) if getattr(rows[key], index) == value]
                     assert self.store.find(table, index, value) == expected
+                    assert self.store.count_where(table, index, value) == len(expected)
 
 
 class SqlMachine(StoreMachine):
@@ -162,6 +167,8 @@ def test_undeclared_index_is_our_own_mistake(open_one: Opener) -> None:
     store = open_one({})
     with pytest.raises(NoSuchIndex):
         store.find(EVENTS, "size", 1)
+    with pytest.raises(NoSuchIndex):
+        store.count_where(EVENTS, "size", 1)
 
 
 def test_row_of_another_table_is_refused(open_one: Opener) -> None:

@@ -1,0 +1,1 @@
+"""Real sockets: the reference CSMS as a server, and fleets of virtual stations against any back-end."""

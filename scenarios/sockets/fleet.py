@@ -1,0 +1,295 @@
+"""A fleet of virtual stations against any back-end: put up, ramped, driven, counted.
+
+The same Machines as in virtual time. It says what was offered, sent, answered and accepted, and how late it was itself;
+whether anything was lost is judged by whoever knows the books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleet.ev_driver import EvDriver
+from fleet.profile import StationProfile
+from fleet.rig import Rig, RigConfig
+from fleet.visits import Visit
+from scenarios.sockets.visits import Traffic, visits_of
+from sim.backend import Row
+from sim.clock import SECOND, Instant
+from sim.errors import BadInput
+from sim.evidence.schema import TRUTH
+from sim.evidence.truth import TruthRecorder
+from sim.evidence.wire import WireRecorder
+from sim.runtimes.aio import AioWorld, Clock
+from sim.runtimes.aio_ledger import ActionCount
+from sim.runtimes.aio_lines import Lines
+from sim.runtimes.websocket import Keeper, Limits
+
+_STATE = "meters.json"
+_TOLD_EVERY_S = 1.0
+_LEAD = 2 * SECOND
+_LINGER = 120 * SECOND
+
+
+class FleetWish(Struct, frozen=True, kw_only=True):
+    """What a user wants: `url` with `{id}`, stations, profile, traffic, how long (`for_s`) and how fast (`pace`).
+
+    `sample_s`: seconds between readings, else those of the profile. `quiet_s`: so long before the end nobody comes any
+    more and whoever charges leaves. `ramp_s`: the stations' power comes on spread over so many seconds of the world.
+    `passwords` by station, `tls` an SSL context for all or a function of the station. `salt` makes message ids of this run
+    its own.
+    """
+
+    url: str
+    stations: tuple[str, ...]
+    profile: StationProfile
+    connectors: tuple[int, ...] = (1,)
+    tokens: tuple[str, ...] = ()
+    traffic: Traffic | None = Traffic()
+    sample_s: int | None = None
+    for_s: float = 60.0
+    quiet_s: float = 0.0
+    ramp_s: float = 10.0
+    pace: float = 1.0
+    seed: int = 1
+    salt: str = ""
+    passwords: dict[str, bytes] = {}
+    tls: Any = None
+    state: Path | None = None
+    wire: Path | None = None
+    limits: Limits = Limits()
+
+
+class Told(Struct, frozen=True):
+    """How a fleet stands, for a live display. Lag is the worst of the last second, real ms."""
+
+    at_s: float
+    connected: int
+    sent: int
+    answered: int
+    lag_ms: float
+    p99_ms: float
+
+
+class FleetResult(Struct, frozen=True):
+    """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits."""
+
+    stations: int
+    seconds: float
+    dials: int
+    opened: int
+    offered: int
+    sent: int
+    answered: int
+    accepted: int
+    refused: int
+    errors: int
+    lost: int
+    waiting: int
+    lag_worst_ms: float
+    lag_p99_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    worst_ms: float
+    sessions: int
+    energy_wh: int
+    actions: dict[str, ActionCount]
+
+
+class Fleet:
+    """One fleet on the running loop."""
+
+    def __init__(self, wish: FleetWish, clock: Clock | None = None) -> None:
+        if "{id}" not in wish.url:
+            raise BadInput("--url", None, f"{wish.url!r} has no place for the identity", "ws://HOST:PORT/PATH/{id}")
+        self.wish = wish
+        self.clock = clock or Clock(pace=wish.pace)
+        self.keeper = Keeper(wish.limits)
+        self.truth = TruthRecorder()
+        policy: Any = "whole" if wish.wire is not None else "off"
+        self._wire = WireRecorder(wish.wire, salt=wish.salt, policy=policy)
+        tls = (lambda station: wish.tls) if wish.tls is not None and not callable(wish.tls) else wish.tls
+        self.lines = Lines(self.clock.now, self._wire, self.keeper, wish.passwords, tls)
+        self.world = AioWorld(self.clock, self.truth, self.lines)
+        self.rigs: dict[str, Rig] = {}
+        self._began = self.clock.now()
+        self._closed = False
+        self._meters = _read_state(wish.state)
+
+    def configs(self) -> list[RigConfig]:
+        """How its stations are made: what a back-end has to be told of them can be read from it."""
+        wish = self.wish
+        profile = wish.profile
+        if wish.sample_s is not None:
+            configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
+            profile = replace(profile, configuration=configuration)
+        endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
+        return [
+            RigConfig(
+                station=station,
+                site="fleet",
+                profile=profile,
+                connectors=wish.connectors,
+                url=endpoint,
+                seed=wish.seed,
+                max_power_w=wish.traffic.power_w if wish.traffic is not None else 11_000,
+                salt=f"{wish.salt}/{wish.seed}",
+                meters=self._meters.get(station, {}),
+            )
+            for station in wish.stations
+        ]
+
+    def put_up(self) -> None:
+        """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
+        wish = self.wish
+        self._began = self.clock.now()
+        end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
+        for number, config in enumerate(self.configs()):
+            station = config.station
+            at = Instant(self._began + int(wish.ramp_s * SECOND * number / max(1, len(wish.stations))))
+            rig = self.rigs[station] = Rig(config, at)
+            self.world.add(f"rig:{station}", rig)
+            if wish.traffic is not None:
+                visits = visits_of(station, wish.connectors, wish.tokens, wish.traffic, at + _LEAD, end, wish.seed)
+                self._next_visit(iter(sorted(visits, key=lambda visit: visit.arrive)))
+
+    def _next_visit(self, visits: Any) -> None:
+        """The next driver comes into being shortly before arriving; drivers that are gone are forgotten."""
+        visit: Visit | None = next(visits, None)
+        if visit is not None and not self._closed:
+            self.world.at(visit.arrive - SECOND, self._come, visit, visits)
+
+    def close(self) -> None:
+        """From now on nobody comes any more; whoever charges leaves when they meant to."""
+        self._closed = True
+
+    def settled(self) -> bool:
+        """Whether nobody charges and every station has delivered what it had."""
+        busy = any(outlet.ev is not None for rig in self.rigs.values() for outlet in rig.board.outlets.values())
+        return not busy and not self.unsettled()
+
+    def _come(self, visit: Visit, visits: Any) -> None:
+        if self._closed:
+            return
+        self.world.add(visit.machine, EvDriver(visit, self.wish.seed))
+        self.world.at(visit.leave + _LINGER, self.world.remove, visit.machine)
+        self._next_visit(visits)
+
+    @property
+    def began(self) -> Instant:
+        """When its stations were put up."""
+        return self._began
+
+    def driven(self) -> list[Row]:
+        """The sessions that have ended: rows of `truth_sessions`."""
+        return [dict(zip(TRUTH["truth_sessions"], row, strict=True)) for row in self.truth.rows()["truth_sessions"]]
+
+    def unsettled(self) -> list[str]:
+        """The stations that still have messages to deliver."""
+        return [station for station, rig in self.rigs.items() if rig.waiting()]
+
+    async def run(self, tell: Callable[[Told], None] | None = None) -> FleetResult:
+        """Let it live as long as was wished. Raises what a Machine raised."""
+        end = Instant(int(self._began + self.wish.for_s * SECOND * self.wish.pace))
+        telling = asyncio.ensure_future(self._tell(tell)) if tell is not None else None
+        try:
+            await self.world.run(end)
+        finally:
+            if telling is not None:
+                telling.cancel()
+        return self.result()
+
+    async def leave(self) -> None:
+        """All stations hang up; meters are written down if they are to go on another time."""
+        self.keeper.close_all(1000, "the fleet goes home")
+        until = asyncio.get_running_loop().time() + 3
+        while len(self.keeper) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.02)
+        self.keeper.cut_all("the fleet is gone")
+        self._wire.close()
+        if self.wish.state is not None:
+            _write_state(self.wish.state, self.rigs, self.clock.now())
+
+    async def _tell(self, tell: Callable[[Told], None]) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            await asyncio.sleep(_TOLD_EVERY_S)
+            total = self.lines.ledger.total()
+            p99 = self.lines.ledger.latencies.quantile(0.99)
+            lag = self.world.lag.recent()
+            tell(Told(loop.time() - began, self.lines.alive(), total.sent, total.answered + total.errors, lag, p99))
+
+    def result(self) -> FleetResult:
+        """The figures as they stand now."""
+        ledger, lag = self.lines.ledger, self.world.lag
+        total, times = ledger.total(), ledger.latencies
+        waiting = sum(rig.waiting() for rig in self.rigs.values())
+        driven = self.driven()
+        return FleetResult(
+            stations=len(self.rigs),
+            seconds=(self.clock.now() - self._began) / SECOND / self.clock.pace,
+            dials=self.lines.counts["dials"],
+            opened=self.lines.counts["opened"],
+            offered=total.sent + waiting,
+            sent=total.sent,
+            answered=total.answered,
+            accepted=total.accepted,
+            refused=total.refused,
+            errors=total.errors,
+            lost=total.lost,
+            waiting=waiting,
+            lag_worst_ms=lag.worst_ms,
+            lag_p99_ms=lag.quantile(0.99),
+            p50_ms=times.quantile(0.5),
+            p95_ms=times.quantile(0.95),
+            p99_ms=times.quantile(0.99),
+            worst_ms=times.worst,
+            sessions=len(driven),
+            energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
+            actions=dict(sorted(ledger.actions.items())),
+        )
+
+
+def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
+    """Registers and pages by station and connector, as an earlier run left them."""
+    if folder is None or not (folder / _STATE).exists():
+        return {}
+    try:
+        return msgspec.json.decode((folder / _STATE).read_bytes(), type=dict[str, dict[int, tuple[int, int]]])
+    except msgspec.MsgspecError as err:
+        allowed = "the file that an earlier run wrote"
+        raise BadInput(str(folder / _STATE), None, f"it holds no meters: {err}", allowed) from None
+
+
+def _write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
+    state: Row = dict(_read_state(folder))
+    for station, rig in rigs.items():
+        state[station] = {
+            number: (outlet.meter.register(now), outlet.meter.pagination)
+            for number, outlet in rig.board.outlets.items()
+        }
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{_STATE}.partial"
+    partial.write_bytes(msgspec.json.encode(state))
+    partial.replace(folder / _STATE)
+
+
+def station_names(pattern: str, count: int) -> tuple[str, ...]:
+    """`CS-{n}` or `CS-{n:05}` for 1 to `count`. Raises BadInput for a pattern that gives the same name twice."""
+    try:
+        names = tuple(pattern.format(n=number) for number in range(1, count + 1))
+    except (KeyError, IndexError, ValueError) as err:
+        raise BadInput(
+            "--id", None, f"{pattern!r} is no pattern: {err}", "a text with {n}, such as CS-{n:05}"
+        ) from None
+    if len(set(names)) != count:
+        raise BadInput("--id", None, f"{pattern!r} gives the same name twice", "a text with {n}, such as CS-{n:05}")
+    return names

@@ -1,0 +1,185 @@
+"""`chargerig serve`: the reference CSMS on real sockets, with its API, from start to a clean stop.
+
+Whatever was acknowledged is in the database when this process ends, however it ends; nothing here may answer a station
+by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from reference_csms import assemble
+from reference_csms.web.app import make_app
+from reference_csms.web.tokens import ApiToken
+from scenarios.sockets.logs import Log
+from scenarios.sockets.sheet import SITE, default_sheet
+from sim.backend import Operation, Row, Setup
+from sim.errors import BadInput, raised
+from sim.evidence.wire import WireRecorder
+from sim.machine import Answered, Refused
+from sim.runtimes.aio import Clock
+from sim.runtimes.aio_backend import BackEndHost
+from sim.runtimes.aio_http import Http, serve_http
+from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.websocket_fast import listen_fast
+from sim.runtimes.websocket_server import listen
+
+NAME = "csms"
+_IMPORT_TIMEOUT_S = 60.0
+
+
+class ServeWish(Struct, frozen=True, kw_only=True):
+    """What a user wants of a server. `port` and `api_port` 0: any that is free; `for_s` None: until it is stopped.
+
+    `sheet` are rows by kind for the instruction sheet. `store` is as the option of the reference CSMS, or None for one in
+    memory. `least` is the lowest security profile.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    api_port: int = 9001
+    store: str | None = None
+    store_full: bool = False
+    sheet: dict[str, list[Row]] = {}
+    accept_unknown: bool = False
+    least: int = 0
+    tls: ssl.SSLContext | None = None
+    tokens: tuple[ApiToken, ...] = ()
+    limits: Limits = Limits()
+    compression: bool = True
+    fast: bool = False
+    heartbeat_s: int = 300
+    wire: Path | None = None
+    for_s: float | None = None
+
+
+class Served(Struct, frozen=True):
+    """How it went: the sentence of a failure, or None, and what was served."""
+
+    failure: str | None
+    handshakes: dict[int, int]
+    calls: int
+    groups: int
+
+
+class Where(Struct, frozen=True):
+    """The addresses of a server that runs."""
+
+    ocpp: str
+    api: str
+
+
+async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop: asyncio.Event | None = None) -> Served:
+    """Serve until a signal, `stop`, or the end of the time. Raises BadInput for what cannot be had.
+
+    `ready` hears the addresses once stations can come.
+    """
+    clock = Clock()
+    options = {"store": wish.store or "memory", "store_kept": True, "store_full": wish.store_full, "keep_all": True}
+    options |= {"security": wish.least, "heartbeat_interval": wish.heartbeat_s}
+    options |= {"first_contact": SITE} if wish.accept_unknown else {}
+    try:
+        backend = assemble(Setup(name=NAME, seed=0, provision={}, options=options))
+    except BadInput:
+        raise
+    except Exception as err:  # whatever a database driver raises
+        allowed = "sqlite:///FILE in an existing folder, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        raise BadInput("--db", None, f"the database cannot be opened: {raised(err)}", allowed) from None
+    wire = WireRecorder(wish.wire, policy="whole") if wish.wire is not None else None
+    host = BackEndHost(backend, clock, wire)
+    await _provision(host, wish.sheet)
+    keeper = Keeper(wish.limits)
+    try:
+        if wish.fast:
+            server = await listen_fast(wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls)
+        else:
+            server = await listen(
+                wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls, wish.compression
+            )
+    except OSError as err:
+        raise BadInput(
+            "--port", None, f"{wish.host}:{wish.port} cannot be had: {err.strerror}", "a free port"
+        ) from None
+    try:
+        http = await serve_http(make_app(host, wish.tokens), wish.host, wish.api_port, wish.tls)
+    except OSError as err:
+        server.close()
+        problem = f"{wish.host}:{wish.api_port} cannot be had: {err.strerror}"
+        raise BadInput("--api-port", None, problem, "a free port") from None
+    secure = "s" if wish.tls is not None else ""
+    shown = f"[{wish.host}]" if ":" in wish.host else wish.host
+    port = server.sockets[0].getsockname()[1]
+    where = Where(f"ws{secure}://{shown}:{port}/ocpp/{{id}}", f"http{secure}://{shown}:{http.port}")
+    log("serving", ocpp=where.ocpp, api=where.api, database=_shown(wish.store))
+    ready(where)
+    why = await _until_over(host, wish.for_s, stop)
+    log("stopping", why=why, connections=len(keeper))
+    server.close()
+    await _close(host, keeper, http)
+    if wire is not None:
+        wire.close()
+    counters = host.counters
+    served = Served(
+        failure=host.failed.result() if host.failed.done() else None,
+        handshakes=dict(counters.handshakes),
+        calls=sum(counters.calls.values()),
+        groups=counters.groups,
+    )
+    log("stopped", calls=served.calls, groups=served.groups, failure=served.failure or "none")
+    return served
+
+
+async def _close(host: BackEndHost, keeper: Keeper, http: Http) -> None:
+    await host.stop(keeper, "the server is going down")
+    await http.stop()
+
+
+async def _provision(host: BackEndHost, sheet: dict[str, list[Row]]) -> None:
+    """Give the sheet to the back-end; the default one stays beside it, so that unannounced stations have a place."""
+    for rows_by_kind in (default_sheet(), sheet):
+        for kind, rows in rows_by_kind.items():
+            outcome = await host.operate(Operation("import", {"what": kind, "rows": rows}), _IMPORT_TIMEOUT_S)
+            if isinstance(outcome, Refused):
+                raise BadInput("--stations", kind, outcome.description, "rows as the instruction sheet has them")
+            if not isinstance(outcome, Answered):
+                raise BadInput("--db", None, f"rows could not be written: {outcome.reason}", "a database that works")
+
+
+async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Event | None) -> str:
+    """Wait for the end, and say why it came."""
+    loop = asyncio.get_running_loop()
+    told = stop or asyncio.Event()
+    signals: list[str] = []
+
+    def heard(number: signal.Signals) -> None:
+        signals.append(number.name)
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, heard, number)
+    waiting = asyncio.ensure_future(told.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, host.failed], timeout=for_s, return_when="FIRST_COMPLETED")
+        if not done:
+            return "its time is over"
+    finally:
+        waiting.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    if host.failed.done():
+        return str(host.failed.result())
+    return signals[0] if signals else "it was asked to"
+
+
+def _shown(store: str | None) -> str:
+    """The database without a password."""
+    if store is None:
+        return "memory"
+    scheme, separator, rest = store.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

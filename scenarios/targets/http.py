@@ -1,0 +1,73 @@
+"""The one door to httpx: JSON over HTTP with the records and operations API of a back-end, ours or another's.
+
+A server that cannot be reached, refuses, or answers no JSON is a mistake in what the user named: BadInput, which never
+repeats the token. Nothing is retried here, and nothing here knows what the JSON means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from sim.errors import BadInput
+
+TIMEOUT_S = 10.0
+"""Seconds that connecting, sending or waiting for the next bytes of an answer may take."""
+
+_MEANING = {401: "the token is missing or wrong", 403: "the token may not do this", 404: "there is nothing there"}
+_SHOWN = 200
+
+
+class Http:
+    """A client of one base URL; `token` goes along as a bearer token.
+
+    Close it, or use it in a `with`. Every method raises BadInput, whose `file` is the URL.
+    """
+
+    def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise BadInput(base_url, None, "is no URL of an HTTP server", "http://HOST:PORT or https://HOST:PORT")
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self._client = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_s)
+        except (httpx.InvalidURL, UnicodeEncodeError) as err:
+            raise BadInput(base_url, None, "URL or token cannot be used", "a URL and a token in plain ASCII") from err
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def get_json(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        """The JSON that GET answers."""
+        return self._ask("GET", path, params=params)
+
+    def post_json(self, path: str, data: Any) -> Any:
+        """The JSON that POST with a JSON body answers; None for an empty answer."""
+        return self._ask("POST", path, json=data)
+
+    def _ask(self, method: str, path: str, **what: Any) -> Any:
+        try:
+            answer = self._client.request(method, path, **what)
+        except (httpx.HTTPError, httpx.InvalidURL) as err:
+            url = str(self._client.base_url)
+            raise BadInput(url, None, f"cannot be reached ({type(err).__name__}: {err})", "a running server") from err
+        if not answer.is_success:
+            meaning = _MEANING.get(answer.status_code) or answer.text[:_SHOWN] or answer.reason_phrase
+            raise BadInput(str(answer.url), None, f"{method} was answered {answer.status_code}: {meaning}")
+        if not answer.content and method != "GET":
+            return None
+        try:
+            return answer.json()
+        except ValueError as err:
+            raise BadInput(str(answer.url), None, "the answer is no JSON", "a URL of a JSON API") from err

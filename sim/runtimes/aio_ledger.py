@@ -1,0 +1,134 @@
+"""What became of the calls that a fleet sent: answered, refused, unanswered, and how long it took. It judges nothing.
+
+A CALLRESULT is no yes: a StartTransaction may be answered with Invalid. So `accepted` is counted apart from `answered`.
+"""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+
+from msgspec import Struct
+
+_STEP = math.log(1.05)
+_LEAST_MS = 0.05
+_ASKS_FOR_STATUS = frozenset(
+    {b"StartTransaction", b"Authorize", b"BootNotification", b"TransactionEvent", b"DataTransfer"}
+)
+_REFUSALS = (b'"Invalid"', b'"Blocked"', b'"Expired"', b'"ConcurrentTx"', b'"Rejected"', b'"Pending"')
+
+
+class Latencies:
+    """A histogram of times in ms; quantiles are right to 5 %."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self.count = 0
+        self.worst = 0.0
+
+    def add(self, ms: float) -> None:
+        """One time."""
+        bucket = int(math.log(max(ms, _LEAST_MS) / _LEAST_MS) / _STEP)
+        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        self.count += 1
+        if ms > self.worst:
+            self.worst = ms
+
+    def quantile(self, share: float) -> float:
+        """That quantile in ms, 0 if there is nothing."""
+        wanted, seen = share * self.count, 0
+        for bucket in sorted(self._counts):
+            seen += self._counts[bucket]
+            if seen >= wanted:
+                return min(self.worst, _LEAST_MS * math.exp((bucket + 1) * _STEP))
+        return 0.0
+
+    def merge(self, other: Latencies) -> None:
+        """Add those of another histogram."""
+        for bucket, count in other._counts.items():
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        self.count += other.count
+        self.worst = max(self.worst, other.worst)
+
+
+class ActionCount(Struct):
+    """Calls of one action. `refused` are CALLRESULTs that say no, `errors` CALLERRORs, `lost` had no answer."""
+
+    sent: int = 0
+    answered: int = 0
+    accepted: int = 0
+    refused: int = 0
+    errors: int = 0
+    lost: int = 0
+
+
+class CallLedger:
+    """All calls of a fleet, by action."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, ActionCount] = {}
+        self.latencies = Latencies()
+        self.by_action: dict[str, Latencies] = {}
+
+    def of(self, action: str) -> ActionCount:
+        """The counts of one action."""
+        found = self.actions.get(action)
+        if found is None:
+            found = self.actions[action] = ActionCount()
+            self.by_action[action] = Latencies()
+        return found
+
+    def total(self) -> ActionCount:
+        """The sum over all actions."""
+        total = ActionCount()
+        for one in self.actions.values():
+            for name in ActionCount.__struct_fields__:
+                setattr(total, name, getattr(total, name) + getattr(one, name))
+        return total
+
+
+class LinkLedger:
+    """Pairs the calls of one connection with their answers."""
+
+    __slots__ = ("_ledger", "_open")
+
+    def __init__(self, ledger: CallLedger) -> None:
+        self._ledger = ledger
+        self._open: dict[bytes, tuple[bytes, float]] = {}
+
+    def up(self, frame: bytes) -> None:
+        """A frame that was handed to the socket."""
+        if frame.startswith(b'[2,"'):
+            _, id, _, action, _ = frame.split(b'"', 4)
+            self._ledger.of(action.decode()).sent += 1
+            self._open[id] = (action, perf_counter())
+
+    def down(self, frame: bytes) -> None:
+        """A frame from the back-end. An answer to nothing counts nowhere."""
+        kind = frame[:4]
+        if kind not in (b'[3,"', b'[4,"'):
+            return
+        parts = frame.split(b'"', 2)
+        call = self._open.pop(parts[1], None) if len(parts) == 3 else None
+        if call is None:
+            return
+        action, began = call
+        name = action.decode()
+        counts = self._ledger.of(name)
+        ms = (perf_counter() - began) * 1000
+        self._ledger.latencies.add(ms)
+        self._ledger.by_action[name].add(ms)
+        if kind == b'[4,"':
+            counts.errors += 1
+            return
+        counts.answered += 1
+        if action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS):
+            counts.refused += 1
+        else:
+            counts.accepted += 1
+
+    def over(self) -> None:
+        """The connection is gone: what is open will never be answered on it."""
+        for action, _ in self._open.values():
+            self._ledger.of(action.decode()).lost += 1
+        self._open.clear()

@@ -1,0 +1,353 @@
+"""One websocket on an asyncio transport, for both sides: handshake, frames, keep-alive, and how it ends.
+
+The protocol itself is the Sans-I/O one of `websockets`: no task and no queue for a connection, so that ten thousand of
+them fit into a process. It never looks inside a text frame. Sources: RFC 6455; OCPP-J 1.6 §3; OCPP 2.0.1 Part 4 §3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR = 1000, 1001, 1002
+UNSUPPORTED_DATA, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1003, 1007, 1008, 1009
+ABNORMAL = 1006
+OVERSIZE = "oversize"
+"""The reason of a connection that ended because a message was too large."""
+MAX_FRAME = 1 << 20
+"""The largest message that is taken, bytes; a larger one ends the connection with 1009."""
+MAX_UNSENT = 4 << 20
+"""So many bytes may wait for a peer that does not read; with more it is cut off."""
+CLOSE_TIMEOUT_S = 5.0
+OPEN_TIMEOUT_S = 30.0
+REASON_BYTES = 120
+_TEXT, _BINARY, _CONT, _PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG
+
+
+class Channel(Protocol):
+    """One connection as its user sees it, whichever stack carries it. Sizes in bytes."""
+
+    bytes_up: int
+    bytes_down: int
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What both sides agreed on."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Host and port of the other side."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether frames can still be sent."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Send one text message. On a connection that is over it goes nowhere."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the connection is cut when the other side does not answer in time."""
+        ...
+
+    def cut(self, reason: str) -> None:
+        """End it without a word, as a network does."""
+        ...
+
+    def pause(self, on: bool) -> None:
+        """Stop reading, or go on: what the other side sends meanwhile waits in the network."""
+        ...
+
+    def check(self, now: float) -> None:
+        """Called once a second: pings, and an end for a peer that is silent, slow to open, or does not read."""
+        ...
+
+
+class Peer(Protocol):
+    """Whoever uses a socket. `closed` is called exactly once, and never before `opened` unless the dial failed."""
+
+    def opened(self, socket: Channel) -> None:
+        """The handshake is over, and it succeeded."""
+        ...
+
+    def text(self, frame: bytes) -> None:
+        """One text message arrived whole."""
+        ...
+
+    def closed(self, code: int, reason: str) -> None:
+        """It is over. `reason` is `refused`, `timeout`, an HTTP status, `keep-alive`, or what the other side said."""
+        ...
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Limits of a connection. Ping interval and time-out in seconds, 0 for no pings; sizes in bytes."""
+
+    ping_interval_s: float = 30.0
+    ping_timeout_s: float = 30.0
+    max_frame: int = MAX_FRAME
+    max_unsent: int = MAX_UNSENT
+    open_timeout_s: float = OPEN_TIMEOUT_S
+
+
+class Socket(asyncio.Protocol):
+    """One connection. Ends by itself when the peer is silent, does not read, or breaks the protocol."""
+
+    __slots__ = (
+        "_choked_at",
+        "_handshake",
+        "_heard_at",
+        "_keeper",
+        "_over",
+        "_parts",
+        "_peer",
+        "_pinged_at",
+        "_protocol",
+        "_reason",
+        "_transport",
+        "bytes_down",
+        "bytes_up",
+        "opened_at",
+    )
+
+    def __init__(self, protocol: ClientProtocol | ServerProtocol, keeper: Keeper) -> None:
+        self._protocol = protocol
+        self._keeper = keeper
+        self._transport: asyncio.Transport | None = None
+        self._peer: Peer | None = None
+        self._handshake: Callable[[Any], None] | None = None
+        self._parts: list[bytes] = []
+        self._over = False
+        self._reason: str | None = None
+        self._heard_at = self._pinged_at = 0.0
+        self._choked_at: float | None = None
+        self.opened_at = 0.0
+        self.bytes_up = self.bytes_down = 0
+
+    # -- what its user does ----------------------------------------------------------------------------------------
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What both sides agreed on."""
+        return self._protocol.subprotocol
+
+    @property
+    def address(self) -> str:
+        """Host and port of the other side."""
+        return address_of(self._transport)
+
+    @property
+    def alive(self) -> bool:
+        """Whether frames can still be sent."""
+        return self._protocol.state is OPEN
+
+    def send(self, frame: bytes) -> None:
+        """Send one text message. On a socket that is over it goes nowhere."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_text(frame)
+            self._write()
+            if self._choked_at is not None and self._unsent() > self._keeper.limits.max_unsent:
+                self.cut("slow reader")
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the connection is cut when the other side does not answer in time."""
+        if self._protocol.state is OPEN:
+            self._reason = self._reason or reason
+            self._protocol.send_close(code, reason.encode()[:REASON_BYTES].decode("utf-8", "ignore"))
+            self._write()
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._abort)
+
+    def cut(self, reason: str) -> None:
+        """End it without a word, as a network does."""
+        self._reason = self._reason or reason
+        self._abort()
+
+    def pause(self, on: bool) -> None:
+        """Stop reading, or go on: what the other side sends meanwhile waits in the network."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading() if on else transport.resume_reading()
+
+    # -- asyncio ---------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._heard_at = self.opened_at = asyncio.get_running_loop().time()
+        self._keeper.add(self)
+        if isinstance(self._protocol, ClientProtocol):
+            self._write()
+
+    def data_received(self, data: bytes) -> None:
+        protocol = self._protocol
+        self._heard_at = self._keeper.time()
+        protocol.receive_data(data)
+        if protocol.events:
+            for event in protocol.events_received():
+                if type(event) is Frame:
+                    self._frame(event)
+                elif self._handshake is not None:
+                    self._handshake(event)
+        if protocol.writes:
+            self._write()
+        if protocol.handshake_exc is not None and self._peer is not None:
+            self._refused(protocol.handshake_exc)
+
+    def eof_received(self) -> bool:
+        self._protocol.receive_eof()
+        self._write()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._keeper.discard(self)
+        if self._over:
+            return
+        self._over = True
+        self._protocol.receive_eof()
+        if self._peer is not None:
+            received, sent = self._protocol.close_rcvd, self._protocol.close_sent
+            if sent is not None and sent.code == TOO_BIG:
+                self._reason = OVERSIZE
+            code = received.code if received is not None else ABNORMAL
+            said = received.reason if received is not None else ""
+            self._peer.closed(int(code), self._reason or said or ("closed" if received is not None else "reset"))
+
+    def pause_writing(self) -> None:
+        self._choked_at = self._keeper.time()
+
+    def resume_writing(self) -> None:
+        self._choked_at = None
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _frame(self, frame: Frame) -> None:
+        """Text messages go to the user; what OCPP-J has no use for ends the connection."""
+        opcode, data = frame.opcode, frame.data
+        if opcode is _TEXT or opcode is _CONT:
+            if self._parts or not frame.fin:
+                self._parts.append(bytes(data))
+                if not frame.fin:
+                    return
+                data = b"".join(self._parts)
+                self._parts = []
+            whole = bytes(data)
+            self.bytes_up += len(whole)
+            if not whole.isascii():
+                try:
+                    whole.decode()
+                except UnicodeDecodeError:
+                    self._fail(INVALID_DATA, "text that is no UTF-8")
+                    return
+            if self._peer is not None and self._protocol.state is OPEN:
+                self._peer.text(whole)
+        elif opcode is _BINARY:
+            self._fail(UNSUPPORTED_DATA, "OCPP-J frames are text")
+
+    def _fail(self, code: int, reason: str) -> None:
+        if self._protocol.state is OPEN:
+            self._reason = self._reason or reason
+            self._protocol.fail(code, reason)
+            self._write()
+
+    def _write(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        for data in self._protocol.data_to_send():
+            if data:
+                self.bytes_down += len(data)
+                transport.write(data)
+            elif isinstance(self._protocol, ServerProtocol) or transport.is_closing():
+                transport.close()  # the end of the stream; TLS knows no half-closed one
+            elif transport.can_write_eof():
+                transport.write_eof()
+            else:
+                transport.close()
+
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _refused(self, err: Exception) -> None:
+        """The dial failed: the other side answered something else than 101."""
+        reason = str(err.response.status_code) if isinstance(err, InvalidStatus) else "no websocket"
+        self._reason = self._reason or reason
+        self._abort()
+
+    def check(self, now: float) -> None:
+        """Called once a second: pings, and an end for a peer that is silent, slow to open, or does not read."""
+        limits = self._keeper.limits
+        if self._protocol.state is not OPEN:
+            opening = self._peer is None or isinstance(self._protocol, ClientProtocol)
+            if opening and now - self.opened_at > limits.open_timeout_s and not self._protocol.eof_sent:
+                self.cut("timeout")
+            return
+        if self._choked_at is not None and now - self._choked_at > limits.ping_timeout_s > 0:
+            self.cut("slow reader")
+        elif limits.ping_interval_s > 0:
+            silent = now - self._heard_at
+            if silent > limits.ping_interval_s + limits.ping_timeout_s:
+                self.cut("keep-alive")
+            elif silent > limits.ping_interval_s and now - self._pinged_at > limits.ping_interval_s:
+                self._pinged_at = now
+                self._protocol.send_ping(b"")
+                self._write()
+
+
+def address_of(transport: asyncio.BaseTransport | None) -> str:
+    """Host and port of the other side, empty if there is none."""
+    address = transport.get_extra_info("peername") if transport is not None else None
+    return f"{address[0]}:{address[1]}" if address else ""
+
+
+class Keeper:
+    """Looks after all sockets of one loop: one timer for all of them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.time = asyncio.get_running_loop().time
+        self._sockets: dict[Channel, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def add(self, socket: Channel) -> None:
+        """From now on this socket is looked after."""
+        self._sockets[socket] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
+
+    def discard(self, socket: Channel) -> None:
+        """This one is over."""
+        self._sockets.pop(socket, None)
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Say goodbye to everybody."""
+        for socket in list(self._sockets):
+            socket.close(code, reason) if socket.alive else socket.cut(reason)
+
+    def cut_all(self, reason: str) -> None:
+        """End everything without a word."""
+        for socket in list(self._sockets):
+            socket.cut(reason)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self.time()
+        for socket in list(self._sockets):
+            socket.check(now)
+        if self._sockets:
+            self._timer = asyncio.get_running_loop().call_later(1.0, self._look)

@@ -1,0 +1,87 @@
+"""Dialling a back-end as a station does. Nothing is raised for what a network or the other side does: the peer hears it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from typing import Any
+
+from msgspec import Struct
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.http11 import Response
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
+
+from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket
+
+
+class Dial(Struct, frozen=True, kw_only=True):
+    """Where and how to dial: the whole URL with the identity, user and password for the header, an SSL context."""
+
+    url: str
+    subprotocols: tuple[str, ...]
+    login: tuple[str, bytes] | None = None
+    tls: Any = None
+
+
+_known: dict[tuple[str, int], tuple[str, float]] = {}
+_KNOWN_FOR_S = 60.0
+
+
+async def dial(wish: Dial, peer: Peer, keeper: Keeper) -> None:
+    """Dial. The peer hears `opened` or `closed`; nothing is raised for what a network or the other side does."""
+    try:
+        uri = parse_uri(wish.url)
+    except WebSocketException as err:
+        peer.closed(ABNORMAL, f"no websocket address: {err}")
+        return
+    protocol = ClientProtocol(uri, subprotocols=list(wish.subprotocols), max_size=keeper.limits.max_frame)  # type: ignore[arg-type]
+    request = protocol.connect()
+    if wish.login is not None:
+        both = wish.login[0].encode() + b":" + wish.login[1]
+        request.headers["Authorization"] = "Basic " + base64.b64encode(both).decode()
+    protocol.send_request(request)
+    socket = Socket(protocol, keeper)
+    socket._peer = peer
+
+    def answered(response: Response) -> None:
+        socket._handshake = None
+        if protocol.state is OPEN:
+            peer.opened(socket)
+
+    socket._handshake = answered
+    loop = asyncio.get_running_loop()
+    context = wish.tls if uri.secure else None
+    if uri.secure and context is None:
+        context = ssl.create_default_context()
+    try:
+        async with asyncio.timeout(keeper.limits.open_timeout_s):
+            host = await _resolve(loop, uri.host, uri.port)
+            name = uri.host if context is not None else None
+            await loop.create_connection(lambda: socket, host, uri.port, ssl=context, server_hostname=name)
+    except TimeoutError:
+        _failed(socket, "timeout")
+    except ssl.SSLError as err:
+        _failed(socket, f"tls: {err.reason or err}")
+    except OSError:
+        _failed(socket, "refused")
+
+
+def _failed(socket: Socket, reason: str) -> None:
+    if not socket._over and socket._peer is not None:
+        socket._over = True
+        socket._peer.closed(ABNORMAL, reason)
+    socket._abort()
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> str:
+    """The address of a name; asked once a minute, since a look-up costs a thread."""
+    known = _known.get((host, port))
+    if known is not None and known[1] > loop.time():
+        return known[0]
+    found = await loop.getaddrinfo(host, port, type=1)
+    address = str(found[0][4][0])
+    _known[host, port] = (address, loop.time() + _KNOWN_FOR_S)
+    return address

@@ -1,0 +1,121 @@
+"""Nothing that was acknowledged is lost when the server process is killed in the middle of load (issue 4, point 8).
+
+A killed process proves nothing about a loss of power; for that see `--full-sync`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from fleet.profile import load_profile
+from reference_csms import assemble
+from reference_csms.backend import ReferenceCsms
+from scenarios.sockets.account import account, provision
+from scenarios.sockets.child import ServerChild
+from scenarios.sockets.fleet import Fleet, FleetWish, station_names
+from scenarios.sockets.serve import NAME
+from scenarios.sockets.sheet import SITE
+from scenarios.sockets.visits import Traffic
+from scenarios.targets.http import Http
+from sim.backend import Setup
+from sim.evidence.wire import read_wire
+
+PACE = 20.0
+STATIONS = 12
+DELIVERY_S = 45
+LONGEST_S = 300
+
+
+async def play(server: ServerChild, wish: FleetWish, kills: int, draw: random.Random) -> tuple[Fleet, Any]:
+    """A fleet that charges while the server is killed again and again, then time to deliver what is left."""
+    fleet = Fleet(wish)
+    with Http(server.api, server.token) as http:
+        await asyncio.to_thread(provision, http, fleet.configs(), wish.tokens, SITE)
+    fleet.put_up()
+    running = asyncio.ensure_future(fleet.run())
+    for _ in range(kills):
+        await asyncio.sleep(0.3 + draw.random())
+        server.kill()
+        await asyncio.to_thread(server.start)
+    fleet.close()
+    until = asyncio.get_running_loop().time() + DELIVERY_S
+    while not fleet.settled() and asyncio.get_running_loop().time() < until and not running.done():
+        await asyncio.sleep(0.05)
+    fleet.world.stop()
+    await running
+    await fleet.leave()
+    with Http(server.api, server.token) as http:
+        kept = await asyncio.to_thread(account, http, fleet.driven(), fleet.unsettled(), fleet.began)
+    return fleet, kept
+
+
+def acknowledged(wire: Path) -> dict[str, set[tuple[str, str]]]:
+    """Every call of a station that was answered with a result: (station, id) by action."""
+    called: dict[tuple[str, str], str] = {}
+    answered: dict[str, set[tuple[str, str]]] = {}
+    for line in read_wire(wire):
+        if line.w not in ("up", "down"):
+            continue
+        message = msgspec.json.decode(line.f)
+        if line.w == "up" and message[0] == 2:
+            called[line.s, message[1]] = message[2]
+        elif line.w == "down" and message[0] == 3 and (line.s, message[1]) in called:
+            answered.setdefault(called[line.s, message[1]], set()).add((line.s, message[1]))
+    return answered
+
+
+def kill_and_compare(folder: Path, kills: int, seed: int) -> None:
+    server = ServerChild(folder, ["--db", f"sqlite:///{folder / 'books.sqlite'}"])
+    wire = folder / "wire.jsonl.zst"
+    wish = FleetWish(
+        url=f"ws://127.0.0.1:{server.port}/ocpp/{{id}}",
+        stations=station_names("K-{n}", STATIONS),
+        profile=load_profile("ac-duo"),
+        tokens=("K1", "K2", "K3"),
+        traffic=Traffic(session_s=40, gap_s=10),
+        sample_s=5,
+        for_s=LONGEST_S,
+        ramp_s=1,
+        pace=PACE,
+        seed=seed,
+        salt=f"kill-{seed}",
+        wire=wire,
+    )
+    server.start()
+    try:
+        fleet, kept = asyncio.run(play(server, wish, kills, random.Random(seed)))
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    assert fleet.unsettled() == [], "the test has to give every station time to deliver"
+    assert kept.driven >= STATIONS and kept.clean, kept
+    assert kept.billed == kept.stored, kept
+    options = {"store": f"sqlite:///{folder / 'books.sqlite'}", "store_kept": True, "keep_all": True}
+    backend = assemble(Setup(name=NAME, seed=0, provision={}, options=options))
+    told = acknowledged(wire)
+    assert {"StartTransaction", "StopTransaction", "StatusNotification", "MeterValues"} <= told.keys()
+    stored = received(backend, wish.stations)
+    for action in ("StatusNotification", "MeterValues"):
+        assert told[action] - stored == set(), f"{action} acknowledged and not kept"
+
+
+def received(backend: ReferenceCsms, stations: tuple[str, ...]) -> set[tuple[str, str]]:
+    """(station, id) of every message kept."""
+    assert backend.keeping is not None
+    return {(name, msgspec.json.decode(row["frame"])[1]) for name in stations for row in backend.keeping.of(name)}
+
+
+def test_ten_deaths_in_the_middle_of_load_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    kill_and_compare(tmp_path, kills=10, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3, 4, 5, 6])
+def test_fifty_deaths_lose_nothing(tmp_path: Path, seed: int) -> None:
+    kill_and_compare(tmp_path, kills=10, seed=seed)
