@@ -28,19 +28,19 @@ _TO_DIGITS = _TO_VALUE + len(_VALUE)
 _is_time = re.compile(USUAL_TIME.encode()).match
 
 
-class _Minutes(dict[bytes, bool]):
-    """Whether bytes are a time up to its minute: a fleet tells the same ones over and over."""
-
-    _MOST = 10_000
-
-    def __missing__(self, minute: bytes) -> bool:
-        if len(self) >= self._MOST:
-            self.clear()
-        good = self[minute] = _is_time(minute + b"00Z") is not None
-        return good
+_MOST_MINUTES = 10_000
+_minutes: dict[bytes, bool] = {}
+"""Times up to their minute that were found good: a fleet tells the same ones over and over."""
 
 
-_minutes = _Minutes()
+def _is_minute(minute: bytes) -> bool:
+    """Whether these bytes are a time up to its minute."""
+    good = _is_time(minute + b"00Z") is not None
+    if good:
+        if len(_minutes) >= _MOST_MINUTES:
+            _minutes.clear()
+        _minutes[minute] = True
+    return good
 
 
 class Readings:
@@ -67,7 +67,10 @@ class Readings:
                     and len(digits) < MAX_DIGITS
                     and ((frame[_FRONT] == front and frame[_LAST].isalnum()) or is_plain_call(frame))
                     and (
-                        (frame[at + _TO_SECOND : at + _TO_DIGITS] == second and _minutes[frame[at : at + _TO_SECOND]])
+                        (
+                            frame[at + _TO_SECOND : at + _TO_DIGITS] == second
+                            and (_minutes.get(minute := frame[at : at + _TO_SECOND]) or _is_minute(minute))
+                        )
                         or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
                     )
                 ):

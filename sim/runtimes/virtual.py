@@ -70,20 +70,6 @@ class Host:
         self.unsettled = False
 
 
-class _Far(dict[int, list[Any]]):
-    """The far future: entries of the heap to come, by slot; `order` is a heap of the slots that there are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.order: list[int] = []
-
-    def __missing__(self, slot: int) -> list[Any]:
-        heappush(self.order, slot)
-        entries: list[Any] = []
-        self[slot] = entries
-        return entries
-
-
 class VirtualWorld:
     """All Machines of a run and the heap that moves them."""
 
@@ -101,7 +87,8 @@ class VirtualWorld:
         self.later = self._late.append
         """Takes (fn, what), to be called at this instant behind everything else that happens at it (group commit)."""
         self._near = (start // _SLOT + 1) * _SLOT
-        self._far = _Far()
+        self._far: dict[int, list[Any]] = {}
+        self._far_slots: list[int] = []
         self._unsettled: list[Host] = []  # whose wake-up lies beyond the present slot: armed when the slot is over
         self._wakes = self._wake  # one object, so that a wake-up is known when it is seen
         self._seed = seed
@@ -163,7 +150,14 @@ class VirtualWorld:
                 raise ValueError(f"an event {self.now - when} ms in the past")
             heappush(self.queue, (when, NORMAL, next(self.numbers), fn, what))
             return
-        self._far[when // _SLOT].append((when, NORMAL, next(self.numbers), fn, what))
+        slot = when // _SLOT
+        (self._far.get(slot) or self._new_slot(slot)).append((when, NORMAL, next(self.numbers), fn, what))
+
+    def _new_slot(self, slot: int) -> list[Any]:
+        """The entries of a slot of the far future of which there were none."""
+        heappush(self._far_slots, slot)
+        entries = self._far[slot] = []
+        return entries
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -213,7 +207,7 @@ class VirtualWorld:
         """The slot is over: arm what its last events left to be armed, then go on to the next; False if there is none."""
         if self._unsettled:
             self._settle_deadlines()
-        if self._far.order and self._far.order[0] * _SLOT < until:
+        if self._far_slots and self._far_slots[0] * _SLOT < until:
             self._come_nearer()
         elif self.queue and self.queue[0][0] < until:
             self._near = (self.queue[0][0] // _SLOT + 1) * _SLOT
@@ -224,7 +218,7 @@ class VirtualWorld:
     def _come_nearer(self) -> None:
         """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
         far, queue, wakes, numbers = self._far, self.queue, self._wakes, self.numbers
-        slot = heappop(far.order)
+        slot = heappop(self._far_slots)
         near = self._near = (slot + 1) * _SLOT
         for entry in far.pop(slot):
             if entry[3] is wakes:
@@ -237,7 +231,8 @@ class VirtualWorld:
                     continue
                 if deadline >= near:
                     host.armed = deadline
-                    far[deadline // _SLOT].append((deadline, NORMAL, next(numbers), wakes, host))
+                    later = deadline // _SLOT
+                    (far.get(later) or self._new_slot(later)).append((deadline, NORMAL, next(numbers), wakes, host))
                     continue
             heappush(queue, entry)
 
@@ -292,7 +287,8 @@ class VirtualWorld:
             deadline = host.deadline
             if deadline is not None and deadline < host.armed:
                 host.armed = deadline
-                far[deadline // _SLOT].append((deadline, NORMAL, next(numbers), wakes, host))
+                slot = deadline // _SLOT
+                (far.get(slot) or self._new_slot(slot)).append((deadline, NORMAL, next(numbers), wakes, host))
         self._unsettled.clear()
 
     def _perform(self, host: Host, effect: Effect) -> None:
