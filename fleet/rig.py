@@ -54,24 +54,6 @@ class Rig:
     the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
 
-    __slots__ = (
-        "_dials",
-        "_link",
-        "_links",
-        "_orphans",
-        "_out",
-        "_physical",
-        "_powered",
-        "_starts_at",
-        "_station_config",
-        "_timers",
-        "_waiting",
-        "board",
-        "config",
-        "flash",
-        "station",
-    )
-
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
         self.config = config
         self.flash: dict[str, Any] = {}
