@@ -22,6 +22,8 @@ from sim.clock import DAY, MINUTE, iso, iso_bytes
 from sim.wire import templates
 from sim.wire.payloads import v16
 
+Send = Callable[[Bay, tuple[str, ...], str], None]
+"""Tells a reading of these measurands in this context, taken now."""
 PERIODIC, CLOCK, TRIGGER, END = "Sample.Periodic", "Sample.Clock", "Trigger", "Transaction.End"
 _FIRST_FOUR = MEASURANDS[:4]
 _UNITS = {
@@ -47,13 +49,23 @@ class Metering:
         "_outbox",
         "_plan",
         "_sampling",
+        "_send",
         "_tariff",
         "on_tariff_change",
     )
 
-    def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay], offered: Callable[[int], int | None]) -> None:
-        """`offered` gives the limit of a connector by its charging profiles, in W, None for none."""
+    def __init__(
+        self,
+        desk: Desk,
+        outbox: Outbox,
+        bays: Sequence[Bay],
+        offered: Callable[[int], int | None],
+        send: Send | None = None,
+    ) -> None:
+        """`offered` gives the limit of a connector by its charging profiles, in W, None for none. `send` tells a reading
+        in a version that has other words for it than MeterValues."""
         self._desk = desk
+        self._send = send
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
@@ -152,6 +164,9 @@ class Metering:
     def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
         if not measurands:
             return
+        if self._send is not None:
+            self._send(bay, measurands, context)
+            return
         kept = self._kept
         if kept[0] is not measurands or kept[1] is not context:
             kept = self._kept = (measurands, context, self._template(measurands, context), measurands == _FIRST_FOUR)
@@ -179,6 +194,11 @@ class Metering:
             v16.SampledValue(value=value, context=context, measurand=measurand, unit=_UNITS[measurand])
             for measurand, value in zip(measurands, values, strict=True)
         ]
+
+    def shown(self, bay: Bay, measurands: tuple[str, ...]) -> list[tuple[str, str, str]]:
+        """What the meter shows now: measurand, digits and unit of each."""
+        values = zip(measurands, self._read(bay, measurands), strict=True)
+        return [(measurand, value.decode(), _UNITS[measurand]) for measurand, value in values]
 
     def meter_value(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> v16.MeterValue:
         """One meter value with these measurands, read now."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup, subprotocol_of
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
@@ -96,6 +96,7 @@ class BackEnds:
             return accepted
         connection = process.connections[link.id] = Connection(accepted)
         link.peer = (process, connection)
+        link.subprotocol = subprotocol_of(accepted)
         return None
 
     def handle(self, peer: tuple[Process, Connection], event: Event) -> None:
