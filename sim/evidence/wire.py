@@ -24,27 +24,33 @@ from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
-from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, pack_row, text
+from sim.evidence.wire_calls import (
+    COUNTED_ONLY,
+    MOSTLY,
+    READING,
+    CallLog,
+    Direction,
+    Entry,
+    Where,
+    WireLink,
+    pack_row,
+    text,
+)
 from sim.wire.dialect import version_of
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
 _ALLOWED = "a wire.jsonl.zst of a run folder"
-_BATCH = 512
-_LEVEL = 1
-_NOTHING = b"{}"
-_NOTHING_MORE = b",{}]"
+_BATCH, _LEVEL = 512, 1
+_NOTHING, _NOTHING_MORE = b"{}", b",{}]"
 _EMPTY_ANSWER, _BEAT, _BEAT_ANSWER = b'",{}]', b'","Heartbeat",{}]', b'",{"currentTime":"%b"}]'
 _HEARTBEAT = COUNTED_ONLY.encode()
-_ID_ENDS = 40
-"""Where an id of 36 characters ends in a CALL and in an answer."""
+_ID_ENDS = 40  # of 36 characters, in a CALL and in an answer
 _KIND, _ID, _BEHIND_ID = slice(4), slice(4, _ID_ENDS), slice(_ID_ENDS, None)
-_QUOTE = ord('"')
-_ESCAPE = ord("\\")
+_QUOTE, _ESCAPE = b'"\\'
 _CALL, _RESULT = b'[2,"', b'[3,"'
-_pack = msgspec.msgpack.Encoder().encode
-_lines = msgspec.json.Encoder().encode_lines
+_pack, _lines = msgspec.msgpack.Encoder().encode, msgspec.json.Encoder().encode_lines
 _LOOSE = msgspec.json.Decoder(list[Any])
 
 
@@ -105,22 +111,6 @@ class WireFile:
                 self._file.close()
 
 
-class _Link:
-    """One connection while it is recorded."""
-
-    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
-
-    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
-        self.opened = opened
-        self.version = version
-        self.closed: tuple[int, str, str] | None = None
-        self.up = up
-        self.down = down
-        self.frames_up = 0
-        self.frames_down = 0
-        self.last: int | None = None
-
-
 class WireRecorder:
     """Records frames as the runtime delivers them.
 
@@ -140,7 +130,7 @@ class WireRecorder:
         """Numbers the lines; asking for the next number after a batch of lines writes the batch down."""
         self.line: Callable[[Entry], None] = self._waiting.append if self._on else deque[Entry](maxlen=0).append
         """Takes the next line whole, its number first: as `frame`, for who has everything at hand."""
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, WireLink] = {}
         versions: dict[int, str] = {}
         self._versions = versions
         self._calls = CallLog(versions)
@@ -214,7 +204,7 @@ class WireRecorder:
         self._spill()
         directions = [one for state in self._links.values() for one in (state.up, state.down)]
         calls = self._calls.rows(directions)
-        links = [self._link_row(link, state) for link, state in self._links.items()]
+        links = [state.row(link) for link, state in self._links.items()]
         rows: dict[str, list[tuple[Scalar, ...]]] = {"wire_calls": calls, "wire_links": links}
         rows["wire_counts"] = self.counts()
         assert rows.keys() == WIRE.keys()
@@ -222,12 +212,12 @@ class WireRecorder:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _link(self, opened: tuple[int, str, str, int | None], link: int) -> _Link:
+    def _link(self, opened: tuple[int, str, str, int | None], link: int) -> WireLink:
         """Begin to record a connection."""
         _, station, backend, _ = opened
         up, down = [self._calls.direction(station, backend, link, way) for way in ("up", "down")]
         version = self._versions.setdefault(link, version_of(DEFAULT_SUBPROTOCOL))
-        state = self._links[link] = _Link(opened, version, up, down)
+        state = self._links[link] = WireLink(opened, version, up, down)
         return state
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
@@ -373,21 +363,6 @@ class WireRecorder:
                     self._oddities.answered(id.encode(), answered, None, sent)
             case _:
                 self._unreadable += 1
-
-    def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
-        _, station, backend, opened_at = state.opened
-        closed = state.closed or (None, None, None)
-        return (
-            link,
-            station,
-            backend,
-            opened_at,
-            *closed,
-            state.frames_up,
-            state.frames_down,
-            state.last,
-            state.version,
-        )
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""

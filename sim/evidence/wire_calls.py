@@ -108,6 +108,29 @@ class Direction:
         return transaction
 
 
+class WireLink:
+    """One connection while it is recorded."""
+
+    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
+
+    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
+        self.opened = opened
+        self.version = version
+        self.closed: tuple[int, str, str] | None = None
+        self.up = up
+        self.down = down
+        self.frames_up = 0
+        self.frames_down = 0
+        self.last: int | None = None
+
+    def row(self, link: int) -> tuple[Scalar, ...]:
+        """The row of `wire_links`."""
+        _, station, backend, opened_at = self.opened
+        closed = self.closed or (None, None, None)
+        counted = (self.frames_up, self.frames_down, self.last, self.version)
+        return (link, station, backend, opened_at, *closed, *counted)
+
+
 class CallLog:
     """All calls of a run in the order of their delivery."""
 
