@@ -41,7 +41,8 @@ DOORS = {
         "scenarios/cli_usage.py",
     ),
     "rich": ("scenarios/cli_screen.py", "scenarios/cli_live.py"),
-    "sqlalchemy": ("reference_csms/storage/sql.py",),
+    "sqlalchemy": ("reference_csms/storage/sql.py", "reference_csms/storage/sql_dialects.py"),
+    "psycopg": ("reference_csms/storage/sql_dialects.py",),
     "websockets": ("sim/runtimes/",),
     "picows": ("sim/runtimes/",),
     "uvloop": ("sim/runtimes/",),
@@ -53,8 +54,8 @@ DOORS = {
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop"}  # faster, and not needed
-LAZY = {"matplotlib", "typst", "picows", "uvloop"}
+IN_EXTRAS = {"picows", "uvloop", "psycopg"}  # faster, or for PostgreSQL
+LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",

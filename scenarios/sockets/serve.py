@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from reference_csms import assemble
+from reference_csms.storage.open import shown_url
 from reference_csms.web.app import make_app
 from reference_csms.web.tokens import ApiToken
 from scenarios.sockets.logs import Log
@@ -116,7 +117,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     shown = f"[{wish.host}]" if ":" in wish.host else wish.host
     port = server.sockets[0].getsockname()[1]
     where = Where(f"ws{secure}://{shown}:{port}/ocpp/{{id}}", f"http{secure}://{shown}:{http.port}")
-    log("serving", ocpp=where.ocpp, api=where.api, database=_shown(wish.store))
+    log("serving", ocpp=where.ocpp, api=where.api, database=shown_url(wish.store or "memory"))
     ready(where)
     why = await _until_over(host, wish.for_s, stop)
     log("stopping", why=why, connections=len(keeper))
@@ -175,11 +176,3 @@ async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Even
     if host.failed.done():
         return str(host.failed.result())
     return signals[0] if signals else "it was asked to"
-
-
-def _shown(store: str | None) -> str:
-    """The database without a password."""
-    if store is None:
-        return "memory"
-    scheme, separator, rest = store.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
