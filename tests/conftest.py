@@ -50,6 +50,7 @@ _LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 """Names of the tests that are not run, by the reason."""
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m: only what would have run is named
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a PostgreSQL that there is not."""
     kept, left, why = [], [], config.stash.setdefault(_LEFT_OUT, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from reference_csms.storage.memory import MemoryStore
 from reference_csms.storage.port import Store, Table
@@ -52,6 +52,22 @@ def open_store(setup: Setup, tables: Iterable[Table[Any]]) -> Store:
     if _FILE not in setup.disk:
         setup.disk[_FILE] = _new_file(Path(wish.removeprefix("sqlite:///")), setup.name, wish)
     return SqlStore(setup.disk, tables, f"sqlite:///{setup.disk[_FILE]}")
+
+
+def close_store(setup: Setup) -> None:
+    """Give the connection to a database back, for a process that goes on without its back-end."""
+    disk = setup.disk.get("store")
+    if isinstance(disk, Closes):
+        disk.close()
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """What a store left on a disk that has to be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
 
 
 def _new_file(path: Path, name: str, wish: str) -> str:

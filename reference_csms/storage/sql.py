@@ -36,6 +36,13 @@ class _Disk:
         self.connection: sa.Connection | None = None
         self.epoch = 0
 
+    def close(self) -> None:
+        """Give the connection back."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        self.engine.dispose()
+
 
 class _Shelf:
     """One table: its statements, what is staged, and what is known of the committed rows."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from reference_csms import assemble
-from reference_csms.storage.open import shown_url
+from reference_csms.storage.open import close_store, shown_url
 from reference_csms.web.app import make_app
 from reference_csms.web.tokens import ApiToken
 from scenarios.sockets.logs import Log
@@ -32,6 +32,7 @@ from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 
 NAME = "csms"
+_OPTIONS = {"store": "--db", "store_full": "--full-sync"}  # of the back-end, as users call them
 _IMPORT_TIMEOUT_S = 60.0
 
 
@@ -85,10 +86,12 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     options = {"store": wish.store or "memory", "store_kept": True, "store_full": wish.store_full, "keep_all": True}
     options |= {"security": wish.least, "heartbeat_interval": wish.heartbeat_s}
     options |= {"first_contact": SITE} if wish.accept_unknown else {}
+    setup = Setup(name=NAME, seed=0, provision={}, options=options)
     try:
-        backend = assemble(Setup(name=NAME, seed=0, provision={}, options=options))
-    except BadInput:
-        raise
+        backend = assemble(setup)
+    except BadInput as bad:
+        option = _OPTIONS.get(bad.place)
+        raise BadInput(option, None, bad.problem, bad.allowed) if option else bad from None
     except Exception as err:  # whatever a database driver raises
         allowed = "sqlite:///FILE in an existing folder, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
         raise BadInput("--db", None, f"the database cannot be opened: {raised(err)}", allowed) from None
@@ -125,6 +128,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     await _close(host, keeper, http)
     if wire is not None:
         wire.close()
+    close_store(setup)
     counters = host.counters
     served = Served(
         failure=host.failed.result() if host.failed.done() else None,

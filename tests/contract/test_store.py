@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from reference_csms import records
 from reference_csms.storage.memory import MemoryStore
+from reference_csms.storage.open import close_store
 from reference_csms.storage.port import (
     AppendOnly,
     Fenced,
@@ -28,7 +29,7 @@ from reference_csms.storage.port import (
     put,
 )
 from reference_csms.storage.sql import SqlStore
-from reference_csms.storage.sql import _Disk as Disk
+from sim.backend import Setup
 from tests.postgres import Cluster
 
 
@@ -57,10 +58,7 @@ OPENERS: dict[str, Opener] = {
 
 def close(disk: dict[str, Any]) -> None:
     """Give the connection of an SQL store back."""
-    if isinstance(place := disk.get("store"), Disk):
-        assert place.connection is not None
-        place.connection.close()
-        place.engine.dispose()
+    close_store(Setup(name="test", seed=0, provision={}, disk=disk))
 
 
 @pytest.fixture(params=[*OPENERS, pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -16,6 +16,7 @@ import pytest
 from fleet.profile import load_profile
 from reference_csms import assemble
 from reference_csms.backend import ReferenceCsms
+from reference_csms.storage.open import close_store
 from scenarios.sockets.account import account, provision
 from scenarios.sockets.child import ServerChild
 from scenarios.sockets.fleet import Fleet, FleetWish, station_names
@@ -70,8 +71,9 @@ def acknowledged(wire: Path) -> dict[str, set[tuple[str, str]]]:
     return answered
 
 
-def kill_and_compare(folder: Path, kills: int, seed: int) -> None:
-    server = ServerChild(folder, ["--db", f"sqlite:///{folder / 'books.sqlite'}"])
+def kill_and_compare(folder: Path, kills: int, seed: int, store: str | None = None) -> None:
+    store = store or f"sqlite:///{folder / 'books.sqlite'}"
+    server = ServerChild(folder, ["--db", store])
     wire = folder / "wire.jsonl.zst"
     wish = FleetWish(
         url=f"ws://127.0.0.1:{server.port}/ocpp/{{id}}",
@@ -94,15 +96,16 @@ def kill_and_compare(folder: Path, kills: int, seed: int) -> None:
     finally:
         server.kill()
     assert fleet.unsettled() == [], "the test has to give every station time to deliver"
-    assert kept.driven >= STATIONS and kept.clean, kept
+    assert kept.driven >= kills and kept.clean, kept
     assert kept.billed == kept.stored, kept
-    options = {"store": f"sqlite:///{folder / 'books.sqlite'}", "store_kept": True, "keep_all": True}
-    backend = assemble(Setup(name=NAME, seed=0, provision={}, options=options))
+    setup = Setup(name=NAME, seed=0, provision={}, options={"store": store, "store_kept": True, "keep_all": True})
+    backend = assemble(setup)
     told = acknowledged(wire)
     assert {"StartTransaction", "StopTransaction", "StatusNotification", "MeterValues"} <= told.keys()
     stored = received(backend, wish.stations)
     for action in ("StatusNotification", "MeterValues"):
         assert told[action] - stored == set(), f"{action} acknowledged and not kept"
+    close_store(setup)
 
 
 def received(backend: ReferenceCsms, stations: tuple[str, ...]) -> set[tuple[str, str]]:
@@ -113,6 +116,18 @@ def received(backend: ReferenceCsms, stations: tuple[str, ...]) -> set[tuple[str
 
 def test_ten_deaths_in_the_middle_of_load_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     kill_and_compare(tmp_path, kills=10, seed=1)
+
+
+@pytest.mark.postgres
+def test_three_deaths_lose_nothing_on_postgres(tmp_path: Path, postgres_url: str) -> None:
+    kill_and_compare(tmp_path, kills=3, seed=1, store=postgres_url)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.parametrize("seed", [2, 3, 4, 5, 6])
+def test_fifty_deaths_lose_nothing_on_postgres(tmp_path: Path, postgres_url: str, seed: int) -> None:
+    kill_and_compare(tmp_path, kills=10, seed=seed, store=postgres_url)
 
 
 @pytest.mark.slow
