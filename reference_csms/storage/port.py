@@ -38,10 +38,6 @@ class Fenced(StoreError):
     """A write by an object whose store was opened again since: it should be dead."""
 
 
-class StoreFailed(Exception):
-    """The database is gone, full or broken: nobody's wrong use of it. What was staged is in it wholly or not at all."""
-
-
 class Table(Generic[R]):
     """The declaration of a table: row type (a frozen Struct), key attribute, indexed attributes."""
 

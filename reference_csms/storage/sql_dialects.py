@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
 
-from reference_csms.storage.port import StoreFailed
-from sim.errors import BadInput
+from sim.errors import BadInput, StoreFailed
 
 KEY = "_key"
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")

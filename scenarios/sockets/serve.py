@@ -33,6 +33,7 @@ from sim.runtimes.websocket_server import listen
 
 NAME = "csms"
 _OPTIONS = {"store": "--db", "store_full": "--full-sync"}  # of the back-end, as users call them
+_TOLD_S = 1.0  # so long /health/ready still tells why, so that who looks every second knows
 _IMPORT_TIMEOUT_S = 60.0
 
 
@@ -142,6 +143,8 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
 
 async def _close(host: BackEndHost, keeper: Keeper, http: Http) -> None:
     await host.stop(keeper, "the server is going down")
+    if host.failed.done():
+        await asyncio.sleep(_TOLD_S)
     await http.stop()
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from reference_csms import records
 from reference_csms.storage.open import open_store, shown_url
-from reference_csms.storage.port import Fenced, StoreFailed, Table
+from reference_csms.storage.port import Fenced, Table
 from reference_csms.storage.sql import SqlStore
 from sim.backend import Setup
-from sim.errors import BadInput
+from sim.errors import BadInput, StoreFailed
 from tests.contract.test_store import EVENTS, LOOSE, NUMBERED, TABLES, THINGS, Numbered, Thing, close
 from tests.postgres import PASSWORD, Cluster
 
