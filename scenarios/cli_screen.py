@@ -5,7 +5,7 @@ Results go to standard output, progress and complaints to standard error. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -207,6 +207,25 @@ def mutants(rows: Iterable[Any]) -> None:
     out().print(table)
 
 
+def answerable(rows: Iterable[tuple[str, str, Sequence[str]]]) -> None:
+    """Which checks a target lets us answer: check, its sentence, and all that it lacks."""
+    table = _table("check", "answer", "what it says, or what is missing")
+    for check, sentence, missing in rows:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        answer = "[yellow]UNKNOWN[/]" if missing else "[green]can be answered[/]"
+        table.add_row(f"[bold]{check}[/]", answer, escape(missing[0] if missing else sentence) + more)
+    out().print(table)
+
+
+def judged(rows: Iterable[tuple[str, str, int, str]]) -> None:
+    """Verdicts of a run by other books: check, verdict, items, and the first finding or the reason."""
+    table = _table("check", "verdict", "items", "why")
+    styles = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow"}
+    for check, verdict, items, why in rows:
+        table.add_row(f"[bold]{check}[/]", f"[{styles.get(verdict, 'dim')}]{verdict}[/]", f"{items:,}", escape(why))
+    out().print(table)
+
+
 def runs(lines: Iterable[tuple[str, int, str, int, str]]) -> None:
     """What became of several runs: scenario, seed, verdict, findings, and where it lies or why it could not be run."""
     table = _table("scenario", "seed", "verdict", "findings", "")
@@ -216,11 +235,60 @@ def runs(lines: Iterable[tuple[str, int, str, int, str]]) -> None:
     out().print(table)
 
 
+def checked(told: Mapping[str, Any]) -> None:
+    """What `chargerig check` found: a line for each rule, the first findings, a line for each station, what was not read."""
+    console = out()
+    table = _table("rule", "verdict", "examined", "requirements")
+    table.columns[2].justify = "right"
+    for one in told["rules"]:
+        style = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow"}.get(one["verdict"], "dim")
+        word = one["verdict"] + (f" ({one['findings']})" if one["findings"] else "")
+        word += f" ({len(one['notes'])} notes)" if one["notes"] else ""
+        why = f"  {one['not_judged']:,} not judged: {one['reason']}" if one["not_judged"] else ""
+        requires = escape("; ".join(one["requires"]) + why)
+        table.add_row(escape(one["rule"]), f"[{style}]{word}[/]", f"{one['examined']:,}", requires)
+    console.print(table)
+    for one in told["rules"]:
+        for kind, style in (("first", "bold red"), ("notes", "dim")):
+            for found in one[kind]:
+                console.print(
+                    f"[{style}]{escape(one['rule'])}[/] {escape(found['station'])}, {found['blames']}: "
+                    f"{escape(found['sentence'])}",
+                    soft_wrap=True,
+                )
+                for line in found["evidence"]:
+                    console.print(f"    [dim]{escape(line['place'])}[/] {escape(line['frame'])}", soft_wrap=True)
+    stations = _table("station", "OCPP", "calls", "would work with a strict back-end")
+    stations.columns[2].justify = "right"
+    for one in told["stations"]:
+        works = {True: "[green]yes[/], as far as the trace shows", None: "[yellow]cannot be said[/]"}.get(
+            one["works_with_a_strict_back_end"], f"[bold red]no[/]: {escape(', '.join(one['broken']))}"
+        )
+        stations.add_row(escape(one["station"]), one["version"], f"{one['calls']:,}", works)
+    console.print(stations)
+    for one in told["not_read"]:
+        places = ", ".join(one["first"]) + (", ..." if one["lines"] > len(one["first"]) else "")
+        console.print(f"not read: {one['lines']:,} lines ({escape(places)}): {escape(one['why'])}", soft_wrap=True)
+    console.print(f"{told['verdict']}: {told['lines']:,} lines, {told['from']} to {told['to']}", soft_wrap=True)
+
+
 def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in heads:
         table.add_column(head, overflow="fold")
     return table
+
+
+def table(heads: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
+    """A plain table; what is no text stands on the right."""
+    drawn = _table(*heads)
+    for number, line in enumerate(lines):
+        cells = list(line)
+        if not number:
+            for column, cell in zip(drawn.columns, cells, strict=True):
+                column.justify = "left" if isinstance(cell, str) else "right"
+        drawn.add_row(*(escape(cell) if isinstance(cell, str) else f"{cell:,}" for cell in cells))
+    out().print(drawn)
 
 
 @contextmanager

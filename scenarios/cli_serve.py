@@ -77,20 +77,21 @@ def serve(
     \b
     chargerig serve --accept-unknown
     chargerig serve --stations depot.toml --db sqlite:///depot.sqlite --port 8080
+    chargerig serve --db postgresql+psycopg://csms@db.example/csms    (password: PGPASSWORD, ~/.pgpass or in the URL)
     chargerig serve --security 2 --tls certs/server-ecdsa.pem --tls certs/server-rsa.pem
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.
+    One process writes to a database: a second one on it ends the first. If the database fails, serve ends with exit code 3.
     An unknown identity gets 404, a wrong password 401. What was answered is in the database.
     """
     with guarded(as_json):
-        import asyncio
-
         from reference_csms.web.tokens import api_token
         from scenarios.sockets.logs import FORMS, make_log
         from scenarios.sockets.serve import ServeWish, Where
         from scenarios.sockets.serve import serve as served_by
         from scenarios.sockets.sheet import read_sheet
         from sim.runtimes.aio import Clock
+        from sim.runtimes.aio_loop import run_loop
         from sim.runtimes.entropy import secret_text
         from sim.runtimes.tls import server_context
         from sim.runtimes.websocket import Limits
@@ -133,7 +134,7 @@ def serve(
             else:
                 cli_screen.serving(shown, None if given else secret)
 
-        done = asyncio.run(served_by(wish, make_log(log, Clock().now), ready))
+        done = run_loop(served_by(wish, make_log(log, Clock().now), ready), fast)
         if done.failure is not None:
             cli_screen.complain(done.failure)
         raise typer.Exit(OK if done.failure is None else OWN_FAILURE)

@@ -72,9 +72,10 @@ class ServerChild:
         return self._process is not None and self._process.poll() is None
 
     @property
-    def process(self) -> int:
-        """The id of the process that was started last."""
-        assert self._process is not None
+    def pid(self) -> int:
+        """Its process. Raises RuntimeError before it was started."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
         return self._process.pid
 
     def ended(self, within_s: float = _STOP_S) -> int:

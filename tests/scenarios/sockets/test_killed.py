@@ -145,7 +145,7 @@ def test_a_file_that_cannot_grow_any_more_ends_the_server_and_loses_nothing(tmp_
         """No file of this process grows any more: the next write to the database fails in the middle."""
         wal = tmp_path / "books.sqlite-wal"
         now = wal.stat().st_size + 3000  # within a page: a part of the group is written, the rest is not
-        resource.prlimit(server.process, resource.RLIMIT_FSIZE, (now, now))
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (now, now))
         gave_up(server, "disk I/O error")
 
     end_and_compare(tmp_path, [full, full], seed=7)
