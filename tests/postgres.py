@@ -139,6 +139,11 @@ class Cluster:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def cut(self, url: str) -> None:
+        """End every connection to that database but our own."""
+        others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        self.run(url, f"SELECT pg_terminate_backend(pid) {others}")
+
     def _program(self, name: str) -> str:
         folder = programs()
         assert folder is not None

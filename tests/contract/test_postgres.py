@@ -147,16 +147,14 @@ def test_a_second_process_waits_for_a_commit_under_way_and_sees_it_whole(
 def test_a_connection_that_the_server_cuts_is_one_sentence_without_values(
     stores: Opened, postgres: Cluster, postgres_url: str
 ) -> None:
-    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
-    cut = f"SELECT pg_terminate_backend(pid) {others}"
     store = stores()
     store.insert(THINGS, Thing("a-secret", "red", 1))
-    postgres.run(postgres_url, cut)
+    postgres.cut(postgres_url)
     with pytest.raises(StoreFailed, match=r"^the database failed: \S") as caught:
         store.commit()
     assert "secret" not in str(caught.value) and "SQL" not in str(caught.value)
     reader = stores()
-    postgres.run(postgres_url, cut)
+    postgres.cut(postgres_url)
     with pytest.raises(StoreFailed, match="the database failed"):
         reader.rows(THINGS)
     assert stores().rows(THINGS) == []

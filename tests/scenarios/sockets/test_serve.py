@@ -26,6 +26,7 @@ from sim.errors import BadInput
 from sim.runtimes.aio import Clock
 from sim.runtimes.tls import client_context, server_context
 from sim.wire import certificates
+from tests.postgres import Cluster
 
 SECRET = "a-token-for-tests-only-0123456789"
 PASSWORD = "00112233445566778899aabbccddeeff"
@@ -227,6 +228,20 @@ def test_a_full_disk_is_told_to_who_looks_and_no_reply_of_the_group_that_failed_
     assert keeping is not None
     assert sorted(msgspec.json.decode(row["frame"])[1] for row in keeping.of("CS-1")) == sorted(answered)
     close_store(setup)
+
+
+@pytest.mark.postgres
+def test_who_reads_books_that_are_gone_is_told_so_and_the_server_ends(postgres: Cluster, postgres_url: str) -> None:
+    async def test(where: Where, stop: asyncio.Event) -> None:
+        assert (await get(where, "/stations"))["rows"]
+        postgres.cut(postgres_url)
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as client:
+            answers = [await client.get(where.api + path) for path in ("/stations", "/health/ready", "/sessions")]
+        assert [answer.status_code for answer in answers] == [503, 503, 503]
+        assert all("the database failed: " in answer.json()["detail"] for answer in answers)
+
+    served = serving(test, store=postgres_url)
+    assert served.failure is not None and served.failure.startswith("reading the books failed: the database failed: ")
 
 
 def test_a_client_certificate_is_bound_to_the_identity(tmp_path: Path) -> None:
