@@ -77,9 +77,11 @@ def serve(
     \b
     chargerig serve --accept-unknown
     chargerig serve --stations depot.toml --db sqlite:///depot.sqlite --port 8080
+    chargerig serve --db postgresql+psycopg://csms@db.example/csms    (password: PGPASSWORD, ~/.pgpass or in the URL)
     chargerig serve --security 2 --tls certs/server-ecdsa.pem --tls certs/server-rsa.pem
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.
+    One process writes to a database: a second one on it ends the first. If the database fails, serve ends with exit code 3.
     An unknown identity gets 404, a wrong password 401. What was answered is in the database.
     """
     with guarded(as_json):

@@ -63,6 +63,13 @@ class TargetFailed(Exception):
     """A back-end that is not ours failed in the middle of a run: neither our own mistake nor a finding of a check."""
 
 
+class StoreFailed(Exception):
+    """What a back-end keeps its books in is gone, full or broken: neither our mistake nor a user's. Its text is a sentence.
+
+    What was to be written is there wholly or not at all; who meets it serves nobody any more.
+    """
+
+
 def need(fits: bool, file: str, place: str, problem: str, allowed: str | Iterable[str]) -> None:
     """Nothing if a user's input `fits`; raises BadInput if it does not."""
     if not fits:
@@ -92,6 +99,8 @@ def _likeness(name: str, other: str) -> float:
 
 def raised(error: BaseException) -> str:
     """An error in one line: `ValueError: no such tariff`."""
+    if isinstance(error, StoreFailed):
+        return _one_line(str(error))
     return _one_line(f"{type(error).__name__}: {error}") if str(error) else type(error).__name__
 
 

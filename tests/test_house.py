@@ -43,7 +43,12 @@ DOORS = {
         "scenarios/cli_usage.py",
     ),
     "rich": ("scenarios/cli_screen.py", "scenarios/cli_live.py"),
-    "sqlalchemy": ("reference_csms/storage/sql.py", "scenarios/targets/sqlbook.py"),
+    "sqlalchemy": (
+        "reference_csms/storage/sql.py",
+        "reference_csms/storage/sql_dialects.py",
+        "scenarios/targets/sqlbook.py",
+    ),
+    "psycopg": ("reference_csms/storage/sql_dialects.py",),
     "websockets": ("sim/runtimes/", "scenarios/bench/library_server.py"),
     "picows": ("sim/runtimes/",),
     "uvloop": ("sim/runtimes/",),
@@ -55,8 +60,8 @@ DOORS = {
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop"}  # faster, and not needed
-LAZY = {"matplotlib", "typst", "picows", "uvloop"}
+IN_EXTRAS = {"picows", "uvloop", "psycopg"}  # faster, or for PostgreSQL
+LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",

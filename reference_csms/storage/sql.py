@@ -1,11 +1,12 @@
-"""The SQL store: one table per declared Table, with SQLAlchemy Core. SQLite today; its peculiarities stand at the end.
+"""The SQL store: one table per declared Table, with SQLAlchemy Core; what only one database knows is in `sql_dialects`.
 
 Staged writes stay in memory and go out at `commit`, in one SQL transaction, as one batch per table; so what a dead
 process did not commit was never in the database. Only one object may write (`epoch`), therefore what was read or
 committed is remembered. Must never write outside `commit`.
 
-Durability: WAL with synchronous NORMAL. A commit survives the death of the process; after a loss of power the last
-commits may be missing, never a part of one. With `full` (synchronous FULL) a commit survives a loss of power too.
+Durability on SQLite: WAL with synchronous NORMAL. A commit survives the death of the process; after a loss of power the last
+commits may be missing, never a part of one. With `full` (synchronous FULL) a commit survives a loss of power too. PostgreSQL
+does by itself what its settings say, and as it comes a commit survives both.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.pool import NullPool, StaticPool
 
 from reference_csms.storage.port import AppendOnly, Fenced, Key, KeyMissing, KeyTaken, NoSuchIndex, R, StoreError, Table
+from reference_csms.storage.sql_dialects import KEY, TEXT, dialect_of, failed, unopened
 
 _PLACE = "store"
-_KEY, _ROW = "_key", "_row"
+_ROW = "_row"
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _MOST_REMEMBERED = 100_000  # rows or look-ups of one table
 
 
@@ -29,9 +31,17 @@ class _Disk:
     """What outlives a back-end in virtual time: the way to the database, its last connection, the last epoch."""
 
     def __init__(self, url: str, full: bool) -> None:
-        self.engine = _sqlite_engine(url, full)
+        self.dialect = dialect_of(url)
+        self.engine = self.dialect.engine(url, full)
         self.connection: sa.Connection | None = None
         self.epoch = 0
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        self.engine.dispose()
 
 
 class _Shelf:
@@ -45,15 +55,16 @@ class _Shelf:
         self.sql = sql = sa.Table(
             table.name,
             metadata,
-            sa.Column(_KEY, _type(table.row, table.key), primary_key=True, autoincrement=False),
+            sa.Column(KEY, _type(table.row, table.key), primary_key=True, autoincrement=False),
             *columns,
             sa.Column(_ROW, sa.LargeBinary, nullable=False),
         )
+        self.whole = {column.name for column in sql.c if isinstance(column.type, sa.BigInteger)}
         self.decode = msgspec.msgpack.Decoder(table.row).decode
-        key = sql.c[_KEY]
+        key = sql.c[KEY]
         self.insert = sql.insert()
         changed: dict[str, Any] = {name: sa.bindparam(f"p_{name}") for name in (*table.indexes, _ROW)}
-        self.update = sql.update().where(key == sa.bindparam(f"p_{_KEY}")).values(changed)
+        self.update = sql.update().where(key == sa.bindparam(f"p_{KEY}")).values(changed)
         self.get = sa.select(sql.c[_ROW]).where(key == sa.bindparam("key"))
         self.all = sa.select(key, sql.c[_ROW]).order_by(key)
         self.above = self.all.where(key > sa.bindparam("key")).limit(sa.bindparam("limit"))
@@ -67,10 +78,16 @@ class _Shelf:
         self.known: dict[Key, Any] = {}
         self.found: dict[tuple[str, Any], list[Key]] = {}
 
+    def holds(self, column: str, value: Any) -> bool:
+        """Whether the column could hold this value at all; a database may complain of one that it could not."""
+        if column in self.whole:
+            return isinstance(value, int) and _LEAST <= value <= _MOST
+        return isinstance(value, str)
+
     def values(self, row: Struct, prefix: str = "") -> dict[str, Any]:
         """The row as parameters of a statement."""
         values = {prefix + name: getattr(row, name) for name in self.indexes}
-        values[prefix + _KEY] = getattr(row, self.key)
+        values[prefix + KEY] = getattr(row, self.key)
         values[prefix + _ROW] = msgspec.msgpack.encode(row)
         return values
 
@@ -99,7 +116,7 @@ class _Shelf:
 class SqlStore:
     """A `Store` on a database. Opening it fences whoever had it open before.
 
-    `disk` keeps the connection between two openings in virtual time; `url` is an SQLAlchemy URL of SQLite.
+    `disk` keeps the connection between two openings in virtual time; `url` is an SQLAlchemy URL of a database that we know.
     """
 
     def __init__(self, disk: dict[str, Any], tables: Iterable[Table[Any]], url: str, full: bool = False) -> None:
@@ -108,25 +125,33 @@ class SqlStore:
         self._disk: _Disk = disk[_PLACE]
         if self._disk.connection is not None:
             self._disk.connection.close()
-        self._connection = connection = self._disk.connection = self._disk.engine.connect()
+        dialect = self._dialect = self._disk.dialect
+        self._connection = connection = self._disk.connection = dialect.connect(self._disk.engine)
         self._texts: dict[Any, tuple[str, list[str] | None]] = {}
         metadata = sa.MetaData()
         openings = sa.Table("store_openings", metadata, sa.Column("epoch", sa.BigInteger, nullable=False))
         declared = list(tables)
         self._shelves = {table.name: _Shelf(table, metadata) for table in declared}
-        metadata.create_all(connection)
-        for table in declared:
-            if table.append_only:
-                _sqlite_guard(connection, table.name)
-        if not connection.execute(openings.update().values(epoch=openings.c.epoch + 1)).rowcount:
-            connection.execute(openings.insert().values(epoch=1))
-        self.epoch = int(connection.execute(sa.select(openings.c.epoch)).scalar_one())
+        try:
+            dialect.begin_opening(connection)
+            openings.create(connection, checkfirst=True)
+            # Before any other table is touched: who has the store open commits first or is fenced; no circle of waiting.
+            if not connection.execute(openings.update().values(epoch=openings.c.epoch + 1)).rowcount:
+                connection.execute(openings.insert().values(epoch=1))
+            self.epoch = int(connection.execute(sa.select(openings.c.epoch)).scalar_one())
+            metadata.create_all(connection)
+            for table in declared:
+                if table.append_only:
+                    dialect.guard(connection, table.name)
+            connection.commit()
+            for shelf in self._shelves.values():
+                wanted = sa.select(sa.func.count(), sa.func.max(shelf.sql.c[KEY]))
+                shelf.size, shelf.top = connection.execute(wanted).one()
+        except sa.exc.DBAPIError as err:
+            connection.close()
+            raise unopened(err, url) from None
         self._hold = openings.update().where(openings.c.epoch == self.epoch).values(epoch=self.epoch)
-        connection.commit()
         self._disk.epoch = self.epoch
-        for shelf in self._shelves.values():
-            wanted = sa.select(sa.func.count(), sa.func.max(shelf.sql.c[_KEY]))
-            shelf.size, shelf.top = connection.execute(wanted).one()
 
     def get(self, table: Table[R], key: Key) -> R | None:
         """The row of this key, None if there is none."""
@@ -134,8 +159,8 @@ class SqlStore:
         row: R | None = shelf.inserted.get(key) or shelf.updated.get(key) or shelf.known.get(key)
         if row is not None:
             return row
-        held = shelf.size and not _beyond(key)
-        data = self._connection.execute(shelf.get, {"key": key}).scalar() if held else None
+        held = shelf.size and shelf.holds(KEY, key)
+        data = self._asked(shelf.get, {"key": key}).scalar() if held else None
         if data is None:
             return None
         row = shelf.decode(data)
@@ -173,12 +198,12 @@ class SqlStore:
             raise NoSuchIndex(f"{table.name} has no index {index!r}")
         keys = shelf.found.get((index, value))
         if keys is None:
-            if _beyond(value):
-                stored = []
-            elif value is None:
+            if value is None:
                 stored = self._read(shelf, shelf.null[index])
-            else:
+            elif shelf.holds(index, value):
                 stored = self._read(shelf, shelf.equal[index], value=value)
+            else:
+                stored = []
             keys = shelf.found[index, value] = [key for key, row in stored if getattr(row, index) == value]
         rows = {key: self.get(table, key) for key in keys if key not in shelf.updated}
         for staged in (shelf.inserted, shelf.updated):
@@ -210,19 +235,26 @@ class SqlStore:
     def count_where(self, table: Table[R], index: str, value: Any) -> int:
         """How many rows `find` would give. Raises NoSuchIndex."""
         shelf = self._shelves[table.name]
-        if shelf.inserted or shelf.updated or index not in shelf.equal or _beyond(value):
+        if shelf.inserted or shelf.updated or index not in shelf.equal:
             return len(self.find(table, index, value))
+        if value is not None and not shelf.holds(index, value):
+            return 0
         same = shelf.sql.c[index].is_(None) if value is None else shelf.sql.c[index] == value
-        return int(self._connection.execute(sa.select(sa.func.count()).where(same)).scalar_one())
+        return int(self._asked(sa.select(sa.func.count()).where(same), {}).scalar_one())
 
     def commit(self) -> None:
-        """Make everything since the last commit last, in one SQL transaction. If it fails, everything stays staged."""
+        """Make everything since the last commit last, in one SQL transaction. If it fails, everything stays staged.
+
+        Raises Fenced, and StoreFailed if the database is gone or full. A connection that breaks during the very last word
+        leaves open whether the group was committed; never whether a part of it was.
+        """
         self._fence()
         changed = [shelf for shelf in self._shelves.values() if shelf.inserted or shelf.updated]
         if not changed:
             return
         connection = self._connection
         try:
+            self._dialect.begin(connection)
             if connection.execute(self._hold).rowcount != 1:  # takes the lock for writing too
                 raise Fenced("this store was opened again by somebody else")
             for shelf in changed:
@@ -231,6 +263,10 @@ class SqlStore:
                 if shelf.updated:
                     self._many(shelf.update, [shelf.values(row, "p_") for row in shelf.updated.values()])
             connection.commit()
+        except sa.exc.OperationalError as err:
+            if not connection.invalidated:
+                connection.rollback()
+            raise failed(err) from None
         except BaseException:
             connection.rollback()
             raise
@@ -266,20 +302,22 @@ class SqlStore:
         if type(row) is not table.row:
             raise StoreError(f"{type(row).__name__} is no row of {table.name}")
 
+    def _asked(self, statement: sa.Select[Any], values: dict[str, Any]) -> Any:
+        """What the database answers, a result of SQLAlchemy. Raises StoreFailed."""
+        try:
+            return self._connection.execute(statement, values)
+        except sa.exc.OperationalError as err:
+            raise failed(err) from None
+
     def _read(self, shelf: _Shelf, statement: sa.Select[Any], **values: Any) -> list[tuple[Key, Any]]:
         """Committed rows by key, in key order."""
         pairs = []
-        for key, data in self._connection.execute(statement, values):
+        for key, data in self._asked(statement, values):
             row = shelf.known.get(key)
             if row is None:
                 row = shelf.known[key] = shelf.decode(data)
             pairs.append((key, row))
         return pairs
-
-
-def _beyond(value: Any) -> bool:
-    """Whether this is a whole number that no column can hold, so that no committed row has it."""
-    return type(value) is int and not -(1 << 63) <= value < 1 << 63
 
 
 def _type(row: type[Struct], name: str) -> sa.types.TypeEngine[Any]:
@@ -290,29 +328,5 @@ def _type(row: type[Struct], name: str) -> sa.types.TypeEngine[Any]:
     if kinds and kinds <= {int, bool}:
         return sa.BigInteger()
     if kinds == {str}:
-        return sa.Text()  # SQLite compares UTF-8 bytes, which is the order of code points
+        return TEXT
     raise StoreError(f"{row.__name__}.{name} is neither int nor str")
-
-
-# -- what only SQLite knows ----------------------------------------------------------------------------------------
-
-
-def _sqlite_engine(url: str, full: bool) -> sa.Engine:
-    engine = sa.create_engine(url, poolclass=StaticPool if url == "sqlite://" else NullPool)
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: Any) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-
-    return engine
-
-
-def _sqlite_guard(connection: sa.Connection, name: str) -> None:
-    """Triggers that refuse changes from anybody. INSERT OR REPLACE slips past those for UPDATE and DELETE."""
-    taken = f'WHEN EXISTS (SELECT 1 FROM "{name}" WHERE {_KEY} = NEW.{_KEY})'
-    for verb, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", taken)):
-        connection.exec_driver_sql(
-            f'CREATE TRIGGER IF NOT EXISTS "{name}_no_{verb.lower()}" BEFORE {verb} ON "{name}" {when} '
-            f"BEGIN SELECT RAISE(ABORT, 'rows of {name} never change'); END"
-        )

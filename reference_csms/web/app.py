@@ -25,7 +25,7 @@ from reference_csms.web.metrics import Meters
 from reference_csms.web.repeats import HEADER, Repeats
 from reference_csms.web.routes import Asked, Desk, Route
 from reference_csms.web.tokens import ApiToken, Doorkeeper
-from sim.errors import BadInput, unknown
+from sim.errors import BadInput, StoreFailed, raised, unknown
 
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a request body."""
@@ -103,8 +103,8 @@ class _Face:
             try:
                 who = self._allowed(route, request)
                 response = await self._answer(route, request, who)
-            except (Problem, BadInput) as err:
-                problem = from_bad_input(err) if isinstance(err, BadInput) else err
+            except (Problem, BadInput, StoreFailed) as err:
+                problem = _problem(err)
                 code = problem.code
                 response = self._failed(route, problem)
             self._write(route, request, response.status_code, who, code)
@@ -165,6 +165,12 @@ class _Face:
             code=code,
         )
         _log.info(msgspec.json.encode(line).decode())
+
+
+def _problem(error: Problem | BadInput | StoreFailed) -> Problem:
+    if isinstance(error, BadInput):
+        return from_bad_input(error)
+    return Problem(503, raised(error), "unavailable") if isinstance(error, StoreFailed) else error
 
 
 class _Missing:

@@ -56,6 +56,9 @@ class ServerChild:
             text = said.read_bytes()
             if text.endswith(b"}\n"):
                 where = msgspec.json.decode(text)
+                if "error" in where:
+                    self.ended()
+                    raise ChildFailed(f"the server did not come up: {where['error']['sentence']}")
                 self.ocpp, self.api = where["ocpp"], where["api"]
                 return
             if self._process.poll() is not None or time.monotonic() > until:
@@ -74,6 +77,14 @@ class ServerChild:
         if self._process is None:
             raise RuntimeError("the server was not started")
         return self._process.pid
+
+    def ended(self, within_s: float = _STOP_S) -> int:
+        """Wait until it has ended by itself; returns its exit code. Raises ChildFailed if it goes on."""
+        assert self._process is not None
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise ChildFailed(f"the server still runs after {within_s:g} s") from None
 
     def kill(self) -> None:
         """End it at once, as a crash does: no signal handler runs, nothing is flushed."""

@@ -194,8 +194,10 @@ class Fleet:
 
     @property
     def began(self) -> Instant:
-        """When its stations were put up."""
-        return self._began
+        """No session of ours begins earlier, whatever the pace: stations take over the clock of their back-end, which is not
+        accelerated.
+        """
+        return self.clock.start
 
     def driven(self) -> list[Row]:
         """The sessions that have ended: rows of `truth_sessions`."""

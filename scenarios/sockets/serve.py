@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from reference_csms import assemble
+from reference_csms.storage.open import close_store, shown_url
 from reference_csms.web.app import make_app
 from reference_csms.web.tokens import ApiToken
 from scenarios.sockets.logs import Log
@@ -31,6 +32,8 @@ from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 
 NAME = "csms"
+_OPTIONS = {"store": "--db", "store_full": "--full-sync"}  # of the back-end, as users call them
+_TOLD_S = 1.0  # so long /health/ready still tells why, so that who looks every second knows
 _IMPORT_TIMEOUT_S = 60.0
 
 
@@ -84,10 +87,12 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     options = {"store": wish.store or "memory", "store_kept": True, "store_full": wish.store_full, "keep_all": True}
     options |= {"security": wish.least, "heartbeat_interval": wish.heartbeat_s}
     options |= {"first_contact": SITE} if wish.accept_unknown else {}
+    setup = Setup(name=NAME, seed=0, provision={}, options=options)
     try:
-        backend = assemble(Setup(name=NAME, seed=0, provision={}, options=options))
-    except BadInput:
-        raise
+        backend = assemble(setup)
+    except BadInput as bad:
+        option = _OPTIONS.get(bad.place)
+        raise BadInput(option, None, bad.problem, bad.allowed) if option else bad from None
     except Exception as err:  # whatever a database driver raises
         allowed = "sqlite:///FILE in an existing folder, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
         raise BadInput("--db", None, f"the database cannot be opened: {raised(err)}", allowed) from None
@@ -116,7 +121,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     shown = f"[{wish.host}]" if ":" in wish.host else wish.host
     port = server.sockets[0].getsockname()[1]
     where = Where(f"ws{secure}://{shown}:{port}/ocpp/{{id}}", f"http{secure}://{shown}:{http.port}")
-    log("serving", ocpp=where.ocpp, api=where.api, database=_shown(wish.store))
+    log("serving", ocpp=where.ocpp, api=where.api, database=shown_url(wish.store or "memory"))
     ready(where)
     why = await _until_over(host, wish.for_s, stop)
     log("stopping", why=why, connections=len(keeper))
@@ -124,6 +129,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     await _close(host, keeper, http)
     if wire is not None:
         wire.close()
+    close_store(setup)
     counters = host.counters
     served = Served(
         failure=host.failed.result() if host.failed.done() else None,
@@ -137,6 +143,8 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
 
 async def _close(host: BackEndHost, keeper: Keeper, http: Http) -> None:
     await host.stop(keeper, "the server is going down")
+    if host.failed.done():
+        await asyncio.sleep(_TOLD_S)
     await http.stop()
 
 
@@ -175,11 +183,3 @@ async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Even
     if host.failed.done():
         return str(host.failed.result())
     return signals[0] if signals else "it was asked to"
-
-
-def _shown(store: str | None) -> str:
-    """The database without a password."""
-    if store is None:
-        return "memory"
-    scheme, separator, rest = store.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

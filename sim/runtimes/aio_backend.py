@@ -7,13 +7,14 @@ process serves nobody any more and says why; whoever runs it starts it again. It
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, cast
 
 from sim.backend import Asking, BackEnd, Books, Guarded, Operation, Refusal, Row, subprotocol_of
 from sim.clock import Instant
-from sim.errors import raised
+from sim.errors import StoreFailed, raised
 from sim.machine import (
     Close,
     Closed,
@@ -310,31 +311,38 @@ class BackEndHost:
 
     def books(self) -> Books:
         """All books as plain rows, after what is staged has been committed."""
-        self._settled_group()
-        return self.backend.books(self.clock.now())
+        with self._reading():
+            return self.backend.books(self.clock.now())
 
     def page(
         self, what: str, after: str | None, limit: int, where: Mapping[str, Any] | None = None
     ) -> Sequence[tuple[str, Row]]:
         """Rows of one list, see `sim.showing`. Raises BadInput and KeyError."""
-        self._settled_group()
-        page: Sequence[tuple[str, Row]] = self._showing.page(what, after, limit, self.clock.now(), where)
-        return page
+        with self._reading():
+            page: Sequence[tuple[str, Row]] = self._showing.page(what, after, limit, self.clock.now(), where)
+            return page
 
     def row(self, what: str, key: str) -> Row | None:
         """One row of a list. Raises KeyError for a list that there is not."""
-        self._settled_group()
-        row: Row | None = self._showing.row(what, key, self.clock.now())
-        return row
+        with self._reading():
+            row: Row | None = self._showing.row(what, key, self.clock.now())
+            return row
 
     def tally(self) -> dict[str, int]:
         """How many there are of what."""
         tally: dict[str, int] = self._showing.tally()
         return tally
 
-    def _settled_group(self) -> None:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Look at the books: what is staged is committed first; if they are gone, so is the back-end."""
         if self._flush_armed:
             self._flush()
+        try:
+            yield
+        except StoreFailed as err:
+            self._die(f"reading the books failed: {raised(err)}")
+            raise
 
     def quote(self, request: Row) -> Row:
         """A price without booking anything."""

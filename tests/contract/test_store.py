@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,11 +11,12 @@ from typing import Any, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec import Struct
 
 from reference_csms import records
 from reference_csms.storage.memory import MemoryStore
+from reference_csms.storage.open import close_store
 from reference_csms.storage.port import (
     AppendOnly,
     Fenced,
@@ -28,7 +29,8 @@ from reference_csms.storage.port import (
     put,
 )
 from reference_csms.storage.sql import SqlStore
-from reference_csms.storage.sql import _Disk as Disk
+from sim.backend import Setup
+from tests.postgres import Cluster
 
 
 class Thing(Struct, frozen=True):
@@ -56,15 +58,23 @@ OPENERS: dict[str, Opener] = {
 
 def close(disk: dict[str, Any]) -> None:
     """Give the connection of an SQL store back."""
-    if isinstance(place := disk.get("store"), Disk):
-        assert place.connection is not None
-        place.connection.close()
-        place.engine.dispose()
+    close_store(Setup(name="test", seed=0, provision={}, disk=disk))
 
 
-@pytest.fixture(params=OPENERS)
-def open_one(request: pytest.FixtureRequest) -> Opener:
-    return OPENERS[request.param]
+@pytest.fixture(params=[*OPENERS, pytest.param("postgres", marks=pytest.mark.postgres)])
+def open_one(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    if request.param in OPENERS:
+        yield OPENERS[request.param]
+        return
+    url, disks = request.getfixturevalue("postgres_url"), list[dict[str, Any]]()
+
+    def on_postgres(disk: dict[str, Any]) -> Store:
+        disks.append(disk)
+        return SqlStore(disk, (*TABLES, NUMBERED), url)
+
+    yield on_postgres
+    for disk in disks:
+        close(disk)
 
 
 names = st.sampled_from("abcde")
@@ -157,6 +167,20 @@ class SqlMachine(StoreMachine):
         close(self.disk)
 
 
+@pytest.mark.postgres
+def test_postgres_behaves_like_dictionaries(postgres: Cluster) -> None:
+    def opener(disk: dict[str, Any]) -> Store:
+        if "url" not in disk:
+            disk["url"] = postgres.schema()
+        return SqlStore(disk, (*TABLES, NUMBERED), disk["url"])
+
+    class PostgresMachine(SqlMachine):
+        pass
+
+    PostgresMachine.opener = staticmethod(opener)
+    run_state_machine_as_test(PostgresMachine, settings=settings(max_examples=8, stateful_step_count=15, deadline=None))
+
+
 for machine in (StoreMachine, SqlMachine):
     machine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 test_memory_behaves_like_dictionaries = StoreMachine.TestCase
@@ -207,6 +231,10 @@ def test_rows_come_in_the_order_of_numbers_and_of_code_points(open_one: Opener) 
         assert store.find(NUMBERED, "text", "same") == store.rows(NUMBERED)
         assert [row.name for row in store.rows(THINGS)] == sorted(texts)
         assert store.find(THINGS, "size", "1") == []
+        paged: list[str] = []
+        while page := store.after(THINGS, paged[-1] if paged else None, 3):
+            paged += [row.name for row in page]
+        assert paged == sorted(texts)
         store.commit()
 
 
@@ -218,6 +246,19 @@ def test_a_number_that_no_database_holds_is_simply_not_there(open_one: Opener) -
     store.commit()
     assert store.get(NUMBERED, 1 << 64) is None and store.get(NUMBERED, -(1 << 64)) is None
     assert store.find(THINGS, "size", 1 << 64) == []
+    assert store.count_where(THINGS, "size", 1 << 64) == 0
+    close(disk)
+
+
+def test_a_key_or_value_of_another_kind_is_simply_not_there(open_one: Opener) -> None:
+    disk: dict[str, Any] = {}
+    store = open_one(disk)
+    store.insert(NUMBERED, Numbered(1, "1"))
+    store.insert(THINGS, Thing("1", "red", 1))
+    store.commit()
+    assert store.get(NUMBERED, "1") is None and store.get(NUMBERED, "one") is None and store.get(THINGS, 1) is None
+    assert store.find(THINGS, "size", "small") == store.find(NUMBERED, "text", 1) == []
+    assert store.count_where(THINGS, "size", "small") == 0
     close(disk)
 
 
@@ -244,11 +285,17 @@ def test_nobody_changes_an_append_only_row_in_the_database(tmp_path: Path) -> No
     close(disk)
 
 
-def test_another_process_that_opens_the_file_fences_the_commit_of_the_first(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that two processes can open."""
+    return sqlite_file(tmp_path) if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+def test_another_process_that_opens_the_database_fences_the_commit_of_the_first(url: str) -> None:
     disks: list[dict[str, Any]] = [{}, {}]
-    first = SqlStore(disks[0], TABLES, sqlite_file(tmp_path))
+    first = SqlStore(disks[0], TABLES, url)
     first.insert(THINGS, Thing("a", "red", 1))
-    second = SqlStore(disks[1], TABLES, sqlite_file(tmp_path))
+    second = SqlStore(disks[1], TABLES, url)
     assert (first.epoch, second.epoch) == (1, 2)
     with pytest.raises(Fenced):
         first.commit()

@@ -11,17 +11,22 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import sqlalchemy as sa
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from reference_csms import assemble
+from reference_csms.storage.open import close_store
 from reference_csms.web.tokens import api_token
-from scenarios.sockets.serve import Served, ServeWish, Where, serve
+from scenarios.sockets.serve import NAME, Served, ServeWish, Where, serve
 from scenarios.sockets.sheet import SITE
+from sim.backend import Setup
 from sim.clock import Instant, iso
 from sim.errors import BadInput
 from sim.runtimes.aio import Clock
 from sim.runtimes.tls import client_context, server_context
 from sim.wire import certificates
+from tests.postgres import Cluster
 
 SECRET = "a-token-for-tests-only-0123456789"
 PASSWORD = "00112233445566778899aabbccddeeff"
@@ -191,6 +196,52 @@ def test_what_was_answered_is_in_the_database_of_the_next_start(tmp_path: Path) 
     serving(first, store=store)
     serving(second, store=store)
     assert len(set(numbers)) == 2
+
+
+def test_a_full_disk_is_told_to_who_looks_and_no_reply_of_the_group_that_failed_leaves(tmp_path: Path) -> None:
+    store, connections = f"sqlite:///{tmp_path / 'books.sqlite'}", list[Any]()
+    answered: list[str] = []
+
+    async def test(where: Where, stop: asyncio.Event) -> None:
+        async with websockets.connect(url(where, "CS-1"), subprotocols=["ocpp1.6"]) as ws:  # type: ignore[list-item]
+            await call(ws, "b", "BootNotification", {"chargePointModel": "m", "chargePointVendor": "v"})
+            connections[0].execute("PRAGMA max_page_count = 1")  # as many as there are now
+            payload = {"connectorId": 1, "errorCode": "NoError", "status": "Available", "info": "x" * 50}
+            with pytest.raises(ConnectionClosed) as closed:
+                for number in range(500):
+                    await call(ws, f"s{number}", "StatusNotification", payload)
+                    answered.append(f"s{number}")
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(where.api + "/health/ready")
+        assert answer.status_code == 503 and FULL in answer.json()["detail"]
+
+    FULL = "a commit failed: the database failed: database or disk is full"
+    sa.event.listen(sa.pool.Pool, "connect", hold := lambda connection, record: connections.append(connection))
+    try:
+        served = serving(test, store=store)
+    finally:
+        sa.event.remove(sa.pool.Pool, "connect", hold)
+    assert served.failure == FULL
+    setup = Setup(name=NAME, seed=0, provision={}, options={"store": store, "store_kept": True, "keep_all": True})
+    keeping = assemble(setup).keeping
+    assert keeping is not None
+    assert sorted(msgspec.json.decode(row["frame"])[1] for row in keeping.of("CS-1")) == sorted(answered)
+    close_store(setup)
+
+
+@pytest.mark.postgres
+def test_who_reads_books_that_are_gone_is_told_so_and_the_server_ends(postgres: Cluster, postgres_url: str) -> None:
+    async def test(where: Where, stop: asyncio.Event) -> None:
+        assert (await get(where, "/stations"))["rows"]
+        postgres.cut(postgres_url)
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as client:
+            answers = [await client.get(where.api + path) for path in ("/stations", "/health/ready", "/sessions")]
+        assert [answer.status_code for answer in answers] == [503, 503, 503]
+        assert all("the database failed: " in answer.json()["detail"] for answer in answers)
+
+    served = serving(test, store=postgres_url)
+    assert served.failure is not None and served.failure.startswith("reading the books failed: the database failed: ")
 
 
 def test_a_client_certificate_is_bound_to_the_identity(tmp_path: Path) -> None:
