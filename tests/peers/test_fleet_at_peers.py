@@ -1,0 +1,169 @@
+"""Stations of our fleet at back-ends that others wrote: one whole session each, by card and from afar."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from fleet.profile import load_profile
+from scenarios.sockets.fleet import Fleet, FleetWish
+from sim.clock import Instant
+from sim.machine import Command, Effect, Event
+from tests.peers.library import library_central
+from tests.peers.node import node_peer
+
+STATION = "CS-1"
+RIG = f"rig:{STATION}"
+ONLOOKER = "driver:onlooker"
+PACE = 40.0
+LONGEST_S = 20.0
+
+PEERS = [
+    pytest.param(library_central, id="ocpp"),
+    pytest.param(lambda: node_peer("csms-ocpp-rpc.cjs"), id="ocpp-rpc, strict", marks=pytest.mark.node),
+    pytest.param(lambda: node_peer("csms-ocpp-ts.cjs"), id="ocpp-ts", marks=pytest.mark.node),
+]
+
+
+def fleet_at(port: int) -> Fleet:
+    """One station whose people are the test."""
+    return Fleet(
+        FleetWish(
+            url=f"ws://127.0.0.1:{port}/ocpp/{{id}}",
+            stations=(STATION,),
+            profile=load_profile("ac-swift"),
+            traffic=None,
+            sample_s=10,
+            for_s=LONGEST_S,
+            ramp_s=0,
+            pace=PACE,
+            salt="peers",
+        )
+    )
+
+
+class Onlooker:
+    """A driver who reads the display and does nothing: what people do is up to the test."""
+
+    def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
+        """Nothing follows from it."""
+        return ()
+
+    def next_deadline(self) -> Instant | None:
+        """Never."""
+        return None
+
+
+class Scene:
+    """A back-end, a station, and what the back-end heard."""
+
+    def __init__(self, csms: Any, fleet: Fleet) -> None:
+        self.csms, self.fleet = csms, fleet
+
+    async def play(self) -> None:
+        await by_card(self)
+        await from_afar(self)
+
+    def heard(self, action: str) -> list[dict[str, Any]]:
+        return [payload for _, other, payload in self.csms.heard if other == action]
+
+    async def until(self, count: int, action: str) -> dict[str, Any]:
+        """The payload of so many-th call of this kind."""
+        async with asyncio.timeout(LONGEST_S):
+            while len(self.heard(action)) < count:
+                await asyncio.sleep(0.01)
+        return self.heard(action)[count - 1]
+
+    async def status(self, connector: int, wanted: str) -> None:
+        """Wait until the latest status of a connector is this one."""
+        async with asyncio.timeout(LONGEST_S):
+            while True:
+                told = [one["status"] for one in self.heard("StatusNotification") if one["connectorId"] == connector]
+                if told and told[-1] == wanted:
+                    return
+                await asyncio.sleep(0.01)
+
+    def people(self, name: str, **args: Any) -> None:
+        self.fleet.world.send_command(RIG, Command(name, {"connector": 1, **args}))
+
+    def plug(self) -> None:
+        self.people("plug", visit_id="V", driver=ONLOOKER, energy_wh=50_000, power_w=11_000)
+
+    async def ask(self, action: str, **payload: Any) -> Any:
+        return await self.csms.call(STATION, action, payload)
+
+
+async def by_card(scene: Scene) -> None:
+    """Boot, status, authorize, start, readings, stop."""
+    boot = await scene.until(1, "BootNotification")
+    assert boot["chargePointModel"] and boot["chargePointVendor"]
+    await scene.status(1, "Available")
+    changed = await scene.ask("ChangeConfiguration", key="MeterValueSampleInterval", value="5")
+    assert changed == {"status": "Accepted"}
+    shown = await scene.ask("GetConfiguration", key=["MeterValueSampleInterval", "NoSuchKey"])
+    assert [(one["key"], one["value"]) for one in shown["configurationKey"]] == [("MeterValueSampleInterval", "5")]
+    assert shown["unknownKey"] == ["NoSuchKey"]
+    scene.plug()
+    await scene.status(1, "Preparing")
+    scene.people("swipe", token="CARD-1")
+    assert (await scene.until(1, "Authorize"))["idTag"] == "CARD-1"
+    start = await scene.until(1, "StartTransaction")
+    reading = await scene.until(3, "MeterValues")
+    scene.people("swipe", token="CARD-1")
+    stop = await scene.until(1, "StopTransaction")
+    assert reading["transactionId"] == stop["transactionId"] > 0
+    assert start["idTag"] == "CARD-1" and stop["meterStop"] > start["meterStart"]
+    scene.people("unplug")
+    await scene.status(1, "Available")
+
+
+async def from_afar(scene: Scene) -> None:
+    """Remote start and stop, then a reset: the station is back and boots again."""
+    scene.plug()
+    await scene.status(1, "Preparing")
+    assert await scene.ask("RemoteStartTransaction", idTag="APP-1", connectorId=1) == {"status": "Accepted"}
+    start = await scene.until(2, "StartTransaction")
+    assert start["idTag"] == "APP-1"
+    number = (await scene.until(len(scene.heard("MeterValues")) + 1, "MeterValues"))["transactionId"]
+    assert await scene.ask("RemoteStopTransaction", transactionId=number) == {"status": "Accepted"}
+    stop = await scene.until(2, "StopTransaction")
+    assert (stop["transactionId"], stop["reason"]) == (number, "Remote")
+    scene.people("unplug")
+    await scene.status(1, "Available")
+    assert await scene.ask("Reset", type="Soft") == {"status": "Accepted"}
+    await scene.until(2, "BootNotification")
+
+
+async def play(peer: Callable[[], AbstractAsyncContextManager[Any]]) -> tuple[Scene, Any]:
+    async with peer() as csms:
+        fleet = fleet_at(csms.port)
+        scene = Scene(csms, fleet)
+        fleet.put_up()
+        fleet.world.add(ONLOOKER, Onlooker())
+        running = asyncio.ensure_future(fleet.run())
+        playing = asyncio.ensure_future(scene.play())
+        try:
+            await asyncio.wait([running, playing], return_when="FIRST_COMPLETED")
+            assert playing.done(), f"the fleet ended first; heard: {[action for _, action, _ in csms.heard]}"
+            await playing
+        finally:
+            playing.cancel()
+            fleet.world.stop()
+            result = await running
+            await fleet.leave()
+    return scene, result
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_station_of_ours_charges_by_card_and_from_afar_and_is_reset(peer: Any) -> None:
+    scene, result = asyncio.run(play(peer))
+    assert scene.csms.problems == []
+    assert (result.errors, result.lost, result.refused) == (0, 0, 0)
+    truth = [(row["register_start"], row["register_stop"]) for row in scene.fleet.driven()]
+    told = zip(scene.heard("StartTransaction"), scene.heard("StopTransaction"), strict=True)
+    assert truth == [(start["meterStart"], stop["meterStop"]) for start, stop in told]
+    assert len(truth) == 2
