@@ -20,6 +20,7 @@ THEMES = (
     "energy",
     "plausible",
     "transactions",
+    "told",
     "answers",
     "access",
     "metering",

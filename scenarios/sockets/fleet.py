@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fleet.ev_driver import EvDriver
 from fleet.profile import StationProfile
@@ -139,8 +138,7 @@ class Fleet:
         wish = self.wish
         profile = wish.profile
         if wish.sample_s is not None:
-            configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
-            profile = replace(profile, configuration=configuration)
+            profile = profile.with_setting("MeterValueSampleInterval", str(wish.sample_s))
         endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
         return [
             RigConfig(
