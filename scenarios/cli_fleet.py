@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from scenarios import cli_live
+from scenarios import cli_live, cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
-from scenarios.cli_run import FINDING, OK
+from scenarios.cli_run import FINDING, NOT_JUDGED, OK
 from scenarios.cli_serve import seconds
 from sim.errors import BadInput
 
@@ -21,6 +22,13 @@ _FLEET_TOKENS = tuple(f"FLEET-{number:03d}" for number in range(1, 101))
 _QUIET_S = 8.0
 """Before the end nobody charges any more for so long, so that every station can deliver what it has."""
 _MOST_STATIONS = 50_000
+_FAILURES = {
+    "refused": "nothing listens there, or there is no such host",
+    "timeout": "nobody answered in time",
+    "401": "HTTP 401, wrong or no password (CHARGERIG_STATION_PASSWORD)",
+    "404": "HTTP 404, the back-end does not know the stations (--api or `serve --accept-unknown`)",
+}
+"""Why a dial came to nothing, for a user."""
 
 
 def register(app: typer.Typer) -> None:
@@ -179,8 +187,17 @@ def fleet(
             if kept is not None:
                 cli_live.books(kept)
         if result.opened == 0:
-            raise BadInput(
-                "--url", None, f"no station could connect to {url}", "the address of a back-end that takes them"
-            )
+            allowed = "the address of a back-end that takes them"
+            raise BadInput("--url", None, f"no station could connect to {url}: {_why(result.failures)}", allowed)
         wrong = result.errors or result.lost or (kept is not None and not kept.clean)
-        raise typer.Exit(FINDING if wrong else OK)
+        proved = idle or kept is None or kept.driven > 0 or result.sessions > 0
+        if not (wrong or proved):
+            cli_screen.complain("no session ended, so the books prove nothing; a longer --for or a shorter --session")
+        raise typer.Exit(FINDING if wrong else OK if proved else NOT_JUDGED)
+
+
+def _why(failures: Mapping[str, int]) -> str:
+    """What became of the dials, in words: the most frequent first."""
+    told = sorted(failures.items(), key=lambda one: (-one[1], one[0]))
+    words = [f"{_FAILURES.get(reason, f'HTTP {reason}' if reason.isdecimal() else reason)}" for reason, _ in told[:3]]
+    return "; ".join(words) or "nobody answered in time"

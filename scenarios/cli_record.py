@@ -265,11 +265,11 @@ def _listen(text: str) -> tuple[str, int]:
 def _address(text: str, option: str) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and "{" not in text
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or "@" in parts.netloc:
-        allowed = "ws://HOST:PORT/PATH or wss://..., without query and password"
+        allowed = "ws://HOST:PORT/PATH or wss://..., without query, password and {id}, which is put behind it"
         raise BadInput(_COMMAND_LINE, option, f"{text!r} is no address of a back-end", allowed)
     return text
 

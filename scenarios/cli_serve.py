@@ -16,6 +16,7 @@ from sim.errors import BadInput, unknown
 
 _TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 _MANY_DAYS = 3650
+_LONGEST_NAME = 64  # of a common name (RFC 5280, ub-common-name)
 
 
 def register(app: typer.Typer) -> None:
@@ -105,6 +106,10 @@ def serve(
             raise BadInput("--fast", None, "this stack cannot judge client certificates", "no --fast with --client-ca")
         given = os.environ.get(_TOKEN_VARIABLE)
         secret = given or secret_text()
+        try:
+            tokens = (api_token("operator", secret),)
+        except BadInput as bad:
+            raise BadInput(_TOKEN_VARIABLE, None, bad.problem, bad.allowed) from None
         wish = ServeWish(
             host=host,
             port=port,
@@ -117,7 +122,7 @@ def serve(
             tls=server_context([(one, one.with_suffix(".key")) for one in tls], client_ca, security == 3)
             if tls
             else None,
-            tokens=(api_token("operator", secret),),
+            tokens=tokens,
             limits=Limits(ping_interval_s=seconds("--ping", ping), max_frame=max_frame),
             heartbeat_s=heartbeat,
             fast=fast,
@@ -174,9 +179,13 @@ def certs(
         hosts, stations = list(names or ("localhost", "127.0.0.1")), list(station or ())
         stems = ["ca", "server-ecdsa", "server-rsa", *(f"station-{name}" for name in stations)]
         for name in stations:
-            if "/" in name or name.startswith("."):
-                raise BadInput("--station", None, f"{name!r} cannot be the name of a file", "an identity without /")
-        folder.mkdir(parents=True, exist_ok=True)
+            if "/" in name or name.startswith(".") or not 1 <= len(name) <= _LONGEST_NAME:
+                allowed = f"an identity of 1 to {_LONGEST_NAME} characters without /"
+                raise BadInput("--station", None, f"{name!r} cannot be the name of a certificate", allowed)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise BadInput(str(folder), None, f"cannot be made ({err.strerror})", "a new or an empty folder") from None
         taken = [f"{stem}.pem" for stem in stems if (folder / f"{stem}.pem").exists()]
         if taken:
             raise BadInput(str(folder), taken[0], "is there already", "a folder without these files")

@@ -63,6 +63,7 @@ class Unverifiable(Struct, frozen=True):
 
 
 Books = dict[str, "Sequence[Row] | Unverifiable"]
+"""By table. `table.column` may stand beside its table as Unverifiable: then that column is not shown, and the rest is."""
 
 
 class BackEnd(Protocol):

@@ -7,6 +7,7 @@ whether anything was lost is judged by whoever knows the books.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ _TOLD_EVERY_S = 1.0
 _LOOK_S = 0.05
 _LEAD = 2 * SECOND
 _LINGER = 120 * SECOND
+_ADDRESS = re.compile(r"wss?://[^\s/?#@{}]+(/[^\s?#{}]+)*/\{id\}")
+_ADDRESSES = "ws:// or wss://HOST:PORT/PATH/{id}, the identity last, without query and password"
 
 
 class FleetWish(Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ class Told(Struct, frozen=True):
 class FleetResult(Struct, frozen=True):
     """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits.
 
-    `booted_s`: after so many seconds every station was accepted, None if some were not. `cpu_s` and `peak_mb` are those of
+    `failures`: why dials came to nothing, and how often. `booted_s`: after so many seconds every station was accepted, None if some were not. `cpu_s` and `peak_mb` are those of
     this process.
     """
 
@@ -110,6 +113,7 @@ class FleetResult(Struct, frozen=True):
     cpu_s: float
     peak_mb: float
     actions: dict[str, ActionCount]
+    failures: dict[str, int]
 
 
 class Fleet:
@@ -118,6 +122,8 @@ class Fleet:
     def __init__(self, wish: FleetWish, clock: Clock | None = None) -> None:
         if "{id}" not in wish.url:
             raise BadInput("--url", None, f"{wish.url!r} has no place for the identity", "ws://HOST:PORT/PATH/{id}")
+        if not _ADDRESS.fullmatch(wish.url):
+            raise BadInput("--url", None, f"{wish.url!r} is no address of a back-end", _ADDRESSES)
         self.wish = wish
         self.clock = clock or Clock(pace=wish.pace)
         self.keeper = Keeper(wish.limits)
@@ -131,7 +137,7 @@ class Fleet:
         self._began = self.clock.now()
         self._closed = False
         self._booted_s: float | None = None
-        self._meters = _read_state(wish.state)
+        self._meters = read_state(wish.state)
 
     def configs(self) -> list[RigConfig]:
         """How its stations are made: what a back-end has to be told of them can be read from it."""
@@ -226,7 +232,7 @@ class Fleet:
         self.keeper.cut_all("the fleet is gone")
         self._wire.close()
         if self.wish.state is not None:
-            _write_state(self.wish.state, self.rigs, self.clock.now())
+            write_state(self.wish.state, self.rigs, self.clock.now())
 
     async def _watch_boots(self) -> None:
         """Note when the last station was accepted."""
@@ -278,11 +284,12 @@ class Fleet:
             peak_mb=peak_memory_mb(),
             energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
             actions=dict(sorted(ledger.actions.items())),
+            failures=dict(sorted(self.lines.failures.items())),
         )
 
 
-def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
-    """Registers and pages by station and connector, as an earlier run left them."""
+def read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
+    """Registers in Wh and pages by station and connector, as an earlier run left them. Raises BadInput."""
     if folder is None or not (folder / _STATE).exists():
         return {}
     try:
@@ -292,8 +299,9 @@ def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
         raise BadInput(str(folder / _STATE), None, f"it holds no meters: {err}", allowed) from None
 
 
-def _write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
-    state: Row = dict(_read_state(folder))
+def write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
+    """Keep the meters of these rigs for a later run, beside those of others; whole or not at all."""
+    state: Row = dict(read_state(folder))
     for station, rig in rigs.items():
         state[station] = {
             number: (outlet.meter.register(now), outlet.meter.pagination)
