@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -155,8 +156,6 @@ def fleet(
             wire=wire,
         )
 
-        http = Http(api, os.environ.get(_TOKEN_VARIABLE)) if api is not None else None
-
         async def live(tell: Any) -> tuple[FleetResult, Account | None]:
             put_up = Fleet(wish)
             if http is not None:
@@ -170,7 +169,9 @@ def fleet(
                 return result, None
             return result, account(http, put_up.driven(), put_up.unsettled(), put_up.began)
 
-        with cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s) as show:
+        books = nullcontext() if api is None else Http(api, os.environ.get(_TOKEN_VARIABLE))
+        shown = cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s)
+        with books as http, shown as show:
 
             def tell(told: Told) -> None:
                 show(
@@ -180,15 +181,15 @@ def fleet(
                 )
 
             result, kept = asyncio.run(live(tell))
+        if result.opened == 0:
+            allowed = "the address of a back-end that takes them"
+            raise BadInput("--url", None, f"no station could connect to {url}: {_why(result.failures)}", allowed)
         if as_json:
             print_json({**msgspec.to_builtins(result), "books": None if kept is None else msgspec.to_builtins(kept)})
         else:
             cli_live.fleet(result)
             if kept is not None:
                 cli_live.books(kept)
-        if result.opened == 0:
-            allowed = "the address of a back-end that takes them"
-            raise BadInput("--url", None, f"no station could connect to {url}: {_why(result.failures)}", allowed)
         wrong = result.errors or result.lost or (kept is not None and not kept.clean)
         proved = idle or kept is None or kept.driven > 0 or result.sessions > 0
         if not (wrong or proved):

@@ -269,7 +269,7 @@ def _address(text: str, option: str) -> str:
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or "@" in parts.netloc:
-        allowed = "ws://HOST:PORT/PATH or wss://..., without query, password and {id}, which is put behind it"
+        allowed = "ws://HOST:PORT/PATH or wss://..., without query and password; the identity is put behind it"
         raise BadInput(_COMMAND_LINE, option, f"{text!r} is no address of a back-end", allowed)
     return text
 

@@ -58,7 +58,7 @@ def as_bad_input(error: Any, words: Sequence[str]) -> BadInput:
     place = next((name for name in parameter.opts if name[:1] == "-"), _shown(parameter))
     if message.startswith("Missing"):
         return BadInput("command line", place, "is missing", _lower(parameter.help or "") or _help(context))
-    least, most = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
     whole = "a whole number" if isinstance(least, int) else "a number"
     if least is None:
         allowed = _help(context)

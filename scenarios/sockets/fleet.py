@@ -85,8 +85,8 @@ class Told(Struct, frozen=True):
 class FleetResult(Struct, frozen=True):
     """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits.
 
-    `failures`: why dials came to nothing, and how often. `booted_s`: after so many seconds every station was accepted, None if some were not. `cpu_s` and `peak_mb` are those of
-    this process.
+    `failures`: why dials came to nothing, and how often. `booted_s`: after so many seconds every station was accepted,
+    None if some were not. `cpu_s` and `peak_mb` are those of this process.
     """
 
     stations: int
