@@ -23,12 +23,17 @@ from ocpp.v16.enums import (
     RemoteStartStopStatus,
     ResetStatus,
 )
+from ocpp.v201 import ChargePoint as ChargePoint201
+from ocpp.v201 import call as call201
+from ocpp.v201 import call_result as result201
+from ocpp.v201.enums import Action as Action201
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 _ACCEPTED = IdTagInfo(status=AuthorizationStatus.accepted)
 _SUBPROTOCOL: Any = ["ocpp1.6"]
+_BOTH: Any = ["ocpp2.0.1", "ocpp1.6"]
 
 
 def now() -> str:
@@ -36,11 +41,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-class Peer(ChargePoint):  # type: ignore[misc]  # the library has no types
+class Peer:
     """One end of a connection that writes down what it heard, in the words of the wire."""
 
+    calls: Any = call
+    """The calls of its version."""
+
     def __init__(self, id: str, leg: Any, heard: list[tuple[str, str, dict[str, Any]]]) -> None:
-        super().__init__(id, leg)
+        super().__init__(id, leg)  # type: ignore[call-arg]  # a ChargePoint of the library, which has no types
         self._heard = heard
 
     def hear(self, action: str, given: dict[str, Any]) -> None:
@@ -49,7 +57,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library has no types
 
     async def ask(self, action: str, payload: dict[str, Any]) -> Any:
         """The payload of the answer. Raises what the library makes of an error."""
-        request = getattr(call, action)(**camel_to_snake_case(payload))
+        request = getattr(self.calls, action)(**camel_to_snake_case(payload))
         return await self.call(request, suppress=False)
 
     async def live(self) -> None:
@@ -58,7 +66,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library has no types
             await self.start()
 
 
-class OfCentral(Peer):
+class OfCentral(Peer, ChargePoint):
     """A station as the central system sees it."""
 
     numbers = iter(range(1, 1_000_000))
@@ -99,7 +107,38 @@ class OfCentral(Peer):
         return call_result.StopTransaction(id_tag_info=_ACCEPTED)
 
 
-class OfStation(Peer):
+class OfCentral201(Peer, ChargePoint201):
+    """A station of OCPP 2.0.1 as the central system sees it."""
+
+    calls = call201
+
+    @on(Action201.boot_notification)  # type: ignore[untyped-decorator]
+    def booted(self, **given: Any) -> Any:
+        self.hear("BootNotification", given)
+        return result201.BootNotification(current_time=now(), interval=300, status="Accepted")
+
+    @on(Action201.heartbeat)  # type: ignore[untyped-decorator]
+    def beat(self, **given: Any) -> Any:
+        self.hear("Heartbeat", given)
+        return result201.Heartbeat(current_time=now())
+
+    @on(Action201.status_notification)  # type: ignore[untyped-decorator]
+    def status(self, **given: Any) -> Any:
+        self.hear("StatusNotification", given)
+        return result201.StatusNotification()
+
+    @on(Action201.authorize)  # type: ignore[untyped-decorator]
+    def authorized(self, **given: Any) -> Any:
+        self.hear("Authorize", given)
+        return result201.Authorize(id_token_info={"status": "Accepted"})
+
+    @on(Action201.transaction_event)  # type: ignore[untyped-decorator]
+    def went_on(self, **given: Any) -> Any:
+        self.hear("TransactionEvent", given)
+        return result201.TransactionEvent(id_token_info={"status": "Accepted"} if "id_token" in given else None)
+
+
+class OfStation(Peer, ChargePoint):
     """The central system as a station sees it."""
 
     @on(Action.remote_start_transaction)  # type: ignore[untyped-decorator]
@@ -152,10 +191,11 @@ async def library_central() -> AsyncIterator[LibraryPeer]:
     async def come(leg: ServerConnection) -> None:
         assert leg.request is not None
         name = leg.request.path.rpartition("/")[2]
-        peer.legs[name] = OfCentral(name, leg, peer.heard)
+        kind = {"ocpp1.6": OfCentral, "ocpp2.0.1": OfCentral201}[str(leg.subprotocol)]
+        peer.legs[name] = kind(name, leg, peer.heard)
         await peer.legs[name].live()
 
-    async with serve(come, "127.0.0.1", 0, subprotocols=_SUBPROTOCOL, compression=None) as server:
+    async with serve(come, "127.0.0.1", 0, subprotocols=_BOTH, compression=None) as server:
         peer.port = next(iter(server.sockets)).getsockname()[1]
         yield peer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -29,13 +29,13 @@ PEERS = [
 ]
 
 
-def fleet_at(port: int) -> Fleet:
+def fleet_at(port: int, profile: str) -> Fleet:
     """One station whose people are the test."""
     return Fleet(
         FleetWish(
             url=f"ws://127.0.0.1:{port}/ocpp/{{id}}",
             stations=(STATION,),
-            profile=load_profile("ac-swift"),
+            profile=load_profile(profile),
             traffic=None,
             sample_s=10,
             for_s=LONGEST_S,
@@ -63,10 +63,6 @@ class Scene:
 
     def __init__(self, csms: Any, fleet: Fleet) -> None:
         self.csms, self.fleet = csms, fleet
-
-    async def play(self) -> None:
-        await by_card(self)
-        await from_afar(self)
 
     def heard(self, action: str) -> list[dict[str, Any]]:
         return [payload for _, other, payload in self.csms.heard if other == action]
@@ -138,14 +134,24 @@ async def from_afar(scene: Scene) -> None:
     await scene.until(2, "BootNotification")
 
 
-async def play(peer: Callable[[], AbstractAsyncContextManager[Any]]) -> tuple[Scene, Any]:
+Peer = Callable[[], AbstractAsyncContextManager[Any]]
+Act = Callable[[Scene], Awaitable[None]]
+
+
+async def acted(scene: Scene, acts: Sequence[Act]) -> None:
+    for act in acts:
+        await act(scene)
+
+
+async def play(peer: Peer, profile: str, *acts: Act) -> tuple[Scene, Any]:
+    """The acts one after the other, with a station of this profile; the fleet's figures when it is gone."""
     async with peer() as csms:
-        fleet = fleet_at(csms.port)
+        fleet = fleet_at(csms.port, profile)
         scene = Scene(csms, fleet)
         fleet.put_up()
         fleet.world.add(ONLOOKER, Onlooker())
         running = asyncio.ensure_future(fleet.run())
-        playing = asyncio.ensure_future(scene.play())
+        playing = asyncio.ensure_future(acted(scene, acts))
         try:
             await asyncio.wait([running, playing], return_when="FIRST_COMPLETED")
             assert playing.done(), f"the fleet ended first; heard: {[action for _, action, _ in csms.heard]}"
@@ -160,10 +166,77 @@ async def play(peer: Callable[[], AbstractAsyncContextManager[Any]]) -> tuple[Sc
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_station_of_ours_charges_by_card_and_from_afar_and_is_reset(peer: Any) -> None:
-    scene, result = asyncio.run(play(peer))
+    scene, result = asyncio.run(play(peer, "ac-swift", by_card, from_afar))
     assert scene.csms.problems == []
     assert (result.errors, result.lost, result.refused) == (0, 0, 0)
     truth = [(row["register_start"], row["register_stop"]) for row in scene.fleet.driven()]
     told = zip(scene.heard("StartTransaction"), scene.heard("StopTransaction"), strict=True)
     assert truth == [(start["meterStart"], stop["meterStop"]) for start, stop in told]
     assert len(truth) == 2
+
+
+# -- OCPP 2.0.1 ----------------------------------------------------------------------------------------------------
+
+INTERVAL = {"component": {"name": "SampledDataCtrlr"}, "variable": {"name": "TxUpdatedInterval"}}
+
+
+def events(scene: Scene, kind: str) -> list[dict[str, Any]]:
+    return [event for event in scene.heard("TransactionEvent") if event["eventType"] == kind]
+
+
+async def event(scene: Scene, count: int, kind: str) -> dict[str, Any]:
+    """So many-th event of this kind."""
+    async with asyncio.timeout(LONGEST_S):
+        while len(events(scene, kind)) < count:
+            await asyncio.sleep(0.01)
+    return events(scene, kind)[count - 1]
+
+
+async def by_card_201(scene: Scene) -> None:
+    """Boot, status, variables, authorize, events of one transaction."""
+    boot = await scene.until(1, "BootNotification")
+    assert boot["chargingStation"]["model"] and boot["reason"] == "PowerUp"
+    status = await scene.until(1, "StatusNotification")
+    assert (status["evseId"], status["connectorId"], status["connectorStatus"]) == (1, 1, "Available")
+    written = await scene.ask("SetVariables", setVariableData=[{**INTERVAL, "attributeValue": "5"}])
+    assert [one["attributeStatus"] for one in written["setVariableResult"]] == ["Accepted"]
+    read = await scene.ask("GetVariables", getVariableData=[INTERVAL])
+    assert [one["attributeValue"] for one in read["getVariableResult"]] == ["5"]
+    scene.plug()
+    scene.people("swipe", token="CARD-1")
+    assert (await scene.until(1, "Authorize"))["idToken"]["idToken"] == "CARD-1"
+    await event(scene, 3, "Updated")
+    scene.people("swipe", token="CARD-1")
+    ended = await event(scene, 1, "Ended")
+    assert ended["transactionInfo"]["transactionId"] == events(scene, "Started")[0]["transactionInfo"]["transactionId"]
+    scene.people("unplug")
+
+
+async def from_afar_201(scene: Scene) -> None:
+    """Remote start and stop, then a reset: the station is back and boots again."""
+    scene.plug()
+    token = {"idToken": "APP-1", "type": "Central"}
+    assert (await scene.ask("RequestStartTransaction", idToken=token, remoteStartId=7, evseId=1))[
+        "status"
+    ] == "Accepted"
+    number = (await event(scene, 2, "Started"))["transactionInfo"]["transactionId"]
+    await event(scene, len(events(scene, "Updated")) + 1, "Updated")
+    assert (await scene.ask("RequestStopTransaction", transactionId=number))["status"] == "Accepted"
+    info = (await event(scene, 2, "Ended"))["transactionInfo"]
+    assert (info["transactionId"], info["stoppedReason"]) == (number, "Remote")
+    scene.people("unplug")
+    assert (await scene.ask("Reset", type="Immediate"))["status"] == "Accepted"
+    assert (await scene.until(2, "BootNotification"))["reason"] == "RemoteReset"
+
+
+@pytest.mark.parametrize("peer", PEERS[:2])
+def test_a_station_of_2_0_1_does_the_same_and_numbers_its_events_without_a_hole(peer: Any) -> None:
+    scene, result = asyncio.run(play(peer, "ac-nova", by_card_201, from_afar_201))
+    assert scene.csms.problems == []
+    assert (result.errors, result.lost, result.refused) == (0, 0, 0)
+    for ended in events(scene, "Ended"):
+        number = ended["transactionInfo"]["transactionId"]
+        mine = [one for one in scene.heard("TransactionEvent") if one["transactionInfo"]["transactionId"] == number]
+        assert [one["seqNo"] for one in mine] == list(range(len(mine)))
+        assert [one["eventType"] for one in (mine[0], mine[-1])] == ["Started", "Ended"]
+    assert len(scene.fleet.driven()) == 2

@@ -3,7 +3,7 @@ const { RPCServer } = require('ocpp-rpc');
 const { obey, say, usual } = require('./lines.cjs');
 
 const clients = new Map();
-const server = new RPCServer({ protocols: ['ocpp1.6'], strictMode: true });
+const server = new RPCServer({ protocols: ['ocpp1.6', 'ocpp2.0.1'], strictMode: true });
 server.auth((accept) => accept());
 server.on('client', (client) => {
   clients.set(client.identity, client);
@@ -11,7 +11,7 @@ server.on('client', (client) => {
   client.on('badMessage', (bad) => say({ problem: `${client.identity}: ${bad.error.message}` }));
   client.handle(({ method, params }) => {
     say({ heard: method, station: client.identity, payload: params });
-    return usual(method);
+    return usual(method, params);
   });
 });
 obey(({ station, action, payload }) => clients.get(station).call(action, payload));

@@ -18,7 +18,7 @@ server.on('connection', (client) => {
   for (const action of ACTIONS) {
     client.on(action, (payload, answer) => {
       say({ heard: action, station, payload });
-      answer(usual(action));
+      answer(usual(action, payload));
     });
   }
 });

@@ -21,14 +21,15 @@ exports.obey = (handle) => {
 let transactions = 0;
 
 // What a back-end answers by the book; it takes every token.
-exports.usual = (action) => {
+exports.usual = (action, payload) => {
   const now = new Date().toISOString();
   switch (action) {
     case 'BootNotification': return { status: 'Accepted', currentTime: now, interval: 300 };
     case 'Heartbeat': return { currentTime: now };
-    case 'Authorize': return { idTagInfo: { status: 'Accepted' } };
+    case 'Authorize': return payload.idToken ? { idTokenInfo: { status: 'Accepted' } } : { idTagInfo: { status: 'Accepted' } };
     case 'StartTransaction': return { transactionId: ++transactions, idTagInfo: { status: 'Accepted' } };
     case 'StopTransaction': return { idTagInfo: { status: 'Accepted' } };
+    case 'TransactionEvent': return payload.idToken ? { idTokenInfo: { status: 'Accepted' } } : {};
     default: return {};
   }
 };
