@@ -99,8 +99,9 @@ def fleet(
     """Virtual charging stations against a real back-end, with EVs that come and go.
 
     \b
-    chargerig serve --accept-unknown                                  (in one window)
-    chargerig fleet --url ws://127.0.0.1:9000/ocpp/{id} --stations 50   (in another)
+    chargerig serve --accept-unknown                       (in one window)
+    chargerig fleet --url ws://127.0.0.1:9000/ocpp/{id}    (in another)
+    chargerig fleet --url ws://HOST/{id} --api http://127.0.0.1:9001
 
     It counts what was offered, sent, answered and accepted, and how late it was itself: a generator that lags must not
     blame the back-end. A password for all stations (security profile 1 or 2) comes from CHARGERIG_STATION_PASSWORD.

@@ -33,7 +33,11 @@ def serve(
     api_port: Annotated[int, typer.Option(min=0, max=65535, help="Operations and records; 0: any free one.")] = 9001,
     db: Annotated[
         str,
-        typer.Option(metavar="URL", help="sqlite:///FILE, postgresql+psycopg://USER@HOST/DB, or memory."),
+        typer.Option(
+            metavar="URL",
+            help="sqlite:///FILE, memory, or postgresql+psycopg://...",
+            show_default="chargerig-csms.sqlite",
+        ),
     ] = "sqlite:///chargerig-csms.sqlite",
     full_sync: Annotated[
         bool, typer.Option("--full-sync", help="SQLite: commits also survive a loss of power, not only of the process.")
@@ -77,8 +81,8 @@ def serve(
 
     \b
     chargerig serve --accept-unknown
-    chargerig serve --stations depot.toml --db sqlite:///depot.sqlite --port 8080
-    chargerig serve --security 2 --tls certs/server-ecdsa.pem --tls certs/server-rsa.pem
+    chargerig serve --stations depot.toml --db sqlite:///depot.sqlite
+    chargerig serve --security 2 --tls certs/server-ecdsa.pem
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.
     An unknown identity gets 404, a wrong password 401. What was answered is in the database.
@@ -168,7 +172,7 @@ def certs(
     """Make a test authority, server certificates (ECDSA and RSA) and client certificates for OCPP security profiles 2 and 3.
 
     \b
-    chargerig certs certs --name localhost --name 127.0.0.1 --station CS-1 --station CS-2
+    chargerig certs certs --name localhost --station CS-1 --station CS-2
 
     For tests only: keys lie unencrypted beside the certificates. Files that are there already are never replaced.
     """

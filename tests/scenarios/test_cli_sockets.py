@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -131,3 +132,17 @@ def test_a_fleet_that_drove_no_session_does_not_pass_its_books(chargerig: Any) -
     serving(test)
     assert [code for code, _ in codes] == [4, 0]
     assert "the books prove nothing" in codes[0][1]
+
+
+@pytest.mark.parametrize("command", ["serve", "fleet", "check", "record", "replay", "certs"])
+def test_at_80_columns_the_help_folds_no_example_and_cuts_no_word(chargerig: Any, command: str) -> None:
+    """What is copied from a terminal has to run: no example may be folded."""
+    written = [line.strip() for line in str(_commands()[command].help).splitlines()]
+    examples = [line for line in written if line.startswith("chargerig ")]
+    shown = [line.strip() for line in chargerig(command, "--help").stdout.splitlines()]
+    assert [line for line in shown if "…" in line] == []
+    assert examples and [line for line in examples if line not in shown] == []
+
+
+def _commands() -> dict[str, Any]:
+    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
