@@ -164,6 +164,7 @@ class Fleet:
     def put_up(self) -> None:
         """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
         wish = self.wish
+        self.clock.begin()  # whatever was prepared takes no time of the world, which may run faster than that on the wall
         self._began = self.clock.now()
         end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
         for number, config in enumerate(self.configs()):
