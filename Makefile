@@ -12,7 +12,10 @@ SEED ?= 1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify slow picture clean
+PEERS := tests/peers/npm/node_modules/.package-lock.json
+NPM := $(shell command -v npm 2>/dev/null)
+
+.PHONY: help demo test peers verify slow picture clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 17
@@ -27,7 +30,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## run the upgrade, print its verdicts, say where the report lies
 	$(BIN)/chargerig run upgrade-day --seed $(SEED)
 
+# Without npm, or if it fails, the tests that need these packages are left out by name in the summary.
+$(PEERS): tests/peers/npm/package.json tests/peers/npm/package-lock.json
+	@test -n "$(NPM)" || { echo "no npm here: install Node.js 20 or newer"; exit 1; }
+	npm ci --prefix tests/peers/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+peers: $(PEERS) ## packages of foreign back-ends and stations, for the tests (needs npm)
+
 test: $(STAMP) ## the test suite
+	-$(if $(NPM),@$(MAKE) --no-print-directory peers)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' -q
 
 verify: $(STAMP) ## format, lint, types, the house, determinism
@@ -46,4 +58,4 @@ picture: $(STAMP) ## draw the picture of the README again
 	$(BIN)/chargerig report reports/out/picture --picture docs/upgrade-day.svg
 
 clean: ## remove everything that make has made
-	rm -rf $(VENV) reports/out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/peers/npm/node_modules reports/out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

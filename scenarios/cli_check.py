@@ -76,7 +76,7 @@ def check(
     \b
     chargerig check reports/out/first-day-seed1-1a2b3c4d/wire.jsonl.zst
     chargerig check csms.log --station CP-0* --rule tx --junit verdicts.xml
-    chargerig check --live http://127.0.0.1:8080 --token T --station CP-01 --for 60s
+    chargerig check --live http://127.0.0.1:9001 --station CP-01 --for 60s
     """
     with guarded(as_json):
         if list_rules:

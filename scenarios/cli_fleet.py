@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from scenarios import cli_live
+from scenarios import cli_live, cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
-from scenarios.cli_run import FINDING, OK
+from scenarios.cli_run import FINDING, NOT_JUDGED, OK
 from scenarios.cli_serve import seconds
 from sim.errors import BadInput
 
@@ -21,6 +23,13 @@ _FLEET_TOKENS = tuple(f"FLEET-{number:03d}" for number in range(1, 101))
 _QUIET_S = 8.0
 """Before the end nobody charges any more for so long, so that every station can deliver what it has."""
 _MOST_STATIONS = 50_000
+_FAILURES = {
+    "refused": "nothing listens there, or there is no such host",
+    "timeout": "nobody answered in time",
+    "401": "HTTP 401, wrong or no password (CHARGERIG_STATION_PASSWORD)",
+    "404": "HTTP 404, the back-end does not know the stations (--api or `serve --accept-unknown`)",
+}
+"""Why a dial came to nothing, for a user."""
 
 
 def register(app: typer.Typer) -> None:
@@ -90,8 +99,9 @@ def fleet(
     """Virtual charging stations against a real back-end, with EVs that come and go.
 
     \b
-    chargerig serve --accept-unknown                                  (in one window)
-    chargerig fleet --url ws://127.0.0.1:9000/ocpp/{id} --stations 50   (in another)
+    chargerig serve --accept-unknown                       (in one window)
+    chargerig fleet --url ws://127.0.0.1:9000/ocpp/{id}    (in another)
+    chargerig fleet --url ws://HOST/{id} --api http://127.0.0.1:9001
 
     It counts what was offered, sent, answered and accepted, and how late it was itself: a generator that lags must not
     blame the back-end. A password for all stations (security profile 1 or 2) comes from CHARGERIG_STATION_PASSWORD.
@@ -147,8 +157,6 @@ def fleet(
             wire=wire,
         )
 
-        http = Http(api, os.environ.get(_TOKEN_VARIABLE)) if api is not None else None
-
         async def live(tell: Any) -> tuple[FleetResult, Account | None]:
             put_up = Fleet(wish)
             if http is not None:
@@ -162,7 +170,9 @@ def fleet(
                 return result, None
             return result, account(http, put_up.driven(), put_up.unsettled(), put_up.began)
 
-        with cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s) as show:
+        books = nullcontext() if api is None else Http(api, os.environ.get(_TOKEN_VARIABLE))
+        shown = cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s)
+        with books as http, shown as show:
 
             def tell(told: Told) -> None:
                 show(
@@ -172,15 +182,24 @@ def fleet(
                 )
 
             result, kept = asyncio.run(live(tell))
+        if result.opened == 0:
+            allowed = "the address of a back-end that takes them"
+            raise BadInput("--url", None, f"no station could connect to {url}: {_why(result.failures)}", allowed)
         if as_json:
             print_json({**msgspec.to_builtins(result), "books": None if kept is None else msgspec.to_builtins(kept)})
         else:
             cli_live.fleet(result)
             if kept is not None:
                 cli_live.books(kept)
-        if result.opened == 0:
-            raise BadInput(
-                "--url", None, f"no station could connect to {url}", "the address of a back-end that takes them"
-            )
         wrong = result.errors or result.lost or (kept is not None and not kept.clean)
-        raise typer.Exit(FINDING if wrong else OK)
+        proved = idle or kept is None or kept.driven > 0 or result.sessions > 0
+        if not (wrong or proved):
+            cli_screen.complain("no session ended, so the books prove nothing; a longer --for or a shorter --session")
+        raise typer.Exit(FINDING if wrong else OK if proved else NOT_JUDGED)
+
+
+def _why(failures: Mapping[str, int]) -> str:
+    """What became of the dials, in words: the most frequent first."""
+    told = sorted(failures.items(), key=lambda one: (-one[1], one[0]))
+    words = [f"{_FAILURES.get(reason, f'HTTP {reason}' if reason.isdecimal() else reason)}" for reason, _ in told[:3]]
+    return "; ".join(words) or "nobody answered in time"

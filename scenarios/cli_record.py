@@ -75,18 +75,18 @@ def record(
     """Stand between stations and a back-end, and write down what passes. Ctrl-C ends it.
 
     \b
-    chargerig record --listen 9000 --upstream ws://localhost:8080/ocpp --out yesterday.jsonl.zst
-    chargerig record --listen 0.0.0.0:9000 --upstream wss://csms.example --pseudonymise --rules bad-uplink.toml
+    chargerig record --listen 9100 --upstream ws://127.0.0.1:9000/ocpp
+    chargerig record --listen 9100 --upstream wss://csms.example --pseudonymise
 
     \b
     A file of link rules:
         seed = 1
         \\[\\[rule]]
-        what    = "stall"            # latency bandwidth stall reset refuse slow-close flap
-        station = "CA-*"             # a pattern; all if left out
-        way     = "up"               # up, down or both
-        action  = "StopTransaction"  # of a call and of its answer
-        after   = 10                 # so many matching frames pass untouched
+        what    = "stall"   # latency bandwidth stall reset refuse slow-close flap
+        station = "CA-*"    # a pattern; all if left out
+        way     = "up"      # up, down or both
+        action  = "StopTransaction"   # of a call and of its answer
+        after   = 10        # so many matching frames pass untouched
         lasts   = "20s"
 
     Without --pseudonymise the trace holds passwords, and only you can read it.
@@ -159,8 +159,8 @@ def replay(
     missing, 2 for bad input, 4 if nothing was compared.
 
     \b
-    chargerig replay yesterday.jsonl.zst --target ws://localhost:8081/ocpp
-    chargerig replay yesterday.jsonl.zst --target ws://new:8080 --pace 60 --now --ignore '$.interval' --junit replay.xml
+    chargerig replay trace.jsonl.zst --target ws://127.0.0.1:9000/ocpp
+    chargerig replay trace.jsonl.zst --target ws://new:8080 --pace 60 --now
     """
     with guarded(as_json):
         from sim.runtimes.replay import Wish
@@ -265,11 +265,11 @@ def _listen(text: str) -> tuple[str, int]:
 def _address(text: str, option: str) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and "{" not in text
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or "@" in parts.netloc:
-        allowed = "ws://HOST:PORT/PATH or wss://..., without query and password"
+        allowed = "ws://HOST:PORT/PATH or wss://..., without query and password; the identity is put behind it"
         raise BadInput(_COMMAND_LINE, option, f"{text!r} is no address of a back-end", allowed)
     return text
 

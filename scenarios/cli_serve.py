@@ -16,6 +16,7 @@ from sim.errors import BadInput, unknown
 
 _TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 _MANY_DAYS = 3650
+_LONGEST_NAME = 64  # of a common name (RFC 5280, ub-common-name)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,11 @@ def serve(
     api_port: Annotated[int, typer.Option(min=0, max=65535, help="Operations and records; 0: any free one.")] = 9001,
     db: Annotated[
         str,
-        typer.Option(metavar="URL", help="sqlite:///FILE, postgresql+psycopg://USER@HOST/DB, or memory."),
+        typer.Option(
+            metavar="URL",
+            help="sqlite:///FILE, memory, or postgresql+psycopg://...",
+            show_default="chargerig-csms.sqlite",
+        ),
     ] = "sqlite:///chargerig-csms.sqlite",
     full_sync: Annotated[
         bool, typer.Option("--full-sync", help="SQLite: commits also survive a loss of power, not only of the process.")
@@ -76,9 +81,9 @@ def serve(
 
     \b
     chargerig serve --accept-unknown
-    chargerig serve --stations depot.toml --db sqlite:///depot.sqlite --port 8080
+    chargerig serve --stations depot.toml --db sqlite:///depot.sqlite
     chargerig serve --db postgresql+psycopg://csms@db.example/csms    (password: PGPASSWORD, ~/.pgpass or in the URL)
-    chargerig serve --security 2 --tls certs/server-ecdsa.pem --tls certs/server-rsa.pem
+    chargerig serve --security 2 --tls certs/server-ecdsa.pem
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.
     One process writes to a database: a second one on it ends the first. If the database fails, serve ends with exit code 3.
@@ -107,6 +112,10 @@ def serve(
             raise BadInput("--fast", None, "this stack cannot judge client certificates", "no --fast with --client-ca")
         given = os.environ.get(_TOKEN_VARIABLE)
         secret = given or secret_text()
+        try:
+            tokens = (api_token("operator", secret),)
+        except BadInput as bad:
+            raise BadInput(_TOKEN_VARIABLE, None, bad.problem, bad.allowed) from None
         wish = ServeWish(
             host=host,
             port=port,
@@ -119,7 +128,7 @@ def serve(
             tls=server_context([(one, one.with_suffix(".key")) for one in tls], client_ca, security == 3)
             if tls
             else None,
-            tokens=(api_token("operator", secret),),
+            tokens=tokens,
             limits=Limits(ping_interval_s=seconds("--ping", ping), max_frame=max_frame),
             heartbeat_s=heartbeat,
             fast=fast,
@@ -165,7 +174,7 @@ def certs(
     """Make a test authority, server certificates (ECDSA and RSA) and client certificates for OCPP security profiles 2 and 3.
 
     \b
-    chargerig certs certs --name localhost --name 127.0.0.1 --station CS-1 --station CS-2
+    chargerig certs certs --name localhost --station CS-1 --station CS-2
 
     For tests only: keys lie unencrypted beside the certificates. Files that are there already are never replaced.
     """
@@ -176,9 +185,13 @@ def certs(
         hosts, stations = list(names or ("localhost", "127.0.0.1")), list(station or ())
         stems = ["ca", "server-ecdsa", "server-rsa", *(f"station-{name}" for name in stations)]
         for name in stations:
-            if "/" in name or name.startswith("."):
-                raise BadInput("--station", None, f"{name!r} cannot be the name of a file", "an identity without /")
-        folder.mkdir(parents=True, exist_ok=True)
+            if "/" in name or name.startswith(".") or not 1 <= len(name) <= _LONGEST_NAME:
+                allowed = f"an identity of 1 to {_LONGEST_NAME} characters without /"
+                raise BadInput("--station", None, f"{name!r} cannot be the name of a certificate", allowed)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise BadInput(str(folder), None, f"cannot be made ({err.strerror})", "a new or an empty folder") from None
         taken = [f"{stem}.pem" for stem in stems if (folder / f"{stem}.pem").exists()]
         if taken:
             raise BadInput(str(folder), taken[0], "is there already", "a folder without these files")

@@ -58,8 +58,12 @@ def as_bad_input(error: Any, words: Sequence[str]) -> BadInput:
     place = next((name for name in parameter.opts if name[:1] == "-"), _shown(parameter))
     if message.startswith("Missing"):
         return BadInput("command line", place, "is missing", _lower(parameter.help or "") or _help(context))
-    least = getattr(parameter, "min", None)
-    allowed = f"a whole number, {least} or more" if least is not None else _help(context)
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    whole = "a whole number" if isinstance(least, int) else "a number"
+    if least is None:
+        allowed = _help(context)
+    else:
+        allowed = f"{whole}, {least} or more" if most is None else f"{whole} from {least} to {most}"
     return BadInput("command line", place, f"{_value(parameter.opts, words)!r} is not usable here", allowed)
 
 

@@ -6,12 +6,17 @@ Where there is no PostgreSQL, tests that need one are left out by name in the su
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import Cluster, missing
+from tests.left_out import (  # noqa: F401  hooks of pytest
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+from tests.postgres import Cluster
 
 settings.register_profile(
     "house", deadline=None, derandomize=True, print_blob=False, suppress_health_check=[HealthCheck.too_slow]
@@ -45,48 +50,6 @@ def given_fields() -> dict[str, str]:
 
 
 # -- PostgreSQL ----------------------------------------------------------------------------------------------------
-
-_LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
-"""Names of the tests that are not run, by the reason."""
-
-
-@pytest.hookimpl(trylast=True)  # after -k and -m: only what would have run is named
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a PostgreSQL that there is not."""
-    kept, left, why = [], [], config.stash.setdefault(_LEFT_OUT, {})
-    for item in items:
-        mark = item.get_closest_marker("postgres")
-        reason = missing(mark.kwargs.get("own", False)) if mark is not None else None
-        if reason is None:
-            kept.append(item)
-        else:
-            left.append(item)
-            why.setdefault(reason, []).append(item.nodeid)
-    if left:
-        items[:] = kept
-        config.hook.pytest_deselected(items=left)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist tells its master; only that one writes a summary."""
-    told: Any = getattr(session.config, "workeroutput", None)
-    if told is not None:
-        told["left_out"] = session.config.stash.get(_LEFT_OUT, {})
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """What a worker left out; all leave out the same."""
-    node.config.stash.setdefault(_LEFT_OUT, {}).update(getattr(node, "workeroutput", {}).get("left_out", {}))
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say which tests did not run, and why."""
-    for reason, names in config.stash.get(_LEFT_OUT, {}).items():
-        terminalreporter.section(f"{len(names)} tests NOT RUN: no PostgreSQL")
-        terminalreporter.write_line(f"{reason}:")
-        for name in names:
-            terminalreporter.write_line(f"  {name}")
 
 
 @pytest.fixture(scope="session")

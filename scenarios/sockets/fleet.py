@@ -7,6 +7,7 @@ whether anything was lost is judged by whoever knows the books.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ _TOLD_EVERY_S = 1.0
 _LOOK_S = 0.05
 _LEAD = 2 * SECOND
 _LINGER = 120 * SECOND
+_ADDRESS = re.compile(r"wss?://[^\s/?#@{}]+(/[^\s?#{}]+)*/\{id\}")
+_ADDRESSES = "ws:// or wss://HOST:PORT/PATH/{id}, the identity last, without query and password"
 
 
 class FleetWish(Struct, frozen=True, kw_only=True):
@@ -82,8 +85,8 @@ class Told(Struct, frozen=True):
 class FleetResult(Struct, frozen=True):
     """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits.
 
-    `booted_s`: after so many seconds every station was accepted, None if some were not. `cpu_s` and `peak_mb` are those of
-    this process.
+    `failures`: why dials came to nothing, and how often. `booted_s`: after so many seconds every station was accepted,
+    None if some were not. `cpu_s` and `peak_mb` are those of this process.
     """
 
     stations: int
@@ -110,6 +113,7 @@ class FleetResult(Struct, frozen=True):
     cpu_s: float
     peak_mb: float
     actions: dict[str, ActionCount]
+    failures: dict[str, int]
 
 
 class Fleet:
@@ -118,6 +122,8 @@ class Fleet:
     def __init__(self, wish: FleetWish, clock: Clock | None = None) -> None:
         if "{id}" not in wish.url:
             raise BadInput("--url", None, f"{wish.url!r} has no place for the identity", "ws://HOST:PORT/PATH/{id}")
+        if not _ADDRESS.fullmatch(wish.url):
+            raise BadInput("--url", None, f"{wish.url!r} is no address of a back-end", _ADDRESSES)
         self.wish = wish
         self.clock = clock or Clock(pace=wish.pace)
         self.keeper = Keeper(wish.limits)
@@ -281,6 +287,7 @@ class Fleet:
             peak_mb=peak_memory_mb(),
             energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
             actions=dict(sorted(ledger.actions.items())),
+            failures=dict(sorted(self.lines.failures.items())),
         )
 
 

@@ -7,6 +7,8 @@ by itself.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import ssl
 from collections.abc import Callable
@@ -95,7 +97,8 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
         raise BadInput(option, None, bad.problem, bad.allowed) if option else bad from None
     except Exception as err:  # whatever a database driver raises
         allowed = "sqlite:///FILE in an existing folder, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
-        raise BadInput("--db", None, f"the database cannot be opened: {raised(err)}", allowed) from None
+        why = raised(err).partition(" (Background on this error")[0]
+        raise BadInput("--db", None, f"the database cannot be opened: {why}", allowed) from None
     wire = WireRecorder(wish.wire, policy="whole") if wish.wire is not None else None
     host = BackEndHost(backend, clock, wire)
     await _provision(host, wish.sheet)
@@ -108,15 +111,12 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
                 wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls, wish.compression
             )
     except OSError as err:
-        raise BadInput(
-            "--port", None, f"{wish.host}:{wish.port} cannot be had: {err.strerror}", "a free port"
-        ) from None
+        raise _not_had("--port", wish.host, wish.port, err) from None
     try:
         http = await serve_http(make_app(host, wish.tokens), wish.host, wish.api_port, wish.tls)
     except OSError as err:
         server.close()
-        problem = f"{wish.host}:{wish.api_port} cannot be had: {err.strerror}"
-        raise BadInput("--api-port", None, problem, "a free port") from None
+        raise _not_had("--api-port", wish.host, wish.api_port, err) from None
     secure = "s" if wish.tls is not None else ""
     shown = f"[{wish.host}]" if ":" in wish.host else wish.host
     port = server.sockets[0].getsockname()[1]
@@ -139,6 +139,13 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     )
     log("stopped", calls=served.calls, groups=served.groups, failure=served.failure or "none")
     return served
+
+
+def _not_had(option: str, host: str, port: int, err: OSError) -> BadInput:
+    """Whose fault it is that nobody can listen there: the port's, or the address itself is not this machine's."""
+    if err.errno in (errno.EADDRINUSE, errno.EACCES):
+        return BadInput(option, None, f"{host}:{port} cannot be had: {os.strerror(err.errno)}", "a free port")
+    return BadInput("--host", None, f"{host!r} is no address to listen at", "an address of this machine, or 0.0.0.0")
 
 
 async def _close(host: BackEndHost, keeper: Keeper, http: Http) -> None:

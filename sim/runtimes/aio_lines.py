@@ -68,6 +68,8 @@ class Lines:
         self.ledger = CallLedger()
         self.counts: Row = {"dials": 0, "opened": 0, "frames_up": 0, "frames_down": 0, "unsent": 0}
         """What this side has done: frames_up are those handed to a socket, unsent those that had none any more."""
+        self.failures: dict[str, int] = {}
+        """Why dials came to nothing: `refused`, `timeout`, an HTTP status, `tls: ...`; how many of each."""
 
     def line(self, station: str) -> Line:
         """The network of a station."""
@@ -237,6 +239,8 @@ class _Link:
 
     def closed(self, code: int, reason: str) -> None:
         """It is over, or the dial failed."""
+        if self._socket is None:
+            self._lines.failures[reason] = self._lines.failures.get(reason, 0) + 1
         self._lines.down(self, reason)
         if not self._over:
             self._over = True
