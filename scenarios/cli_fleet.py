@@ -13,10 +13,9 @@ from scenarios import cli_live
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, OK
 from scenarios.cli_serve import seconds
+from scenarios.sockets.variables import PASSWORD, TOKEN
 from sim.errors import BadInput
 
-_PASSWORD_VARIABLE = "CHARGERIG_STATION_PASSWORD"
-_TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 _FLEET_TOKENS = tuple(f"FLEET-{number:03d}" for number in range(1, 101))
 _QUIET_S = 8.0
 """Before the end nobody charges any more for so long, so that every station can deliver what it has."""
@@ -111,7 +110,7 @@ def fleet(
         from sim.runtimes.tls import client_context
 
         ids = station_names(names, stations)
-        password = os.environ.get(_PASSWORD_VARIABLE)
+        password = os.environ.get(PASSWORD)
         tls: Any = None
         if certificates is not None:
             folder = certificates
@@ -147,7 +146,7 @@ def fleet(
             wire=wire,
         )
 
-        http = Http(api, os.environ.get(_TOKEN_VARIABLE)) if api is not None else None
+        http = Http(api, os.environ.get(TOKEN)) if api is not None else None
 
         async def live(tell: Any) -> tuple[FleetResult, Account | None]:
             put_up = Fleet(wish)
