@@ -6,15 +6,14 @@ It drives and counts. It knows nothing of Locust, judges nothing, and looks into
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from fleet.profile import load_profile
 from fleet.visits import Visit
 from scenarios.load_run.figures import ActionTimes, Figures, OperationCount
 from scenarios.load_run.plan import WITHOUT_END_S, LoadPlan, station_name
 from scenarios.load_run.shapes import CUT, OFFLINE, ONLINE, RESET, SAMPLE, SHAPES, Course, Moment, Steady
-from scenarios.sockets.fleet import Fleet, FleetWish, config_of
+from scenarios.load_run.wish import wish_of
+from scenarios.sockets.fleet import Fleet, config_of
 from scenarios.sockets.visits import Traffic
 from scenarios.targets.http import Http
 from sim.clock import SECOND
@@ -23,31 +22,10 @@ from sim.machine import Command
 from sim.runtimes.aio import AioWorld
 from sim.runtimes.aio_ledger import Told
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.entropy import run_salt
 from sim.runtimes.greenlet import GreenWorld, green_lines
-from sim.runtimes.tls import client_context
 
 _YEARS = 10 * 365 * 24 * 3600 * SECOND
 _SESSION_COLUMNS = ("station", "connector", "register_start", "register_stop")
-
-
-def wish_of(plan: LoadPlan) -> FleetWish:
-    """The fleet of a plan, without its stations. Raises BadInput."""
-    return FleetWish(
-        url=plan.url,
-        stations=(),
-        profile=load_profile(plan.profile),
-        connectors=tuple(range(1, plan.connectors + 1)),
-        tokens=plan.tokens,
-        traffic=Traffic(session_s=plan.session_s, gap_s=plan.gap_s),
-        sample_s=plan.sample_s,
-        for_s=plan.lasts_s,
-        quiet_s=plan.quiet_s,
-        pace=plan.pace,
-        seed=plan.seed,
-        salt=run_salt(),
-        tls=client_context(Path(plan.ca), None) if plan.ca else None,
-    )
 
 
 class Generator(Fleet):

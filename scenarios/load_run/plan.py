@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from scenarios.load_run.shapes import SHAPES
+from scenarios.sockets.fleet import station_names as names_of
 from sim.clock import parse_duration
 from sim.errors import BadInput, unknown
 
@@ -116,16 +117,8 @@ def checked(plan: LoadPlan) -> LoadPlan:
     if plan.lasts_s and plan.quiet_s >= plan.lasts_s:
         problem = f"{plan.quiet_s:g} s of quiet leave nothing of {plan.lasts_s:g} s"
         raise BadInput("--quiet", None, problem, "less than --run-time")
-    if plan.pattern.format_map(_Places(n=1)) == plan.pattern.format_map(_Places(n=2)):
-        raise BadInput(
-            "--id", None, f"{plan.pattern!r} gives the same name twice", "a text with {n}, such as CS-{n:05}"
-        )
+    names_of(plan.pattern, 2)
     return plan
-
-
-class _Places(dict[str, int]):
-    def __missing__(self, key: str) -> int:
-        raise BadInput("--id", None, f"a pattern knows no {{{key}}}", "a text with {n}, such as CS-{n:05}")
 
 
 def _read(option: Option, text: str) -> Any:
