@@ -82,19 +82,7 @@ def books(kept: Any) -> None:
 def load(result: Any) -> None:
     """The figures of a load: calls by action with their times, each plane of the count, and what was judged."""
     table = Table(box=None, pad_edge=False)
-    heads = (
-        "action",
-        "sent",
-        "answered",
-        "accepted",
-        "refused",
-        "errors",
-        "no answer",
-        "p50 ms",
-        "p95",
-        "p99",
-        "worst",
-    )
+    heads = ("action", "sent", "accepted", "refused", "errors", "none", "p50 ms", "p95", "p99")
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left")
     for name, one in (*result.actions.items(), ("all", result.all)):
@@ -112,7 +100,7 @@ def load(result: Any) -> None:
         f"{result.all.accepted:,}, without an answer {result.all.unanswered:,}; own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most",
     ]
     for name, one in result.operations.items():
-        lines.append(f"{name}: {one.asked:,} asked, {one.answered:,} answered, {one.accepted:,} accepted")
+        lines.append(f"{name}: {one.asked:,} asked, {one.answered:,} answered, {one.accepted:,} accepted, {one.refused:,} refused, {one.unknown:,} unknown")
     for text in lines:
         console.print(text, markup=False, soft_wrap=True)
     if result.books is not None:

@@ -16,12 +16,15 @@ from sim.runtimes.aio_ledger import ActionCount, Latencies
 
 
 class OperationCount(Struct):
-    """Calls of stations through the API: asked, answered, and of those accepted; refused ones did not happen."""
+    """Calls of stations through the API: asked, answered, and of those accepted. `refused` ones did not happen, `unknown`
+    ones may have.
+    """
 
     asked: int = 0
     answered: int = 0
     accepted: int = 0
     refused: int = 0
+    unknown: int = 0
 
 
 class ActionTimes(Struct):

@@ -24,6 +24,8 @@ from sim.runtimes.aio_ledger import Told
 from sim.runtimes.aio_lines import Lines
 from sim.runtimes.greenlet import GreenWorld, green_lines
 
+_REFUSED = "answered 409"
+"""How `Http` says that it certainly did not happen."""
 _YEARS = 10 * 365 * 24 * 3600 * SECOND
 _SESSION_COLUMNS = ("station", "connector", "register_start", "register_stop")
 
@@ -112,8 +114,11 @@ class Generator(Fleet):
         counts.asked += 1
         try:
             answer = self._http.post_json(f"/operations/{station}/{action}", payload)
-        except BadInput:
-            counts.refused += 1
+        except BadInput as bad:
+            if _REFUSED in bad.problem:
+                counts.refused += 1
+            else:
+                counts.unknown += 1
             return
         counts.answered += 1
         counts.accepted += answer.get("status") == "Accepted"

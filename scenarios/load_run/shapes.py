@@ -94,9 +94,9 @@ class Sweep(Steady):
     needs_api = True
 
     def moments(self) -> list[Moment]:
-        """Each step lasts as long as the others."""
-        steps = self.course.steps
-        return [Moment(self.course.drive_s * number / len(steps), SAMPLE, value) for number, value in enumerate(steps)]
+        """Each step lasts as long as the others; stations have the first one from the start."""
+        each = self.course.drive_s / len(self.course.steps)
+        return [Moment(each * number, SAMPLE, value) for number, value in enumerate(self.course.steps) if number]
 
 
 class Avalanche(Steady):

@@ -21,7 +21,7 @@ def wish_of(plan: LoadPlan) -> FleetWish:
         connectors=tuple(range(1, plan.connectors + 1)),
         tokens=plan.tokens,
         traffic=Traffic(session_s=plan.session_s, gap_s=plan.gap_s),
-        sample_s=plan.sample_s,
+        sample_s=plan.steps[0] if plan.shape == "sweep" else plan.sample_s,
         for_s=plan.lasts_s,
         quiet_s=plan.quiet_s,
         pace=plan.pace,

@@ -247,7 +247,7 @@ class Socket(asyncio.Protocol):
                 except UnicodeDecodeError:
                     self._fail(INVALID_DATA, "text that is no UTF-8")
                     return
-            if self._peer is not None and self._protocol.state is OPEN:
+            if self._peer is not None and self._reason is None:  # what came before their goodbye counts
                 self._peer.text(whole)
         elif opcode is _BINARY:
             self._fail(UNSUPPORTED_DATA, "OCPP-J frames are text")
