@@ -92,15 +92,17 @@ def load(result: Any) -> None:
         table.add_row(name, *shown, style="bold" if one is result.all else None)
     console = out()
     console.print(table)
+    calls, lag = result.all, f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most"
     lines = [
         "",
         f"{result.users:,} users in {result.processes} process(es), {result.opened:,} of {result.dials:,} dials succeeded; "
         f"{result.sessions:,} sessions with {result.energy_wh / 1000:,.1f} kWh; {result.waiting:,} messages still wait",
-        f"offered {result.offered:,}, sent {result.all.sent:,}, answered {result.all.answered:,}, accepted "
-        f"{result.all.accepted:,}, without an answer {result.all.unanswered:,}; own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most",
+        f"offered {result.offered:,}, sent {calls.sent:,}, answered {calls.answered:,}, accepted {calls.accepted:,}, "
+        f"without an answer {calls.unanswered:,}; {lag}",
     ]
     for name, one in result.operations.items():
-        lines.append(f"{name}: {one.asked:,} asked, {one.answered:,} answered, {one.accepted:,} accepted, {one.refused:,} refused, {one.unknown:,} unknown")
+        answers = f"{one.answered:,} answered, {one.accepted:,} accepted"
+        lines.append(f"{name}: {one.asked:,} asked, {answers}, {one.refused:,} refused, {one.unknown:,} unknown")
     for text in lines:
         console.print(text, markup=False, soft_wrap=True)
     if result.books is not None:

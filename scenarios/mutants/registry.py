@@ -1,6 +1,6 @@
 """The planted bugs, each a few lines through the composition root, each with the check that must catch it.
 
-Those of the first day stand here, those of an upgrade in `upgrade`.
+Those of the first day stand here, those of an upgrade in `upgrade`, those of OCPP 2.0.1 in `versions`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 from scenarios.mutants import bugs
 from scenarios.mutants.mutant import Mutant, always
 from scenarios.mutants.upgrade import UPGRADE_MUTANTS
+from scenarios.mutants.versions import VERSION_MUTANTS
 from sim.errors import BadInput
 
 FEW = ("campus-4", "campus-5")
@@ -307,7 +308,7 @@ _SECOND_HALF = (
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Every planted bug, in the order in which they are listed."""
-    return _MUTANTS + _SECOND_HALF + UPGRADE_MUTANTS
+    return _MUTANTS + _SECOND_HALF + VERSION_MUTANTS + UPGRADE_MUTANTS
 
 
 def mutant(name: str) -> Mutant:

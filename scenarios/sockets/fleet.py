@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fleet.ev_driver import EvDriver
 from fleet.profile import StationProfile
@@ -131,7 +130,7 @@ class Fleet:
         self._began = self.clock.now()
         self._closed = False
         self._booted_s: float | None = None
-        self._meters = _read_state(wish.state)
+        self._meters = read_state(wish.state)
 
     def _runtime(self, tls: Any) -> tuple[Lines, AioWorld]:
         """What its Machines live on."""
@@ -221,7 +220,7 @@ class Fleet:
         self.keeper.cut_all("the fleet is gone")
         self._wire.close()
         if self.wish.state is not None:
-            _write_state(self.wish.state, self.rigs, self.clock.now())
+            write_state(self.wish.state, self.rigs, self.clock.now())
 
     async def _watch_boots(self) -> None:
         """Note when the last station was accepted."""
@@ -280,8 +279,7 @@ def config_of(wish: FleetWish, station: str, meters: Mapping[int, tuple[int, int
     """How a station of a fleet is made; `meters`: registers and pages to go on from, by connector."""
     profile = wish.profile
     if wish.sample_s is not None:
-        configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
-        profile = replace(profile, configuration=configuration)
+        profile = profile.with_setting("MeterValueSampleInterval", str(wish.sample_s))
     return RigConfig(
         station=station,
         site="fleet",
@@ -295,8 +293,8 @@ def config_of(wish: FleetWish, station: str, meters: Mapping[int, tuple[int, int
     )
 
 
-def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
-    """Registers and pages by station and connector, as an earlier run left them."""
+def read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
+    """Registers in Wh and pages by station and connector, as an earlier run left them. Raises BadInput."""
     if folder is None or not (folder / _STATE).exists():
         return {}
     try:
@@ -306,8 +304,9 @@ def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
         raise BadInput(str(folder / _STATE), None, f"it holds no meters: {err}", allowed) from None
 
 
-def _write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
-    state: Row = dict(_read_state(folder))
+def write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
+    """Keep the meters of these rigs for a later run, beside those of others; whole or not at all."""
+    state: Row = dict(read_state(folder))
     for station, rig in rigs.items():
         state[station] = {
             number: (outlet.meter.register(now), outlet.meter.pagination)

@@ -16,12 +16,13 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
-from sim.backend import Row
+from sim.backend import DEFAULT_SUBPROTOCOL, Row
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
 from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, text
+from sim.wire.dialect import version_of
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
@@ -41,8 +42,8 @@ _LOOSE = msgspec.json.Decoder(list[Any])
 class WireLine(Struct, frozen=True, gc=False):
     """One line of `wire.jsonl.zst`: number, sent, delivered (null: never), station, back-end, link, way, frame text.
 
-    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason, or the subprotocol of
-    a real one. Other lines (ASIDE) are no traffic.
+    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason of a close, and of an
+    opening the subprotocol where it is not that of OCPP 1.6 (of a real one always). Other lines (ASIDE) are no traffic.
     """
 
     n: int
@@ -98,10 +99,11 @@ class WireFile:
 class _Link:
     """One connection while it is recorded."""
 
-    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up")
+    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
 
-    def __init__(self, opened: tuple[int, str, str, int | None], up: Direction, down: Direction) -> None:
+    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
         self.opened = opened
+        self.version = version
         self.closed: tuple[int, str, str] | None = None
         self.up = up
         self.down = down
@@ -117,9 +119,7 @@ class WireRecorder:
     keeps connections only. `salt` goes into the digest first. Times are instants in ms.
     """
 
-    def __init__(
-        self, path: Path | None = None, salt: str = "", policy: Policy = "whole", version: str = "1.6"
-    ) -> None:
+    def __init__(self, path: Path | None = None, salt: str = "", policy: Policy = "whole") -> None:
         if policy not in POLICIES:
             raise BadInput(None, "wire", f"{policy!r} is no policy for the wire evidence", POLICIES)
         self.policy = policy
@@ -127,8 +127,10 @@ class WireRecorder:
         self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[Entry] = []
         self._links: dict[int, _Link] = {}
-        self._calls = CallLog(version)
-        self._oddities = Oddities(version)
+        versions: dict[int, str] = {}
+        self._versions = versions
+        self._calls = CallLog(versions)
+        self._oddities = Oddities(versions)
         self._number = 0
         self._unreadable = 0
         self._file = WireFile(path) if path is not None and policy == "whole" else None
@@ -145,12 +147,16 @@ class WireRecorder:
             if not number % _BATCH:
                 self._spill()
 
-    def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
-        """A handshake succeeded."""
+    def link_opened(
+        self, at: int, station: str, backend: str, link: int, subprotocol: str | None = DEFAULT_SUBPROTOCOL
+    ) -> None:
+        """A handshake succeeded; the frames of the link are judged by the version of its `subprotocol`."""
         self._spill()
+        version = self._versions[link] = version_of(subprotocol)
         self._link((at, station, backend, at), link)
         if self._on:
-            self._line(at, station, backend, link, "open", "")
+            told = "" if version == version_of(DEFAULT_SUBPROTOCOL) else subprotocol or ""
+            self._line(at, station, backend, link, "open", told)
 
     def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
         """A connection ended. An attempt that never opened leaves no trace."""
@@ -211,7 +217,8 @@ class WireRecorder:
         """Begin to record a connection."""
         _, station, backend, _ = opened
         up, down = [self._calls.direction(station, backend, link, way) for way in ("up", "down")]
-        state = self._links[link] = _Link(opened, up, down)
+        version = self._versions.setdefault(link, version_of(DEFAULT_SUBPROTOCOL))
+        state = self._links[link] = _Link(opened, version, up, down)
         return state
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
@@ -312,7 +319,17 @@ class WireRecorder:
     def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
         _, station, backend, opened_at = state.opened
         closed = state.closed or (None, None, None)
-        return (link, station, backend, opened_at, *closed, state.frames_up, state.frames_down, state.last)
+        return (
+            link,
+            station,
+            backend,
+            opened_at,
+            *closed,
+            state.frames_up,
+            state.frames_down,
+            state.last,
+            state.version,
+        )
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""
