@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -40,10 +40,12 @@ class LoadWish(Struct, frozen=True, kw_only=True):
 def load(wish: LoadWish, folder: Path, tell: Callable[[Point], None]) -> LoadResult:
     """Let it happen and judge it; result.json lies in the folder. Raises BadInput, LoadFailed."""
     plan = wish.plan
+    stations = wish_of(plan)
     http = Http(plan.api, os.environ.get(TOKEN)) if plan.api else None
     try:
         if http is not None:
-            _announce(http, plan, wish.users)
+            names = station_names(plan, wish.users)
+            provision(http, [config_of(stations, name, {}) for name in names], plan.tokens, SITE)
         figures = play(plan, wish.users, wish.spawn_rate, wish.team, folder, tell)
         if figures.opened == 0:
             problem = f"no station could connect to {plan.url}"
@@ -59,10 +61,3 @@ def load(wish: LoadWish, folder: Path, tell: Callable[[Point], None]) -> LoadRes
     result = replace(result, checks=checks, verdict=overall(checks).value)
     (folder / RESULT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     return result
-
-
-def _announce(http: Http, plan: LoadPlan, users: int) -> None:
-    """Make every station that may come known, with its meters, and the cards."""
-    wish = wish_of(plan)
-    names: Sequence[str] = station_names(plan, users)
-    provision(http, [config_of(wish, name, {}) for name in names], plan.tokens, SITE)
