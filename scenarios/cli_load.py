@@ -20,7 +20,7 @@ from sim.evidence.verdict import Verdict
 
 _MOST_USERS = 50_000
 _MOST_WORKERS = 64
-_SMOKE_USERS, _SMOKE_S = 5, 20.0
+_SMOKE_USERS, _SMOKE_S = 5, 12.0
 _CODES = {Verdict.FAIL.value: FINDING, Verdict.UNKNOWN.value: NOT_JUDGED}
 FAILS_BY_ITSELF = ("errors>0",)
 """When nobody says when a load has failed."""
@@ -45,7 +45,7 @@ def load(
         ),
     ] = "steady",
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="A load of 5 stations and 20 s with short sessions, in less than a minute.")
+        bool, typer.Option("--smoke", help="A load of 5 stations and 12 s with short sessions, in less than a minute.")
     ] = False,
     fail_if: Annotated[
         list[str] | None,
@@ -140,7 +140,7 @@ def load(
         team = Team(workers, others, _listening(listen))
         lasts_s = _SMOKE_S if smoke else seconds("--run-time", run_time)
         if smoke:
-            users, spawn_rate, session, gap, sample, quiet, pace = _SMOKE_USERS, 5.0, "30s", "5s", "10s", "6s", 5.0
+            users, spawn_rate, session, gap, sample, quiet, pace = _SMOKE_USERS, 5.0, "20s", "5s", "5s", "5s", 5.0
         plan = checked(
             LoadPlan(
                 url=url,
