@@ -21,6 +21,7 @@ from scenarios import (
     cli_bench,
     cli_check,
     cli_fleet,
+    cli_load,
     cli_mutants,
     cli_record,
     cli_rehearse,
@@ -345,6 +346,7 @@ cli_mutants.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)
+cli_load.register(app)
 
 
 def main() -> None:

@@ -15,10 +15,9 @@ from scenarios import cli_live, cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, NOT_JUDGED, OK
 from scenarios.cli_serve import seconds
+from scenarios.sockets.variables import PASSWORD, TOKEN
 from sim.errors import BadInput
 
-_PASSWORD_VARIABLE = "CHARGERIG_STATION_PASSWORD"
-_TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 _FLEET_TOKENS = tuple(f"FLEET-{number:03d}" for number in range(1, 101))
 _QUIET_S = 8.0
 """Before the end nobody charges any more for so long, so that every station can deliver what it has."""
@@ -121,7 +120,7 @@ def fleet(
         from sim.runtimes.tls import client_context
 
         ids = station_names(names, stations)
-        password = os.environ.get(_PASSWORD_VARIABLE)
+        password = os.environ.get(PASSWORD)
         tls: Any = None
         if certificates is not None:
             folder = certificates
@@ -170,7 +169,7 @@ def fleet(
                 return result, None
             return result, account(http, put_up.driven(), put_up.unsettled(), put_up.began)
 
-        books = nullcontext() if api is None else Http(api, os.environ.get(_TOKEN_VARIABLE))
+        books = nullcontext() if api is None else Http(api, os.environ.get(TOKEN))
         shown = cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s)
         with books as http, shown as show:
 

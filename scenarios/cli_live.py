@@ -77,3 +77,36 @@ def books(kept: Any) -> None:
             console.print(f"  {what}: {name}", markup=False, soft_wrap=True)
         if len(names) > _SHOWN:
             console.print(f"  {what}: {len(names) - _SHOWN} more", markup=False)
+
+
+def load(result: Any) -> None:
+    """The figures of a load: calls by action with their times, each plane of the count, and what was judged."""
+    table = Table(box=None, pad_edge=False)
+    heads = ("action", "sent", "accepted", "refused", "errors", "none", "p50 ms", "p95", "p99")
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left")
+    for name, one in (*result.actions.items(), ("all", result.all)):
+        counts = (one.sent, one.accepted, one.refused, one.errors, one.unanswered)
+        times = (one.times.p50, one.times.p95, one.times.p99)
+        shown = (*(f"{count:,}" for count in counts), *(f"{time:,.1f}" for time in times))
+        table.add_row(name, *shown, style="bold" if one is result.all else None)
+    console = out()
+    console.print(table)
+    calls, lag = result.all, f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most"
+    lines = [
+        "",
+        f"{result.users:,} users in {result.processes} process(es), {result.opened:,} of {result.dials:,} dials succeeded; "
+        f"{result.sessions:,} sessions with {result.energy_wh / 1000:,.1f} kWh; {result.waiting:,} messages still wait",
+        f"offered {result.offered:,}, sent {calls.sent:,}, answered {calls.answered:,}, accepted {calls.accepted:,}, "
+        f"without an answer {calls.unanswered:,}; {lag}",
+    ]
+    for name, one in result.operations.items():
+        answers = f"{one.answered:,} answered, {one.accepted:,} accepted"
+        lines.append(f"{name}: {one.asked:,} asked, {answers}, {one.refused:,} refused, {one.unknown:,} unknown")
+    for text in lines:
+        console.print(text, markup=False, soft_wrap=True)
+    if result.books is not None:
+        books(result.books)
+    for check in result.checks:
+        why = check.findings[0].sentence if check.findings else check.reason
+        console.print(f"{check.verdict.value:<14} {check.check}: {why or check.sentence}", markup=False, soft_wrap=True)

@@ -11,10 +11,10 @@ import typer
 from scenarios import cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import OK, OWN_FAILURE
+from scenarios.sockets.variables import TOKEN
 from sim.clock import parse_duration
 from sim.errors import BadInput, unknown
 
-_TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 _MANY_DAYS = 3650
 _LONGEST_NAME = 64  # of a common name (RFC 5280, ub-common-name)
 
@@ -110,7 +110,7 @@ def serve(
             raise BadInput("--security", None, "profile 3 needs the authority of the stations", "--client-ca CA.pem")
         if fast and client_ca is not None:
             raise BadInput("--fast", None, "this stack cannot judge client certificates", "no --fast with --client-ca")
-        given = os.environ.get(_TOKEN_VARIABLE)
+        given = os.environ.get(TOKEN)
         secret = given or secret_text()
         try:
             tokens = (api_token("operator", secret),)

@@ -36,6 +36,7 @@ DOORS = {
         "scenarios/cli_check.py",
         "scenarios/cli_fleet.py",
         "scenarios/cli_guard.py",
+        "scenarios/cli_load.py",
         "scenarios/cli_mutants.py",
         "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
@@ -57,10 +58,22 @@ DOORS = {
     "prometheus_client": ("reference_csms/web/metrics.py",),
     "httpx": ("scenarios/targets/http.py",),
     "msgspec": ("",),
+    "gevent": ("sim/runtimes/greenlet.py",),
+    "locust": ("scenarios/load_run/users.py",),
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop", "psycopg"}  # faster, or for PostgreSQL
+IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust"}  # faster, for PostgreSQL, or for load only
+# Locust patches the process that imports it: these live in its processes only, and lead from one to the next.
+LOCUSTS: dict[str, tuple[str, ...]] = {
+    "fleet.locustfile": (),
+    "scenarios.load_run.users": ("fleet/locustfile.py",),
+    "scenarios.load_run.generator": ("scenarios/load_run/users.py",),
+    "sim.runtimes.greenlet": ("scenarios/load_run/users.py", "scenarios/load_run/generator.py"),
+}
+# Its path is part of what users type (`locust -f fleet/locustfile.py`), its users need runtimes and shapes: an entry that
+# hands over, of the floor it hands over to, which nothing imports.
+ENTRIES = ("fleet/locustfile.py",)
 LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
@@ -70,7 +83,7 @@ CLOCKS = {
 }  # fmt: skip
 ENTROPY = {"os.urandom", "uuid.uuid1", "uuid.uuid4", "random.SystemRandom"}
 BANNED_MODULES = {"secrets", "uuid", "threading", "_thread", "concurrent", "multiprocessing", "asyncio", "sched"}
-MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenarios/sockets/")
+MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenarios/sockets/", "scenarios/load_run/")
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
     "sim/runtimes/", "scenarios/bench/", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
@@ -166,7 +179,7 @@ def test_there_is_code_in_every_room() -> None:
 @of_each(CODE)
 def test_floors(path: Path) -> None:
     """sim <- (fleet | reference_csms) <- scenarios; reports reads sim only and is known to the CLI only."""
-    room = _name(path).split("/")[0]
+    room = "scenarios" if _name(path) in ENTRIES else _name(path).split("/")[0]
     allowed = FLOORS[room] | ({"reports"} if _name(path).startswith("scenarios/cli") else set())
     for module, line in _imports(_tree(path)):
         other = module.split(".")[0]
@@ -182,6 +195,17 @@ def test_runtimes_are_a_floor_of_their_own() -> None:
                 f"{_name(path)}:{line}" for module, line in _imports(_tree(path)) if module.startswith("sim.runtimes")
             ]
             assert not wrong
+
+
+def test_nothing_of_ours_imports_what_lives_in_a_process_of_locust() -> None:
+    """Locust patches sockets, threads and time of whoever imports it; an entry only hands over."""
+    for path in CODE:
+        for module, line in _imports(_tree(path)):
+            for kept, by in LOCUSTS.items():
+                inside = module == kept or module.startswith(f"{kept}.")
+                assert not inside or _name(path) in by, f"{_name(path)}:{line} imports {module}"
+    for entry in ENTRIES:
+        assert len(_tree(ROOT / entry).body) <= 3, f"{entry} does more than to hand over"
 
 
 @of_each(CODE)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from scenarios.sockets.variables import TOKEN
 from sim.runtimes.entropy import secret_text
 
 _START_S = 60.0
 _STOP_S = 20.0
 _LOOK_S = 0.02
-TOKEN_VARIABLE = "CHARGERIG_API_TOKEN"
 
 
 class ChildFailed(RuntimeError):
@@ -46,7 +46,7 @@ class ServerChild:
         said, log = self.folder / f"serve-{self.starts}.json", self.folder / f"serve-{self.starts}.log"
         ports = ["--host", "127.0.0.1", "--port", str(self.port), "--api-port", str(self.api_port)]
         command = [sys.executable, "-m", "scenarios.cli", "serve", "--json", *ports, *self._arguments]
-        environment = {**os.environ, TOKEN_VARIABLE: self.token}
+        environment = {**os.environ, TOKEN: self.token}
         with said.open("wb") as out, log.open("wb") as err:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, cwd=self.folder

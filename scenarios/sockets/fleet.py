@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,57 +126,51 @@ class Fleet:
             raise BadInput("--url", None, f"{wish.url!r} is no address of a back-end", _ADDRESSES)
         self.wish = wish
         self.clock = clock or Clock(pace=wish.pace)
-        self.keeper = Keeper(wish.limits)
         self.truth = TruthRecorder()
         policy: Any = "whole" if wish.wire is not None else "off"
         self._wire = WireRecorder(wish.wire, salt=wish.salt, policy=policy)
         tls = (lambda station: wish.tls) if wish.tls is not None and not callable(wish.tls) else wish.tls
-        self.lines = Lines(self.clock.now, self._wire, self.keeper, wish.passwords, tls)
-        self.world = AioWorld(self.clock, self.truth, self.lines)
+        self.lines, self.world = self._runtime(tls)
+        self.keeper = self.lines.keeper
         self.rigs: dict[str, Rig] = {}
         self._began = self.clock.now()
         self._closed = False
         self._booted_s: float | None = None
         self._meters = read_state(wish.state)
 
+    def _runtime(self, tls: Any) -> tuple[Lines, AioWorld]:
+        """What its Machines live on."""
+        lines = Lines(self.clock.now, self._wire, Keeper(self.wish.limits), self.wish.passwords, tls)
+        return lines, AioWorld(self.clock, self.truth, lines)
+
     def configs(self) -> list[RigConfig]:
         """How its stations are made: what a back-end has to be told of them can be read from it."""
-        wish = self.wish
-        profile = wish.profile
-        if wish.sample_s is not None:
-            profile = profile.with_setting("MeterValueSampleInterval", str(wish.sample_s))
-        endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
-        return [
-            RigConfig(
-                station=station,
-                site="fleet",
-                profile=profile,
-                connectors=wish.connectors,
-                url=endpoint,
-                seed=wish.seed,
-                max_power_w=wish.traffic.power_w if wish.traffic is not None else 11_000,
-                salt=f"{wish.salt}/{wish.seed}",
-                meters=self._meters.get(station, {}),
-            )
-            for station in wish.stations
-        ]
+        return [config_of(self.wish, station, self._meters.get(station, {})) for station in self.wish.stations]
 
     def put_up(self) -> None:
         """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
-        wish = self.wish
         self.clock.begin()  # whatever was prepared takes no time of the world, which may run faster than that on the wall
         self._began = self.clock.now()
-        end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
         for number, config in enumerate(self.configs()):
-            station = config.station
-            at = Instant(self._began + int(wish.ramp_s * SECOND * number / max(1, len(wish.stations))))
-            rig = self.rigs[station] = Rig(config, at)
-            self.world.add(f"rig:{station}", rig)
-            if wish.traffic is not None:
-                visits = visits_of(station, wish.connectors, wish.tokens, wish.traffic, at + _LEAD, end, wish.seed)
-                self._next_visit(iter(sorted(visits, key=lambda visit: visit.arrive)))
+            share = number / max(1, len(self.wish.stations))
+            self.put_up_one(config, Instant(self._began + int(self.wish.ramp_s * SECOND * share)))
 
-    def _next_visit(self, visits: Any) -> None:
+    def put_up_one(self, config: RigConfig, at: Instant) -> None:
+        """One station; its power comes on then, and EVs come from then on."""
+        rig = self.rigs[config.station] = Rig(config, at)
+        self.world.add(f"rig:{config.station}", rig)
+        self._next_visit(self._visits(config.station, at + _LEAD))
+
+    def _visits(self, station: str, begin: int) -> Iterator[Visit]:
+        """Who comes to a station, in order of arrival."""
+        wish = self.wish
+        if wish.traffic is None:
+            return iter(())
+        end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
+        visits = visits_of(station, wish.connectors, wish.tokens, wish.traffic, begin, end, wish.seed)
+        return iter(sorted(visits, key=lambda visit: visit.arrive))
+
+    def _next_visit(self, visits: Iterator[Visit]) -> None:
         """The next driver comes into being shortly before arriving; drivers that are gone are forgotten."""
         visit: Visit | None = next(visits, None)
         if visit is not None and not self._closed:
@@ -191,7 +185,7 @@ class Fleet:
         busy = any(outlet.ev is not None for rig in self.rigs.values() for outlet in rig.board.outlets.values())
         return not busy and not self.unsettled()
 
-    def _come(self, visit: Visit, visits: Any) -> None:
+    def _come(self, visit: Visit, visits: Iterator[Visit]) -> None:
         if self._closed:
             return
         self.world.add(visit.machine, EvDriver(visit, self.wish.seed))
@@ -289,6 +283,24 @@ class Fleet:
             actions=dict(sorted(ledger.actions.items())),
             failures=dict(sorted(self.lines.failures.items())),
         )
+
+
+def config_of(wish: FleetWish, station: str, meters: Mapping[int, tuple[int, int]]) -> RigConfig:
+    """How a station of a fleet is made; `meters`: registers and pages to go on from, by connector."""
+    profile = wish.profile
+    if wish.sample_s is not None:
+        profile = profile.with_setting("MeterValueSampleInterval", str(wish.sample_s))
+    return RigConfig(
+        station=station,
+        site="fleet",
+        profile=profile,
+        connectors=wish.connectors,
+        url=wish.url.replace("/{id}", "").replace("{id}", ""),
+        seed=wish.seed,
+        max_power_w=wish.traffic.power_w if wish.traffic is not None else 11_000,
+        salt=f"{wish.salt}/{wish.seed}",
+        meters=dict(meters),
+    )
 
 
 def read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:

@@ -34,6 +34,7 @@ from sim.machine import (
 )
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_lines import Line, Lines
+from sim.runtimes.websocket import Timer
 
 _TICK = Tick()
 _AT_ONCE = 200
@@ -107,11 +108,12 @@ class AioWorld:
         self._asked: dict[str, str] = {}
         self._due: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._count = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._timer_at = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: BaseException | None = None
         self._over = asyncio.Event()
+        """Set once no deadline is served any more."""
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -164,6 +166,16 @@ class AioWorld:
         """No deadline is served any more."""
         self._over.set()
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing happens any more."""
+        return self._over.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What a Machine raised, if one did: the world is over then."""
+        return self._failed
+
     def _post(self, when: int, fn: Callable[[Any], None], what: Any) -> None:
         self._count += 1
         heappush(self._due, (when, self._count, fn, what))
@@ -177,7 +189,7 @@ class AioWorld:
         if self._due and not self._over.is_set():
             self._timer_at = self._due[0][0]
             wait = max(0.0, self.clock.real_s(self._timer_at))
-            self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
+            self._timer = self._lines.keeper.later(wait, self._serve)
 
     def _serve(self) -> None:
         """Do what is due, a bounded number of things at once."""

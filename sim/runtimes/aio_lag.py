@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 _EDGES_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
 
@@ -29,6 +30,16 @@ class Lag:
         """The worst since this was last asked, real ms."""
         worst, self._recent = self._recent, 0.0
         return worst
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """How many fell into each class: with `worst_ms` all that it knows."""
+        return self._counts
+
+    def merge(self, counts: Sequence[int], worst_ms: float) -> None:
+        """Add what another one measured."""
+        self._counts = [mine + theirs for mine, theirs in zip(self._counts, counts, strict=True)]
+        self.worst_ms = max(self.worst_ms, worst_ms)
 
     def quantile(self, share: float) -> float:
         """An upper bound of that quantile, real ms; 0 if nothing was measured."""

@@ -6,6 +6,7 @@ A CALLRESULT is no yes: a StartTransaction may be answered with Invalid. So `acc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from msgspec import Struct
@@ -43,12 +44,17 @@ class Latencies:
                 return min(self.worst, _LEAST_MS * math.exp((bucket + 1) * _STEP))
         return 0.0
 
-    def merge(self, other: Latencies) -> None:
+    @property
+    def buckets(self) -> Mapping[int, int]:
+        """How many times fell into each bucket: with `worst` all that it knows."""
+        return self._counts
+
+    def merge(self, buckets: Mapping[int, int], worst: float) -> None:
         """Add those of another histogram."""
-        for bucket, count in other._counts.items():
+        for bucket, count in buckets.items():
             self._counts[bucket] = self._counts.get(bucket, 0) + count
-        self.count += other.count
-        self.worst = max(self.worst, other.worst)
+            self.count += count
+        self.worst = max(self.worst, worst)
 
 
 class ActionCount(Struct):
@@ -62,10 +68,15 @@ class ActionCount(Struct):
     lost: int = 0
 
 
-class CallLedger:
-    """All calls of a fleet, by action."""
+Told = Callable[[str, float, int, str], None]
+"""Hears of each call: action, real ms, bytes of the answer, and its fate: accepted, refused, error or lost."""
 
-    def __init__(self) -> None:
+
+class CallLedger:
+    """All calls of a fleet, by action. Whoever is to hear of each of them is `told`."""
+
+    def __init__(self, told: Told | None = None) -> None:
+        self.told = told
         self.actions: dict[str, ActionCount] = {}
         self.latencies = Latencies()
         self.by_action: dict[str, Latencies] = {}
@@ -119,16 +130,24 @@ class LinkLedger:
         self._ledger.latencies.add(ms)
         self._ledger.by_action[name].add(ms)
         if kind == b'[4,"':
+            fate = "error"
             counts.errors += 1
-            return
-        counts.answered += 1
-        if action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS):
+        elif action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS):
+            fate = "refused"
+            counts.answered += 1
             counts.refused += 1
         else:
+            fate = "accepted"
+            counts.answered += 1
             counts.accepted += 1
+        if self._ledger.told is not None:
+            self._ledger.told(name, ms, len(frame), fate)
 
     def over(self) -> None:
         """The connection is gone: what is open will never be answered on it."""
-        for action, _ in self._open.values():
-            self._ledger.of(action.decode()).lost += 1
+        for action, began in self._open.values():
+            name = action.decode()
+            self._ledger.of(name).lost += 1
+            if self._ledger.told is not None:
+                self._ledger.told(name, (perf_counter() - began) * 1000, 0, "lost")
         self._open.clear()

@@ -16,7 +16,7 @@ from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
 from sim.runtimes.aio_ledger import CallLedger, LinkLedger
 from sim.runtimes.virtual_links import WireSink
-from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Channel, Keeper
+from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Channel, Keeper, Peer
 from sim.runtimes.websocket_client import Dial, dial
 
 Tell = Callable[[Event], None]
@@ -54,16 +54,18 @@ class Lines:
         passwords: Mapping[str, bytes] | None = None,
         tls: Callable[[str], Any] | None = None,
         backend: str = "target",
+        dialler: Callable[[Dial, Peer], None] | None = None,
     ) -> None:
         self.now = now
         self.wire = wire
         self.keeper = keeper
         self.backend = backend
-        self._passwords = passwords or {}
+        self._passwords = {} if passwords is None else passwords
         self._tls = tls
         self._lines: dict[str, Line] = {}
         self._links: dict[LinkId, _Link] = {}
         self._next = 1
+        self._dial = dialler or self._dial_on_loop
         self._dials: set[asyncio.Task[None]] = set()
         self.ledger = CallLedger()
         self.counts: Row = {"dials": 0, "opened": 0, "frames_up": 0, "frames_down": 0, "unsent": 0}
@@ -86,7 +88,7 @@ class Lines:
         self._next += 1
         self.counts["dials"] += 1
         if line.refuses:
-            asyncio.get_running_loop().call_soon(link.closed, ABNORMAL, "refused")
+            self.keeper.later(0, link.closed, ABNORMAL, "refused")
             return
         password = self._passwords.get(station)
         wish = Dial(
@@ -95,7 +97,10 @@ class Lines:
             login=None if password is None else (station, password),
             tls=self._tls(station) if self._tls is not None else None,
         )
-        task = asyncio.ensure_future(dial(wish, link, self.keeper))
+        self._dial(wish, link)
+
+    def _dial_on_loop(self, wish: Dial, peer: Peer) -> None:
+        task = asyncio.ensure_future(dial(wish, peer, self.keeper))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
 
@@ -195,7 +200,7 @@ class _Link:
     def _hold(self, act: Callable[[], None]) -> None:
         self._held.append(act)
         if not self.line.stalled:
-            asyncio.get_running_loop().call_later(self.line.delay_ms / 1000, self._release_one)
+            self._lines.keeper.later(self.line.delay_ms / 1000, self._release_one)
 
     def _release_one(self) -> None:
         if self._held and not self.line.stalled:

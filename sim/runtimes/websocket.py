@@ -165,7 +165,7 @@ class Socket(asyncio.Protocol):
             self._reason = self._reason or reason
             self._protocol.send_close(code, reason.encode()[:REASON_BYTES].decode("utf-8", "ignore"))
             self._write()
-            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._abort)
+            self._keeper.later(CLOSE_TIMEOUT_S, self._abort)
 
     def cut(self, reason: str) -> None:
         """End it without a word, as a network does."""
@@ -182,7 +182,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._heard_at = self.opened_at = asyncio.get_running_loop().time()
+        self._heard_at = self.opened_at = self._keeper.time()
         self._keeper.add(self)
         if isinstance(self._protocol, ClientProtocol):
             self._write()
@@ -247,7 +247,7 @@ class Socket(asyncio.Protocol):
                 except UnicodeDecodeError:
                     self._fail(INVALID_DATA, "text that is no UTF-8")
                     return
-            if self._peer is not None and self._protocol.state is OPEN:
+            if self._peer is not None and self._reason is None:  # what came before their goodbye counts
                 self._peer.text(whole)
         elif opcode is _BINARY:
             self._fail(UNSUPPORTED_DATA, "OCPP-J frames are text")
@@ -312,14 +312,35 @@ def address_of(transport: asyncio.BaseTransport | None) -> str:
     return f"{address[0]}:{address[1]}" if address else ""
 
 
-class Keeper:
-    """Looks after all sockets of one loop: one timer for all of them."""
+class Timer(Protocol):
+    """Something that will be called."""
 
-    def __init__(self, limits: Limits) -> None:
+    def cancel(self) -> None:
+        """It will not."""
+        ...
+
+
+class Timing(Protocol):
+    """What sockets and worlds need of a loop, asyncio's or another. Seconds."""
+
+    def time(self) -> float:
+        """A clock that never goes back."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        """Call it after so long."""
+        ...
+
+
+class Keeper:
+    """Looks after all sockets of one loop (None: the asyncio loop that runs): one timer for all of them."""
+
+    def __init__(self, limits: Limits, timing: Timing | None = None) -> None:
+        timing = timing or asyncio.get_running_loop()
         self.limits = limits
-        self.time = asyncio.get_running_loop().time
+        self.time, self.later = timing.time, timing.call_later
         self._sockets: dict[Channel, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -328,7 +349,7 @@ class Keeper:
         """From now on this socket is looked after."""
         self._sockets[socket] = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
+            self._timer = self.later(1.0, self._look)
 
     def discard(self, socket: Channel) -> None:
         """This one is over."""
@@ -350,4 +371,4 @@ class Keeper:
         for socket in list(self._sockets):
             socket.check(now)
         if self._sockets:
-            self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
+            self._timer = self.later(1.0, self._look)

@@ -12,7 +12,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
 from websockets.http11 import Response
 from websockets.protocol import OPEN
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI, parse_uri
 
 from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket
 
@@ -30,13 +30,13 @@ _known: dict[tuple[str, int], tuple[str, float]] = {}
 _KNOWN_FOR_S = 60.0
 
 
-async def dial(wish: Dial, peer: Peer, keeper: Keeper) -> None:
-    """Dial. The peer hears `opened` or `closed`; nothing is raised for what a network or the other side does."""
+def begin(wish: Dial, peer: Peer, keeper: Keeper) -> tuple[Socket, WebSocketURI, ssl.SSLContext | None] | None:
+    """A socket that asks for the connection once it has a transport, and where to; None: the peer has heard why not."""
     try:
         uri = parse_uri(wish.url)
     except WebSocketException as err:
         peer.closed(ABNORMAL, f"no websocket address: {err}")
-        return
+        return None
     protocol = ClientProtocol(uri, subprotocols=list(wish.subprotocols), max_size=keeper.limits.max_frame)  # type: ignore[arg-type]
     request = protocol.connect()
     if wish.login is not None:
@@ -52,24 +52,34 @@ async def dial(wish: Dial, peer: Peer, keeper: Keeper) -> None:
             peer.opened(socket)
 
     socket._handshake = answered
-    loop = asyncio.get_running_loop()
     context = wish.tls if uri.secure else None
     if uri.secure and context is None:
         context = ssl.create_default_context()
+    return socket, uri, context
+
+
+async def dial(wish: Dial, peer: Peer, keeper: Keeper) -> None:
+    """Dial. The peer hears `opened` or `closed`; nothing is raised for what a network or the other side does."""
+    begun = begin(wish, peer, keeper)
+    if begun is None:
+        return
+    socket, uri, context = begun
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(keeper.limits.open_timeout_s):
             host = await _resolve(loop, uri.host, uri.port)
             name = uri.host if context is not None else None
             await loop.create_connection(lambda: socket, host, uri.port, ssl=context, server_hostname=name)
     except TimeoutError:
-        _failed(socket, "timeout")
+        failed(socket, "timeout")
     except ssl.SSLError as err:
-        _failed(socket, f"tls: {err.reason or err}")
+        failed(socket, f"tls: {err.reason or err}")
     except OSError:
-        _failed(socket, "refused")
+        failed(socket, "refused")
 
 
-def _failed(socket: Socket, reason: str) -> None:
+def failed(socket: Socket, reason: str) -> None:
+    """The dial came to nothing: its peer hears why, once."""
     if not socket._over and socket._peer is not None:
         socket._over = True
         socket._peer.closed(ABNORMAL, reason)

@@ -134,6 +134,21 @@ def test_a_refused_handshake_is_an_http_status(identity: str, status: int) -> No
     on_sockets(test)
 
 
+def test_a_message_that_comes_together_with_the_goodbye_is_heard() -> None:
+    """A station that is told to reset answers and hangs up at once: both may arrive in one piece."""
+
+    async def test(server: Server, keeper: Keeper) -> None:
+        async with websockets.connect(server.url + "CS-1", compression=None) as ws:
+            ws.protocol.send_text(b"last words")
+            ws.protocol.send_close(1000, "goodbye")
+            ws.transport.write(b"".join(ws.protocol.data_to_send()))
+            await server.peers[0].over.wait()
+        assert server.peers[0].heard == [b"last words"]
+        assert server.peers[0].end == (1000, "goodbye")
+
+    on_sockets(test)
+
+
 def test_a_password_is_bytes_behind_the_first_colon() -> None:
     async def test(server: Server, keeper: Keeper) -> None:
         header = "Basic " + base64.b64encode(b"CS-locked:\xff:secret").decode()
