@@ -28,7 +28,7 @@ demo: $(STAMP) ## run the upgrade, print its verdicts, say where the report lies
 	$(BIN)/chargerig run upgrade-day --seed $(SEED)
 
 test: $(STAMP) ## the test suite
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' -q
 
 verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/ruff format --check .
@@ -38,7 +38,7 @@ verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/python -P tests/verify_runs.py
 
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q
 
 picture: $(STAMP) ## draw the picture of the README again
 	rm -rf reports/out/picture

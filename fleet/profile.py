@@ -18,8 +18,12 @@ import msgspec
 from msgspec import Struct, field
 
 from fleet.quirks import QUIRKS
-from fleet.station.keys import STANDARD
+from fleet.station.keys import STANDARD, TWO
 from sim.errors import BadInput
+from sim.wire.variables import ADDRESSES
+
+SETTINGS = {address.text: name for name, address in ADDRESSES.items() if name in TWO}
+"""The variables that a profile of 2.0.1 may set, with the settings they stand for."""
 
 
 class BootProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,11 +103,14 @@ class QuirkChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class StationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of station. `configuration` holds its own defaults of configuration keys, as texts."""
+    """One kind of station. `configuration` holds its own defaults as texts: of configuration keys, or in 2.0.1 of variables
+    (`SampledDataCtrlr.TxUpdatedInterval`).
+    """
 
     name: str
     title: str
     sources: tuple[str, ...]
+    version: Literal["1.6", "2.0.1"] = "1.6"
     boot: BootProfile
     clock: ClockProfile
     migration: MigrationProfile
@@ -114,6 +121,18 @@ class StationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     lock: bool = True
     configuration: dict[str, str] = field(default_factory=dict)
     quirks: tuple[QuirkChoice, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Its own defaults by setting, whatever the version calls them."""
+        if self.version == "1.6":
+            return self.configuration
+        return {SETTINGS[address]: text for address, text in self.configuration.items()}
+
+    def with_setting(self, name: str, text: str) -> StationProfile:
+        """The same kind of station with another default of one setting, named as its key in 1.6."""
+        key = name if self.version == "1.6" else ADDRESSES[name].text
+        return msgspec.structs.replace(self, configuration={**self.configuration, key: text})
 
     def has(self, quirk: str) -> bool:
         """Whether stations of this kind have the quirk."""
@@ -158,14 +177,26 @@ def _check(profile: StationProfile, file: str) -> None:
     for number, choice in enumerate(profile.quirks, 1):
         if choice.name not in QUIRKS:
             raise BadInput(file, f"quirks[{number}].name", f"no quirk is called {choice.name!r}", sorted(QUIRKS))
+        if profile.version not in QUIRKS[choice.name].versions:
+            where = f"{' and '.join(QUIRKS[choice.name].versions)}, not {profile.version}"
+            raise BadInput(file, f"quirks[{number}].name", f"{choice.name!r} is one of {where}", "no such quirk")
+    known = {key: key for key in STANDARD} if profile.version == "1.6" else SETTINGS
+    table = STANDARD if profile.version == "1.6" else TWO
     for key, value in profile.configuration.items():
-        if key not in STANDARD:
-            raise BadInput(file, f"configuration.{key}", "no configuration key is called so", sorted(STANDARD))
+        if key not in known:
+            what = "configuration key" if profile.version == "1.6" else "variable"
+            raise BadInput(file, f"configuration.{key}", f"no {what} is called so", sorted(known))
         try:
-            STANDARD[key].parse(value)
+            table[known[key]].parse(value)
         except ValueError as err:
-            allowed = f"a text like {STANDARD[key].default!r}"
+            allowed = f"a text like {table[known[key]].default!r}"
             raise BadInput(file, f"configuration.{key}", f"{value!r} is {err}", allowed) from None
+    if profile.version != "1.6" and profile.meter.records != "separate":
+        problem = "a record with all readings does not fit the 2,500 characters of a signed value in 2.0.1"
+        raise BadInput(file, "meter.records", problem, "separate")
+    if profile.version != "1.6" and profile.migration.route in ("vendor_key", "firmware"):
+        problem = f"a station of {profile.version} has no route {profile.migration.route}"
+        raise BadInput(file, "migration.route", problem, "network_profile, vendor_cloud, technician")
     if profile.migration.route in ("vendor_key", "network_profile") and not profile.migration.url_key:
         raise BadInput(file, "migration.url_key", f"the route {profile.migration.route} needs one", "the name of a key")
     for place, low, amount in _amounts(profile):

@@ -9,11 +9,12 @@ from msgspec import Struct
 
 
 class Quirk(Struct, frozen=True):
-    """One behaviour: its neutral name, what the station does, and where it was seen."""
+    """One behaviour: its neutral name, what the station does, where it was seen, and the versions that can have it."""
 
     name: str
     what: str
     sources: tuple[str, ...]
+    versions: tuple[str, ...] = ("1.6",)
 
 
 RESEND_STOP_AFTER_BOOT = "resend-stop-after-boot"

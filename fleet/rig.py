@@ -13,9 +13,9 @@ import msgspec
 
 from fleet.ev import Ev
 from fleet.outlet import Outlet
+from fleet.station.assemblies import ControlUnit, station_of
 from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER, Timers
-from fleet.station.v16 import Station
 from fleet.switchboard import RigConfig, Switchboard, meters_of
 from sim.clock import SECOND, Instant
 from sim.machine import (
@@ -57,7 +57,7 @@ class Rig:
     def __init__(self, config: RigConfig, power_on_at: Instant) -> None:
         self.config = config
         self.flash: dict[str, Any] = {}
-        self.station: Station | None = None
+        self.station: ControlUnit | None = None
         self._timers: Timers | None = None
         self._station_config = StationConfig(
             station=config.station,
@@ -161,7 +161,7 @@ class Rig:
     # -- power --------------------------------------------------------------------------------------------------------
 
     def _start(self, now: Instant) -> None:
-        self.station = Station(self._station_config, self.flash, self.board)
+        self.station = station_of(self._station_config, self.flash, self.board)
         self._timers = self.station.desk.timers
         self._perform(self.station.handle(Command("power-up"), now), now)
         waiting, self._waiting = self._waiting, []

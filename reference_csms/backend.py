@@ -21,7 +21,7 @@ from reference_csms.configurator import Configurator
 from reference_csms.corrections import Corrections
 from reference_csms.endpoint import Connection
 from reference_csms.guard import FirstContact, Guard
-from reference_csms.handlers.v16 import Handlers
+from reference_csms.handlers.house import Handlers
 from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
 from reference_csms.metering.check import RecordCheck
@@ -43,11 +43,12 @@ from reference_csms.stage import Stage
 from reference_csms.stations import Stations
 from reference_csms.storage.open import open_store
 from reference_csms.storage.port import Store
+from reference_csms.trails import Trails
 from sim.backend import Books, Operation, Proof, Refusal, Release, Row, Setup
 from sim.clock import Instant
 from sim.machine import LinkId, Machine, Outcome
+from sim.wire.dialect import V16, chosen
 
-SUBPROTOCOL = "ocpp1.6"
 DEFAULT_HEARTBEAT_S = 300
 DEFAULT_RETRY_S = 60
 DEFAULT_TRANSACTION_BASE = 1_000_000
@@ -107,10 +108,12 @@ class ReferenceCsms:
         self._handlers = Handlers(
             self._stations,
             sessions,
+            Trails(store, parts, sessions, access, catalogue, quarantine),
             access,
             installed,
             parts.current_time,
             parts.acknowledge,
+            parts.status_place,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )
@@ -141,6 +144,7 @@ class ReferenceCsms:
             hand_over,
             corrections,
             installed,
+            numbers,
             parts,
             self._exports(store, catalogue, money),
             money,
@@ -175,7 +179,10 @@ class ReferenceCsms:
         return shown
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
-        """404 for an identity that is unknown or closed here, else the Machine of this link."""
+        """404 for an identity that is unknown or closed here, else the Machine of this link.
+
+        It speaks the first of the offered versions that is spoken here.
+        """
         state = self._stations.find(identity)
         if state is None and self._guard.meet(identity):
             self._stage.moved = True
@@ -183,11 +190,12 @@ class ReferenceCsms:
         if state is None or state.row.policy in (records.CLOSE, records.FOREIGN):
             return Refusal(404, "unknown identity")
         owner = f"{self.name}/{self._store.epoch}/{identity}"
-        calls = StationCalls(self._stage, self._timeouts, link, self._seed, owner)
+        dialect = chosen(subprotocols)
+        calls = StationCalls(self._stage, self._timeouts, link, self._seed, owner, dialect or V16)
         return Connection(
             link,
             state,
-            SUBPROTOCOL in subprotocols,
+            dialect,
             self._stage,
             self._stations,
             self._handlers,

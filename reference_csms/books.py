@@ -37,6 +37,7 @@ from reference_csms.records import (
 )
 from reference_csms.stations import Stations
 from reference_csms.storage.port import Store
+from reference_csms.trail import TRAILS, Trail
 from reference_csms.views import Pairs, View
 from sim.backend import Books, Row
 from sim.clock import Instant
@@ -55,6 +56,7 @@ class Bookkeeper:
         self._views: dict[str, View | Pairs] = {
             "books_stations": View(STATIONS, self._station, keep=lambda row: row.policy != records.FOREIGN),
             "books_transactions": View(SESSIONS, _transaction),
+            "books_events": View(TRAILS, _events),
             "books_sessions": View(SESSIONS, _session),
             "books_records": View(RECORDS, partial(_columns, "books_records")),
             "books_cdrs": View(CDRS, _cdr),
@@ -109,6 +111,10 @@ def _columns(table: str, row: Struct) -> Row:
 def _transaction(session: Session) -> Row:
     row = _some(session, "books_transactions", state=session.transaction_state, reason=session.stop_reason)
     return row
+
+
+def _events(trail: Trail) -> Row:
+    return _some(trail, "books_events", missing=_encode(trail.missing).decode())
 
 
 def _session(session: Session) -> Row:

@@ -1,7 +1,7 @@
 """Calls of the back-end to a station: one outstanding per connection, a timeout, an outcome for everybody who asked.
 
 A call that was sent and never answered ends as Unknown: it may have happened. One that was never sent ends as Refused.
-Payloads are made from the v16 structs, so nothing that breaks the schema leaves the house.
+Payloads are judged by the schema of the link's version, so nothing that breaks it leaves the house.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sim.machine import Answered, LinkId, Outcome, Refused, Send, Settle, Unknow
 from sim.rng import message_id
 from sim.wire import ocppj
 from sim.wire.calls import CallQueue, Pending
-from sim.wire.payloads import v16
-from sim.wire.schema import judge
+from sim.wire.dialect import V16, Dialect
+from sim.wire.schema import known_actions
 
 CALL_TIMEOUT = 30 * SECOND
 
@@ -44,16 +44,16 @@ class BadPayload(Exception):
     """A payload that is none for this action. `str()` says why."""
 
 
-def encode_payload(action: str, payload: Mapping[str, Any]) -> bytes:
+def encode_payload(action: str, payload: Mapping[str, Any], dialect: Dialect = V16) -> bytes:
     """The bytes of a request made from plain values. Raises BadPayload, also for an unknown action."""
-    kind = v16.REQUESTS.get(action)
-    if kind is None:
-        raise BadPayload(f"{action} is no OCPP 1.6 action")
+    kind = dialect.requests.get(action)
+    if kind is None and action not in known_actions(dialect.version):
+        raise BadPayload(f"{action} is no OCPP {dialect.version} action")
     try:
-        raw = v16.encode(msgspec.convert(dict(payload), kind))
-    except msgspec.ValidationError as err:
+        raw = msgspec.json.encode(payload) if kind is None else dialect.encode(msgspec.convert(dict(payload), kind))
+    except (msgspec.ValidationError, TypeError) as err:
         raise BadPayload(str(err)) from None
-    violation = judge("1.6", action, "request", raw)
+    violation = dialect.judge_request(action, raw)
     if violation is not None:
         raise BadPayload(f"{violation.path} {violation.problem}".strip())
     return raw
@@ -87,8 +87,11 @@ class Timeouts:
 class StationCalls:
     """The back-end's calls on one connection."""
 
-    def __init__(self, stage: Stage, timeouts: Timeouts, link: LinkId, salt: object, owner: str) -> None:
+    def __init__(
+        self, stage: Stage, timeouts: Timeouts, link: LinkId, salt: object, owner: str, dialect: Dialect = V16
+    ) -> None:
         self._stage = stage
+        self._dialect = dialect
         self._timeouts = timeouts
         self._link = link
         self._salt = salt
@@ -114,8 +117,8 @@ class StationCalls:
         if call is None:
             return
         if isinstance(frame, ocppj.Error):
-            outcome: Outcome = Refused(ocppj.known_code(frame.code), frame.description)
-        elif (violation := judge("1.6", call.action, "response", frame.payload)) is not None:
+            outcome: Outcome = Refused(self._dialect.known_code(frame.code), frame.description)
+        elif (violation := self._dialect.judge_response(call.action, frame.payload)) is not None:
             outcome = Refused(violation.code, f"the answer breaks the schema: {violation.path} {violation.problem}")
         else:
             outcome = Answered(msgspec.json.decode(frame.payload))

@@ -2,7 +2,7 @@
 
 `TariffChangeTimes` is a vendor key: a comma-separated list of UTC times `HH:MM` of the present UTC day at which the
 meter signs a reading inside a transaction; empty for none. It is told again when a day brings other times (clock
-changes).
+changes). In 2.0.1 all of these are variables (`sim.wire.variables`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from reference_csms.calls import Asked, Welcome, encode_payload
 from reference_csms.catalogue import Catalogue
 from reference_csms.endpoint import Connection
+from reference_csms.handlers.orders import Order
 from reference_csms.stations import Stations, StationState
 from sim.clock import DAY, Instant
 from sim.machine import Answered, Outcome, Unknown
@@ -34,7 +35,7 @@ class Configurator:
         if self._next_day is None:
             self._next_day = Instant((now // DAY + 1) * DAY)
         for action, payload in self._welcome(connection.state.station, booted):
-            connection.calls.ask(action, encode_payload(action, payload), Asked(), now)
+            connection.calls.ask(action, encode_payload(action, payload, connection.dialect), Asked(), now)
         self._tell(connection, now, everything=booted)
 
     def next_day(self) -> Instant | None:
@@ -61,15 +62,17 @@ class Configurator:
         for key, value in self.wanted(state, now).items():
             # A key that asked for a reboot is not written again after it: that would go round for ever (MF-22).
             done = given.get(key) == value if everything else state.configuration.get(key) == value
-            if not done:
-                _Telling(connection, key, value, given).ask(now)
+            order = None if done else connection.orders.write(key, value)
+            if order is not None:
+                _Telling(connection, key, value, order, given).ask(now)
 
 
 class _Telling:
     """Tells a station one key until it answers, and notes what it answered."""
 
-    def __init__(self, connection: Connection, key: str, value: str, given: dict[str, str]) -> None:
+    def __init__(self, connection: Connection, key: str, value: str, order: Order, given: dict[str, str]) -> None:
         self._connection = connection
+        self._order = order
         self._key = key
         self._value = value
         self._given = given
@@ -78,8 +81,9 @@ class _Telling:
     def ask(self, now: Instant) -> None:
         """Put the call in line."""
         self._tries += 1
-        raw = encode_payload("ChangeConfiguration", {"key": self._key, "value": self._value})
-        self._connection.calls.ask("ChangeConfiguration", raw, Asked(None, self._done), now)
+        action, payload = self._order
+        raw = encode_payload(action, payload, self._connection.dialect)
+        self._connection.calls.ask(action, raw, Asked(None, self._done), now)
 
     def _done(self, outcome: Outcome, now: Instant) -> None:
         state = self._connection.state
@@ -87,7 +91,7 @@ class _Telling:
             if state.connection is self._connection and self._tries < MAX_TRIES:
                 self.ask(now)
         elif isinstance(outcome, Answered):
-            status = outcome.payload["status"]
+            status = self._connection.orders.written(outcome.payload)
             if status in ("Accepted", "RebootRequired"):
                 state.configuration[self._key] = self._value
             if status != "Accepted":

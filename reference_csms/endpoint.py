@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from reference_csms.calls import Asked, StationCalls, encode_payload
-from reference_csms.handlers.v16 import HANDLERS, QUIET, Handlers
+from reference_csms.handlers import v16, v201
+from reference_csms.handlers.house import Handler, Handlers
+from reference_csms.handlers.orders import Orders
 from reference_csms.readings import Readings
 from reference_csms.received import KEPT
 from reference_csms.records import UNKNOWN
@@ -22,30 +24,39 @@ from reference_csms.stations import Stations, StationState
 from sim.clock import Instant
 from sim.machine import Close, Closed, Effect, Event, LinkId, Opened, Received, Send
 from sim.wire import ocppj
+from sim.wire.dialect import V16, V201, Dialect
 from sim.wire.glance import glance
-from sim.wire.payloads import v16
-from sim.wire.schema import judge, known_actions
+from sim.wire.schema import known_actions
 
-_ACTIONS = known_actions("1.6")
 _READING = "MeterValues"
 _TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotification"})
+"""The same bytes in both versions."""
+_SPOKEN: dict[str, tuple[dict[str, Handler], Orders]] = {
+    V16.version: (v16.HANDLERS, v16.ORDERS),
+    V201.version: (v201.HANDLERS, v201.ORDERS),
+}
+QUIET = v16.QUIET
 
 
 class Connection:
-    """The Machine of one link."""
+    """The Machine of one link. `dialect` is the version spoken on it, `orders` how requests are written in that."""
 
     __slots__ = (
         "_admit",
         "_alive",
+        "_glances",
         "_handlers",
         "_keep",
         "_on_ready",
         "_readings",
         "_stage",
         "_stations",
+        "_table",
         "_triggered",
         "calls",
+        "dialect",
         "link",
+        "orders",
         "state",
         "understood",
     )
@@ -54,7 +65,7 @@ class Connection:
         self,
         link: LinkId,
         state: StationState,
-        understood: bool,
+        dialect: Dialect | None,
         stage: Stage,
         stations: Stations,
         handlers: Handlers,
@@ -65,7 +76,10 @@ class Connection:
     ) -> None:
         self.link = link
         self.state = state
-        self.understood = understood
+        self.understood = dialect is not None
+        self.dialect = dialect or V16
+        self._table, self.orders = _SPOKEN[self.dialect.version]
+        self._glances = self.dialect is V16  # only there the usual writing is known
         self.calls = calls
         self._stage = stage
         self._stations = stations
@@ -107,6 +121,11 @@ class Connection:
             self._gone(now)
         return ()
 
+    @property
+    def subprotocol(self) -> str | None:
+        """What was chosen of the station's offers (`sim.backend.subprotocol_of`)."""
+        return self.dialect.subprotocol if self.understood else None
+
     def next_deadline(self) -> Instant | None:
         """Timeouts of all connections are kept by the back-end."""
         return None
@@ -139,11 +158,11 @@ class Connection:
 
     def _look(self, frame: bytes, now: Instant) -> None:
         """Any frame but one of the readings that are told by their bytes."""
-        usual, accepted = glance(frame), self.state.accepted
+        usual, accepted = glance(frame) if self._glances else None, self.state.accepted
         if usual is None:
             self._unusual(frame, now)
         elif usual.action in QUIET and self._admit(usual.action, accepted):
-            reply = HANDLERS[usual.action](self._handlers, self.state, usual.request, usual.id, now)
+            reply = self._table[usual.action](self._handlers, self.state, usual.request, usual.id, now)
             self._stage.add(Send(self.link, ocppj.encode_result(usual.id, reply)))
             if usual.action == _READING:
                 self._readings.learn(frame, usual.request)
@@ -162,7 +181,7 @@ class Connection:
         """An answer, or whatever else is no CALL in the usual writing."""
         self._stage.moved = True
         try:
-            message = ocppj.parse(frame)
+            message = self.dialect.parse(frame)
         except ocppj.BadFrame as bad:
             self._bad_frame(bad, now)
             return
@@ -180,13 +199,13 @@ class Connection:
     def _unusual_call(self, call: ocppj.Call, frame: bytes, now: Instant) -> None:
         """A CALL that has to be judged slowly, if it is one that we take at all."""
         request = None
-        if call.action in HANDLERS and self._admit(call.action, self.state.accepted):
-            violation = judge("1.6", call.action, "request", call.payload)
+        if call.action in self._table and self._admit(call.action, self.state.accepted):
+            violation = self.dialect.judge_request(call.action, call.payload)
             if violation is not None:
                 self._refuse(call.id, violation.code, f"{violation.path} {violation.problem}".strip())
                 return
             try:
-                request = v16.decode_request(call.action, call.payload)
+                request = self.dialect.decode_request(call.action, call.payload)
             except msgspec.ValidationError as err:
                 self._refuse(call.id, "FormationViolation", str(err))
                 return
@@ -194,10 +213,10 @@ class Connection:
         self._keep_too(call.action, frame, now)
 
     def _call(self, id: str, action: str, request: Any, now: Instant) -> None:
-        handler = HANDLERS.get(action)
+        handler = self._table.get(action)
         self._stage.moved = True
         if handler is None:
-            known = action in _ACTIONS
+            known = action in known_actions(self.dialect.version)
             self._refuse(id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
             return
         if not self._admit(action, self.state.accepted):
@@ -210,7 +229,7 @@ class Connection:
             self._on_ready(self, True, now)
 
     def _refuse(self, id: str, code: str, why: str) -> None:
-        self._stage.add(Send(self.link, ocppj.encode_error(id, code, why)))
+        self._stage.add(Send(self.link, self.dialect.error(id, code, why)))
 
     def _ask_to_boot(self, now: Instant) -> None:
         """A station that came from another back-end without a boot would be stuck: ask it once per connection."""

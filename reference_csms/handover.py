@@ -86,7 +86,7 @@ class HandOver:
         return sum(self._learn(row) if isinstance(row, ForeignStop) else self._take(row) for row in read)
 
     def _take(self, row: dict[str, Any]) -> bool:
-        for known in self._store.find(SESSIONS, "transaction_id", row["transaction_id"]):
+        for known in self._store.find(SESSIONS, "transaction_ref", str(row["transaction_id"])):
             if known.issuer == row["issuer"] and known.station == row["station"]:
                 if known.transaction_state != records.HANDED_OVER:
                     return False

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from reference_csms.commands import Stop
+from reference_csms.commands import Stop, TransactionId
 from reference_csms.quarantine import STRAY_STOP, UNKNOWN_TRANSACTION
 from reference_csms.records import HANDED_OVER, OPEN, SESSIONS, Session
 from reference_csms.storage.port import Store
@@ -24,7 +24,7 @@ SECOND = "second"
 class View(Protocol):
     """What matching may look at."""
 
-    def by_transaction(self, transaction_id: int) -> Sequence[Session]:
+    def by_transaction(self, transaction_id: TransactionId) -> Sequence[Session]:
         """All sessions with this transaction id, whoever issued it."""
         ...
 
@@ -39,9 +39,9 @@ class SessionView:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def by_transaction(self, transaction_id: int) -> Sequence[Session]:
+    def by_transaction(self, transaction_id: TransactionId) -> Sequence[Session]:
         """All sessions with this transaction id, whoever issued it."""
-        return self._store.find(SESSIONS, "transaction_id", transaction_id)
+        return self._store.find(SESSIONS, "transaction_ref", str(transaction_id))
 
     def open_at(self, station: str) -> Sequence[Session]:
         """The open sessions of a station."""
@@ -62,7 +62,7 @@ DeduplicateStop = Callable[[Session, Stop], str]
 
 def match_stop(view: View, stop: Stop) -> Match:
     """The session of this station with this transaction id, if the stop lies after its start."""
-    if stop.transaction_id <= 0:
+    if isinstance(stop.transaction_id, int) and stop.transaction_id <= 0:
         return _match_orphan(view, stop)
     candidates = view.by_transaction(stop.transaction_id)
     mine = [session for session in candidates if session.station == stop.station]

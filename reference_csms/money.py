@@ -86,7 +86,7 @@ class Money:
         self._runs = Runs(store, parts, self._terms, self._drivers, self._subscriptions, options.run_hour)
         self._gate = Gate(store, parts, numbers, self._desk, stage, options, backend)
         self._desk.barred = self._gate.read_soon
-        self._bank = Bank(store, ledger, stage, options, backend, parts.read_accounts)
+        self._bank = Bank(store, ledger, stage, options, backend, parts.read_accounts, parts.heed_return)
         self._settlements = Settlements(store, parts, ledger, stage, options, backend)
         self._rooms: tuple[_Room, ...] = (
             self._runs,

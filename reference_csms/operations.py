@@ -13,10 +13,12 @@ from reference_csms import records
 from reference_csms.authorization import ACCEPTED, Access
 from reference_csms.calls import Asked, BadPayload, encode_payload
 from reference_csms.corrections import Corrections, NotPossible
+from reference_csms.handlers.orders import Orders
 from reference_csms.handover import HandOver
 from reference_csms.installed import Installed
 from reference_csms.money import WHATS as MONEY_WHATS
 from reference_csms.money import Money
+from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
 from reference_csms.provision import Provisioner
 from reference_csms.sessions import Sessions
@@ -27,6 +29,7 @@ from sim.backend import Operation, Row
 from sim.clock import Instant
 from sim.errors import BadInput
 from sim.machine import Answered, Outcome, Refused, Settle
+from sim.wire.dialect import V16
 
 Args = Mapping[str, Any]
 Export = Callable[[Args, Instant], list[Row]]
@@ -56,6 +59,7 @@ class Operations:
         hand_over: HandOver,
         corrections: Corrections,
         installed: Installed,
+        numbers: Numbers,
         parts: Parts,
         exports: Mapping[str, Export],
         money: Money | None = None,
@@ -68,6 +72,7 @@ class Operations:
         self._hand_over = hand_over
         self._corrections = corrections
         self._installed = installed
+        self._numbers = numbers
         self._parts = parts
         self._exports = exports
         self._money = money
@@ -110,25 +115,29 @@ class Operations:
 
     def _call(self, args: Args, call_id: str, now: Instant) -> None:
         state, action, payload = self._state(args), str(args["action"]), dict(args.get("payload") or {})
-        decision = ACCEPTED
-        if action == "RemoteStartTransaction":
-            decision, _ = self._access.decide(str(payload.get("idTag", "")), state.row.site, now)
+        decision, token = ACCEPTED, None
+        if state.connection is not None:
+            token = state.connection.orders.token_of(action, payload)
+        if token is not None:
+            decision, _ = self._access.decide(token, state.row.site, now)
         self._ask(state, action, payload, decision, call_id, now)
 
     def _ask(
         self, state: StationState, action: str, payload: Mapping[str, Any], decision: str, call_id: str, now: Instant
     ) -> None:
-        raw = encode_payload(action, payload)
         connection = state.connection
+        dialect = V16 if connection is None else connection.dialect
+        raw = encode_payload(action, payload, dialect)
         if connection is None:
             raise _No("not-connected", state.station)
         if state.row.registration not in (records.ACCEPTED, records.PENDING):
             raise _No("not-accepted", state.station)
-        if action.startswith("Remote") and not self._parts.may_remote_start(state.accepted, decision):
+        if action in connection.orders.remote and not self._parts.may_remote_start(state.accepted, decision):
             raise _No("not-accepted" if not state.accepted else decision, state.station)
         done = self._note_configuration(state) if action == "GetConfiguration" else None
-        if self._installed.concerns(action):
-            done = self._note_given(state.station, action, payload)
+        left = connection.orders.installs(action, payload)
+        if left is not None and self._installed.concerns(left[0]):
+            done = self._note_given(state.station, *left)
         connection.calls.ask(action, raw, Asked(call_id, done), now)
 
     @staticmethod
@@ -155,10 +164,12 @@ class Operations:
         decision, token = self._access.by_mobile(str(args["mobile"]), state.row.site, now)
         if token is None:
             raise _No(decision, "nobody with this number")
-        payload = {"idTag": token.token, "connectorId": args["connector"]}
+        orders = self._orders(state)
         if not self._parts.reaches_station(state.station, token.key):
             return Answered({"status": "Accepted"})
-        self._ask(state, "RemoteStartTransaction", payload, decision, call_id, now)
+        number = self._numbers.next("remote-start") if orders.numbered else 0
+        action, payload = orders.start(token.token, args["connector"], number)
+        self._ask(state, action, payload, decision, call_id, now)
         return None
 
     def _app_stop(self, args: Args, call_id: str, now: Instant) -> None:
@@ -170,8 +181,15 @@ class Operations:
         same_group = token is not None and token.grp is not None and token.grp == session.grp
         if token is None or not (token.key == session.id_tag.upper() or same_group):
             raise _No("not-yours", state.station)
-        payload = {"transactionId": session.transaction_id}
-        self._ask(state, "RemoteStopTransaction", payload, ACCEPTED, call_id, now)
+        action, payload = self._orders(state).stop(session.transaction_id)
+        self._ask(state, action, payload, ACCEPTED, call_id, now)
+
+    @staticmethod
+    def _orders(state: StationState) -> Orders:
+        """How requests to this station are written. Raises _No for one that cannot be asked anything."""
+        if state.connection is None:
+            raise _No("not-connected", state.station)
+        return state.connection.orders
 
     # -- rows --------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, stations
+from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, spans, stations
 from reference_csms.billing import amounts, ledger, periods
 from reference_csms.metering import check
 from reference_csms.payments import bank, claims, signatures
@@ -35,6 +35,7 @@ Committer = Callable[[Step, Step], None]
 CurrentTime = Callable[[str, Instant], Instant]
 Acknowledge = Callable[[str], bytes]
 ReachesStation = Callable[[str, str], bool]
+StatusPlace = Callable[[int, int], int]
 
 PARTS: dict[str, str] = {
     "transaction_ids": "(base, n) -> the n-th transaction id of this back-end, n from 1 and never the same twice",
@@ -48,6 +49,9 @@ PARTS: dict[str, str] = {
     "welcome": "(station, booted) -> [(action, payload)] that a station is asked first when it is accepted or comes back",
     "match_stop": "(view of the sessions, stop) -> Match: the session of a stop, or a quarantine reason",
     "deduplicate_stop": "(session, stop) -> close, repeat or second",
+    "repeated_event": "(spans of event numbers taken, number) -> whether this event came before",
+    "missing_events": "(spans of event numbers taken) -> the numbers between them that never came",
+    "status_place": "(evse, connector there) -> the connector of the house that a status is about (2.0.1)",
     "stop_time": "(time claimed, time received) -> the instant that counts as the end",
     "verify_record": "(record, registered public key) -> whether the signature is good",
     "energy": "(signed begin, signed end) -> kWh between two readings",
@@ -86,6 +90,7 @@ PARTS: dict[str, str] = {
     "catch_up_room": "(taken today, amount, limit) -> whether a claim fits into the day",
     "may_collect": "(claim) -> whether the catch-up may take it",
     "read_accounts": "(accounts told in the options) -> accounts whose statements are read",
+    "heed_return": "(code of the bank) -> whether an entry that takes a payment back is booked and opens its claim",
     "verify_webhook": "(payload, signature, secret, now in s) -> whether the signature holds",
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
@@ -125,6 +130,11 @@ def always_sent(station: str, token: str) -> bool:
     return True
 
 
+def by_evse(evse: int, connector: int) -> int:
+    """The default place of a status: connector n of this house is EVSE n, whose connector is 1."""
+    return evse
+
+
 class Parts(Struct, frozen=True, kw_only=True):
     """The parts of one back-end, as described in `PARTS`."""
 
@@ -139,6 +149,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     welcome: calls.Welcome = calls.no_welcome
     match_stop: matching.MatchStop = matching.match_stop
     deduplicate_stop: matching.DeduplicateStop = matching.deduplicate_stop
+    repeated_event: spans.RepeatedEvent = spans.came_before
+    missing_events: spans.MissingEvents = spans.gaps
+    status_place: StatusPlace = by_evse
     stop_time: cdr.StopTime = cdr.as_claimed
     verify_record: check.VerifyRecord = ocmf.verify
     energy: cdr.Energy = cdr.between
@@ -177,6 +190,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     catch_up_room: claims.CatchUpRoom = claims.catch_up_room
     may_collect: claims.MayCollect = claims.may_collect
     read_accounts: bank.ReadAccounts = bank.read_accounts
+    heed_return: bank.HeedReturn = bank.heed_return
     verify_webhook: signatures.VerifyWebhook = signatures.verify_webhook
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on

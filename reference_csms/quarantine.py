@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reference_csms.commands import Answer, Stop
 from reference_csms.metering.check import Judgement
 from reference_csms.numbers import Numbers
-from reference_csms.records import QUARANTINE, RECORDS, Quarantined, Session, SignedRecord
+from reference_csms.records import HELD, QUARANTINE, RECORDS, RELEASED, Quarantined, Session, SignedRecord
 from reference_csms.storage.port import Store
 from sim.clock import Instant
 
@@ -94,6 +94,13 @@ class Quarantine:
         )
         self._store.insert(QUARANTINE, row)
         return row
+
+    def let_go(self, stop: Stop, reason: str, because: str, at: Instant) -> None:
+        """A stop that was held as nobody's has found its session after all: its case is closed."""
+        for row in self._store.find(QUARANTINE, "fingerprint", _fingerprint(reason, None, stop)):
+            if row.state == HELD:
+                gone = replace(row, state=RELEASED, released_by=ACTOR, released_because=because, released_at=at)
+                self._store.update(QUARANTINE, gone)
 
     def keep_records(self, judgement: Judgement, session_id: str | None, station: str, received_at: Instant) -> None:
         """Keep every signed record exactly as it came, once per session."""

@@ -11,10 +11,12 @@ from msgspec import Struct
 
 from reference_csms.billing.ledger import JOURNAL
 from reference_csms.billing.rows import BILLING_TABLES
+from reference_csms.commands import TransactionId
 from reference_csms.payments.rows import PAYMENT_TABLES
 from reference_csms.pricing.rating import Cdr, RatedCdr
 from reference_csms.pricing.tariffs import Tariff
 from reference_csms.storage.port import Table
+from reference_csms.trail import TRAILS
 from sim.clock import Instant
 
 __all__ = ["ALL_TABLES", "JOURNAL"]
@@ -151,15 +153,15 @@ class Meter(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A transaction and the charging session it became; 1.6 has exactly one of each.
+    """A transaction and the charging session it became; there is exactly one of each.
 
-    `start_key` is the business key of its StartTransaction, `open_at` its station and `open_token` its token while it
-    is open (they exist to be indexed). `stop_key` tells an equal stop from another one. `tariff` is frozen at the
-    start.
+    `issuer` gave the transaction its id: a back-end, or the station itself (2.0.1). `start_key` is the business key of
+    its start, `open_at` its station and `open_token` its token while it is open (they exist to be indexed). `stop_key`
+    tells an equal stop from another one. `tariff` is frozen at the start.
     """
 
     session_id: str
-    transaction_id: int
+    transaction_id: TransactionId
     issuer: str
     station: str
     connector: int
@@ -183,6 +185,11 @@ class Session(Struct, frozen=True, kw_only=True):
     state: str = OPEN
     reason: str | None = None
     cdr_id: str | None = None
+
+    @property
+    def transaction_ref(self) -> str:
+        """The transaction id as a text, to be indexed."""
+        return str(self.transaction_id)
 
     @property
     def open_at(self) -> str | None:
@@ -210,7 +217,7 @@ class ForeignStop(Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    transaction_id: int
+    transaction_id: TransactionId
     issuer: str
     station: str
     grp: str | None
@@ -308,7 +315,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     fingerprint: str
     session_id: str | None
     station: str
-    transaction_id: int
+    transaction_id: TransactionId
     reason: str
     detail: str
     energy_wh: int | None
@@ -348,7 +355,9 @@ RECEIVED = Table("received", Received, "key", ("station",), append_only=True)
 TOKENS = Table("tokens", Token, "key", ("mobile",))
 METERS = Table("meters", Meter, "key_id", ("meter_id", "station"))
 TARIFFS = Table("tariffs", Tariff, "key", ("tariff_id",))
-SESSIONS = Table("sessions", Session, "session_id", ("transaction_id", "start_key", "open_at", "open_token", "station"))
+SESSIONS = Table(
+    "sessions", Session, "session_id", ("transaction_ref", "start_key", "open_at", "open_token", "station")
+)
 FOREIGN_STOPS = Table("foreign_stops", ForeignStop, "key", ("station", "start_key"))
 GIVEN = Table("given", Given, "station")
 RECORDS = Table("records", SignedRecord, "key", ("digest", "session_id"))
@@ -371,6 +380,7 @@ ALL_TABLES = (
     TARIFFS,
     SESSIONS,
     FOREIGN_STOPS,
+    TRAILS,
     GIVEN,
     RECORDS,
     CDRS,

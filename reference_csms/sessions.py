@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from reference_csms.authorization import Access
 from reference_csms.catalogue import Catalogue
-from reference_csms.commands import Answer, Start, Stop
+from reference_csms.commands import Answer, Start, Stop, TransactionId
 from reference_csms.matching import CLOSE, REPEAT, Match, SessionView
 from reference_csms.metering.check import RecordCheck
 from reference_csms.numbers import Numbers
@@ -65,10 +65,13 @@ class Sessions:
     def _open(self, start: Start) -> Session:
         site = self._catalogue.site_of(start.station)
         status, token = self._access.decide_start(start.id_tag, site, start.received_at)
+        own = start.transaction_id
         session = Session(
             session_id=self.next_id(),
-            transaction_id=self._parts.transaction_ids(self._base, self._numbers.next("transaction")),
-            issuer=self._backend,
+            transaction_id=self._parts.transaction_ids(self._base, self._numbers.next("transaction"))
+            if own is None
+            else own,
+            issuer=self._backend if own is None else start.station,
             station=start.station,
             connector=start.connector,
             site=site,
@@ -128,7 +131,7 @@ class Sessions:
         closed = None
         for known in self._store.find(FOREIGN_STOPS, "station", stop.station):
             same = known.transaction_id == stop.transaction_id
-            if known.stop_key == stop.key and (same or stop.transaction_id <= 0):
+            if known.stop_key == stop.key and (same or _without_id(stop)):
                 return known
             if same and not known.held:
                 closed = closed or known
@@ -150,6 +153,10 @@ class Sessions:
         status, token = self._access.decide(stop.id_tag, site, stop.received_at)
         return Answer(status, token.grp if token else None)
 
+    def of_start(self, key: str) -> Session | None:
+        """The session that a start with this business key opened."""
+        return next(iter(self._store.find(SESSIONS, "start_key", key)), None)
+
     def find_open(self, station: str, connector: int) -> Session | None:
         """The open session at a connector, the latest if an older one never ended."""
         found = [
@@ -157,6 +164,11 @@ class Sessions:
         ]
         return max(found, key=lambda session: (session.started_at, session.session_id), default=None)
 
-    def open_transactions(self, station: str) -> list[int]:
+    def open_transactions(self, station: str) -> list[TransactionId]:
         """The transaction ids that are open at a station."""
         return [session.transaction_id for session in self._store.find(SESSIONS, "open_at", station)]
+
+
+def _without_id(stop: Stop) -> bool:
+    """Whether the station never learnt the id of this transaction (1.6 errata §3.18)."""
+    return isinstance(stop.transaction_id, int) and stop.transaction_id <= 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 
@@ -221,12 +220,17 @@ def _money(run: Run) -> list[Money]:
 
 
 def _resent(run: Run) -> int:
-    """How many starts and stops went out more than once: same station, same action, same content."""
-    sent: Counter[tuple[Any, ...]] = Counter()
-    for row in run.table("wire_calls"):
-        if row["way"] == "up" and row["action"] in ("StartTransaction", "StopTransaction"):
-            sent[row["station"], row["action"], row["payload"]] += 1
-    return sum(count - 1 for count in sent.values())
+    """How many starts, stops and events went out more than once: same station, same action, same content.
+
+    An event is the same by its transaction and number, also where it says meanwhile that it had to wait.
+    """
+    sent = "FROM wire_calls WHERE way = 'up' AND action"
+    event = "json_extract(payload, '$.transactionInfo.transactionId'), json_extract(payload, '$.seqNo')"
+    groups = (
+        f"SELECT COUNT(*) AS n {sent} IN ('StartTransaction', 'StopTransaction') GROUP BY station, action, payload "
+        f"UNION ALL SELECT COUNT(*) AS n {sent} = 'TransactionEvent' GROUP BY station, {event}"
+    )
+    return int(run.evidence.rows(f"SELECT COALESCE(SUM(n - 1), 0) AS n FROM ({groups})")[0]["n"])
 
 
 def lines_of(rated: Row) -> list[Row]:

@@ -7,6 +7,7 @@ no part of what a run proves.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable, Mapping
 from xml.etree import ElementTree
 
 from reports.run import Run
@@ -17,8 +18,22 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def junit(run: Run) -> str:
-    """The whole XML document."""
-    cases = [_case(result, run) for result in run.results]
+    """The whole XML document of a run."""
+    scenario = run.manifest.get("scenario_name")
+    properties = {key: str(run.manifest.get(key, "")) for key in ("scenario_name", "seed", "digest", "target")}
+    name = f"{scenario} seed {run.manifest.get('seed')}"
+    return document(name, f"chargerig.{scenario}", properties, run.results, run.forgiven)
+
+
+def document(
+    name: str,
+    classname: str,
+    properties: Mapping[str, str],
+    results: Iterable[CheckResult],
+    forgiven: Container[str] = (),
+) -> str:
+    """The XML of one suite with a case for each result; those named in `forgiven` may be UNKNOWN."""
+    cases = [_case(result, classname, forgiven) for result in results]
     counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")}
     numbers = {
         "tests": str(len(cases)),
@@ -26,20 +41,17 @@ def junit(run: Run) -> str:
         "errors": str(counts["error"]),
         "skipped": str(counts["skipped"]),
     }
-    name = f"{run.manifest.get('scenario_name')} seed {run.manifest.get('seed')}"
     root = ElementTree.Element("testsuites", {"name": "chargerig", **numbers})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **numbers})
-    properties = ElementTree.SubElement(suite, "properties")
-    for key in ("scenario_name", "seed", "digest", "target"):
-        value = _clean(str(run.manifest.get(key, "")))
-        ElementTree.SubElement(properties, "property", {"name": key, "value": value})
+    listed = ElementTree.SubElement(suite, "properties")
+    for key, value in properties.items():
+        ElementTree.SubElement(listed, "property", {"name": key, "value": _clean(value)})
     suite.extend(cases)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(result: CheckResult, run: Run) -> ElementTree.Element:
-    classname = f"chargerig.{run.manifest.get('scenario_name')}"
+def _case(result: CheckResult, classname: str, forgiven: Container[str]) -> ElementTree.Element:
     name = _clean(f"{result.check}: {result.sentence}")
     case = ElementTree.Element(
         "testcase", {"classname": _clean(classname), "name": name, "assertions": str(result.items)}
@@ -49,7 +61,7 @@ def _case(result: CheckResult, run: Run) -> ElementTree.Element:
         message = _clean(f"{len(result.findings)} of {result.items}: {first}")
         failure = ElementTree.SubElement(case, "failure", {"type": "finding", "message": message})
         failure.text = _clean("\n\n".join(_finding(finding) for finding in result.findings))
-    elif result.verdict is Verdict.UNKNOWN and result.check not in run.forgiven:
+    elif result.verdict is Verdict.UNKNOWN and result.check not in forgiven:
         ElementTree.SubElement(case, "error", {"type": "unknown", "message": _clean(result.reason)})
     elif result.verdict is Verdict.UNKNOWN:
         ElementTree.SubElement(case, "skipped", {"message": _clean(f"unknown, and allowed to be: {result.reason}")})

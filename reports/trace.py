@@ -70,8 +70,9 @@ def _walks(run: Run, name: str) -> list[Walk]:
     if truths:
         return [of_truth(run, truth) for truth in truths]
     booked = run.where("books_transactions", session_id=name)
-    if not booked and name.isdecimal():
-        booked = run.where("books_transactions", transaction_id=int(name))
+    if not booked:
+        number = int(name) if name.isdecimal() else name
+        booked = run.where("books_transactions", transaction_id=number)
     found: list[Walk] = []
     for row in booked:
         walk = of_books(run, row)

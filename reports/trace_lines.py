@@ -14,7 +14,7 @@ from msgspec import Struct
 from reports import words
 from reports.facts import delivered
 from reports.run import Row
-from reports.walk import Walk
+from reports.walk import EVENT, Walk, moved
 from sim import clock
 
 _LIFE = {
@@ -137,11 +137,23 @@ def calls(walk: Walk) -> tuple[Line, ...]:
         sent[key] = sent.get(key, 0) + 1
         again = f", try {sent[key]}" if sent[key] > 1 else ""
         way = f"to {call['backend']}" if call["way"] == "up" else f"from {call['backend']}"
-        told.append(Line(call["sent_at"], f"{call['action']} {way}{again}: {_answer(call)}", "wire_calls", call))
-        after_start = len(told) if call["action"] == "StartTransaction" else after_start
+        name = _name(call)
+        told.append(Line(call["sent_at"], f"{name} {way}{again}: {_answer(call)}", "wire_calls", call))
+        after_start = len(told) if name in _BEGINS else after_start
     if walk.meter_values:
-        told.insert(after_start, Line(None, words.plural(walk.meter_values, "MeterValues message") + " meanwhile"))
+        events = any(call["action"] == EVENT for call in walk.calls)
+        kind = "event" if events else "MeterValues message"
+        told.insert(after_start, Line(None, words.plural(walk.meter_values, kind) + " meanwhile"))
     return tuple(told)
+
+
+_BEGINS = ("StartTransaction", f"{EVENT} Started")
+
+
+def _name(call: Row) -> str:
+    """The action of a call; an event also says which it is (OCPP 2.0.1)."""
+    action = str(call["action"])
+    return f"{action} {json.loads(call['payload'] or '{}').get('eventType')}" if action == EVENT else action
 
 
 def _answer(call: Row) -> str:
@@ -163,7 +175,7 @@ def _said(call: Row) -> str:
         return ""
     if not isinstance(answer, dict):
         return ""
-    info = answer.get("idTagInfo")
+    info = answer.get("idTagInfo", answer.get("idTokenInfo"))
     status = answer.get("status") or (info.get("status") if isinstance(info, dict) else None)
     number = f"transaction {answer['transactionId']}" if "transactionId" in answer else ""
     told = ", ".join(str(one) for one in (number, status) if one)
@@ -185,7 +197,7 @@ def booked(walk: Walk) -> tuple[Line, ...]:
     """The transactions and the session, also where they were handed over."""
     told = []
     for row in [*walk.handed, *([walk.transaction] if walk.transaction else [])]:
-        issuer = f", begun at {row['issuer']}" if row["issuer"] not in (None, "", row["backend"]) else ""
+        issuer = f", begun at {row['issuer']}" if moved(row) else ""
         at = row["received_stop_at"] or row["received_start_at"]
         text = f"transaction {row['transaction_id']} at {row['backend']}{issuer}: {row['state']}"
         told.append(Line(at, text, "books_transactions", row))

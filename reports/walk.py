@@ -26,7 +26,11 @@ _MARKS = {
     "w": "power is offered again",
 }
 HANDED_OVER = "handed-over"
-_SHOWN = ("Authorize", "RemoteStartTransaction", "StartTransaction", "StopTransaction", "RemoteStopTransaction")
+EVENT = "TransactionEvent"
+_SHOWN = (
+    "Authorize", "RemoteStartTransaction", "StartTransaction", "StopTransaction", "RemoteStopTransaction",
+    "RequestStartTransaction", "RequestStopTransaction", EVENT,
+)  # fmt: skip
 
 
 class Walk(Struct, frozen=True):
@@ -74,8 +78,8 @@ def walk(run: Run) -> Walk | None:
 def _score(run: Run, truth: Row, transaction: Row, bill: Row) -> int:
     marks = {mark for _, _, mark in points(truth)}
     lines = lines_of(_one(run, "books_rated", bill["backend"], "rated_id", bill["rated_id"]))
-    moved = transaction["issuer"] not in (None, "", transaction["backend"])
-    return 4 * moved + 2 * ("T" in marks) + 2 * ("S" in marks) + len(lines)
+    elsewhere = moved(transaction)
+    return 4 * elsewhere + 2 * ("T" in marks) + 2 * ("S" in marks) + len(lines)
 
 
 def of_truth(run: Run, truth: Row) -> Walk:
@@ -181,7 +185,7 @@ def _time_of(record: Row) -> str:
 def _why(truth: Row, transaction: Row) -> str:
     marks = {mark for _, _, mark in points(truth)}
     told = [f"{words.kwh(delivered(truth))} on one plug"]
-    if transaction["issuer"] not in (None, "", transaction["backend"]):
+    if moved(transaction):
         told.append(
             f"begun at {transaction['issuer']} and billed at {transaction['backend']}, because its station moved"
         )
@@ -210,6 +214,8 @@ def _calls(run: Run, truth: Row, transaction: Row) -> tuple[list[Row], int]:
             continue
         if row["action"] in _SHOWN and _concerns(row, truth, transaction):
             shown.append(row)
+        elif row["action"] == EVENT and transaction:
+            meter_values += _event_of(row) == transaction["transaction_id"]
         elif row["action"] == "MeterValues" and transaction:
             meter_values += _json(row["payload"]).get("transactionId") == transaction["transaction_id"]
     return shown, meter_values
@@ -227,12 +233,31 @@ def _concerns(row: Row, truth: Row, transaction: Row) -> bool:
     if row["action"] == "StartTransaction":
         register = truth.get("register_start", transaction.get("meter_start"))
         return (payload.get("connectorId"), payload.get("meterStart")) == (connector, register)
-    if row["action"] in ("StopTransaction", "RemoteStopTransaction"):
+    if row["action"] == EVENT:
+        return number is not None and _event_of(row) == number and payload.get("eventType") != "Updated"
+    if row["action"] in ("StopTransaction", "RemoteStopTransaction", "RequestStopTransaction"):
         same_end = bool(truth) and payload.get("meterStop") == truth["register_stop"] is not None
         return (number is not None and payload.get("transactionId") == number) or same_end
     begun = _when(truth or transaction)[0]
     tag = transaction.get("id_tag") or truth.get("token")
-    return begun - 2 * MINUTE <= int(row["sent_at"]) <= begun + MINUTE and payload.get("idTag") == tag
+    return begun - 2 * MINUTE <= int(row["sent_at"]) <= begun + MINUTE and _token(payload) == tag
+
+
+def _event_of(row: Row) -> str | None:
+    """The transaction of an event (OCPP 2.0.1)."""
+    info = _json(row["payload"]).get("transactionInfo")
+    return str(info.get("transactionId")) if isinstance(info, dict) else None
+
+
+def _token(payload: dict[str, Any]) -> Any:
+    """The token that a call names, in either version."""
+    named = payload.get("idToken")
+    return payload.get("idTag") or (named.get("idToken") if isinstance(named, dict) else None)
+
+
+def moved(transaction: Row) -> bool:
+    """Whether another back-end gave the transaction its id; a station that gives its own (2.0.1) is none."""
+    return transaction["issuer"] not in (None, "", transaction["backend"], transaction["station"])
 
 
 def _json(text: Any) -> dict[str, Any]:

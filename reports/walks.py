@@ -17,7 +17,7 @@ from reports.money_walk import Money, money_of
 from reports.owners import enabled_at
 from reports.run import Row, Run
 from reports.trace_money import steps
-from reports.walk import Walk, of_books, walk
+from reports.walk import Walk, moved, of_books, walk
 
 _MOST_TRIED = 40
 """Walks tried out per kind: each costs some look-ups, and the best of a few dozen tells as much as the best of all."""
@@ -99,10 +99,10 @@ def _known(run: Run, claims: Iterable[tuple[Row, str]]) -> Iterable[tuple[Row, M
                 yield transaction, money_of(run, [document])
 
 
-def _score(run: Run, transaction: Row, money: Money, moved: set[Any]) -> tuple[int, ...]:
+def _score(run: Run, transaction: Row, money: Money, stations: set[Any]) -> tuple[int, ...]:
     """Down to the bank first, then at a station that moved, begun before the move, then many lines and few bills."""
     reached = any(payout.bank for payout in money.payouts)
-    issued = transaction["issuer"] not in (None, "", transaction["backend"])
+    issued = moved(transaction)
     rated = run.where(
         "books_rated",
         backend=transaction["backend"],
@@ -111,7 +111,7 @@ def _score(run: Run, transaction: Row, money: Money, moved: set[Any]) -> tuple[i
         ],
     )
     lines = max((len(lines_of(row)) for row in rated), default=0)
-    return int(reached), int(transaction["station"] in moved), int(issued), lines, -len(money.claims)
+    return int(reached), int(transaction["station"] in stations), int(issued), lines, -len(money.claims)
 
 
 def _steps(money: Money) -> tuple[Any, ...]:

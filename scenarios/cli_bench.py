@@ -59,3 +59,28 @@ def day(
             print_json(msgspec.to_builtins(result))
         else:
             typer.echo(result.text())
+
+
+@app.command()
+def sockets(
+    seconds: Annotated[float, typer.Option(min=1, help="How long each server is flooded.")] = 5.0,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each server is measured; medians.")] = 3,
+    connections: Annotated[int, typer.Option(min=1, max=1000, help="Stations that flood it.")] = 50,
+    boots: Annotated[int, typer.Option(min=1, max=20_000, help="Stations that boot at once against a sink.")] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """Real sockets: our server against `ocpp` + `websockets` doing the same, and our fleet against a sink.
+
+    \b
+    chargerig bench sockets
+    chargerig bench sockets --seconds 2 --repeats 1 --boots 1000
+    """
+    with guarded(as_json):
+        from scenarios.bench.sockets import bench_sockets
+
+        with cli_screen.steps("sockets") as tell:
+            result = bench_sockets(seconds, repeats, connections, boots=boots, tell=tell)
+        if as_json:
+            print_json(msgspec.to_builtins(result))
+        else:
+            cli_screen.lines(result.text().splitlines())

@@ -46,6 +46,12 @@ def fleet(
         str, typer.Option(metavar="DURATION", help="How long a session lasts, give or take a quarter.")
     ] = "2m",
     gap: Annotated[str, typer.Option(metavar="DURATION", help="How long nobody comes then.")] = "30s",
+    arrive: Annotated[
+        str | None,
+        typer.Option(
+            "--arrive-within", metavar="DURATION", help="The first EVs come spread over this; else a session and a gap."
+        ),
+    ] = None,
     sample: Annotated[
         str | None,
         typer.Option(metavar="DURATION", help="Between two readings of a meter; else as the profile has it."),
@@ -122,7 +128,13 @@ def fleet(
             connectors=tuple(range(1, connectors + 1)),
             tokens=tuple(token or (() if api is None else _FLEET_TOKENS)),
             quiet_s=0.0 if api is None else _QUIET_S,
-            traffic=None if idle else Traffic(session_s=seconds("--session", session), gap_s=seconds("--gap", gap)),
+            traffic=None
+            if idle
+            else Traffic(
+                session_s=seconds("--session", session),
+                gap_s=seconds("--gap", gap),
+                spread_s=None if arrive is None else seconds("--arrive-within", arrive),
+            ),
             sample_s=None if sample is None else max(1, round(seconds("--sample", sample))),
             for_s=seconds("--for", lasts),
             ramp_s=seconds("--ramp", ramp),

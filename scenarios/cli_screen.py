@@ -216,11 +216,60 @@ def runs(lines: Iterable[tuple[str, int, str, int, str]]) -> None:
     out().print(table)
 
 
+def checked(told: Mapping[str, Any]) -> None:
+    """What `chargerig check` found: a line for each rule, the first findings, a line for each station, what was not read."""
+    console = out()
+    table = _table("rule", "verdict", "examined", "requirements")
+    table.columns[2].justify = "right"
+    for one in told["rules"]:
+        style = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow"}.get(one["verdict"], "dim")
+        word = one["verdict"] + (f" ({one['findings']})" if one["findings"] else "")
+        word += f" ({len(one['notes'])} notes)" if one["notes"] else ""
+        why = f"  {one['not_judged']:,} not judged: {one['reason']}" if one["not_judged"] else ""
+        requires = escape("; ".join(one["requires"]) + why)
+        table.add_row(escape(one["rule"]), f"[{style}]{word}[/]", f"{one['examined']:,}", requires)
+    console.print(table)
+    for one in told["rules"]:
+        for kind, style in (("first", "bold red"), ("notes", "dim")):
+            for found in one[kind]:
+                console.print(
+                    f"[{style}]{escape(one['rule'])}[/] {escape(found['station'])}, {found['blames']}: "
+                    f"{escape(found['sentence'])}",
+                    soft_wrap=True,
+                )
+                for line in found["evidence"]:
+                    console.print(f"    [dim]{escape(line['place'])}[/] {escape(line['frame'])}", soft_wrap=True)
+    stations = _table("station", "OCPP", "calls", "would work with a strict back-end")
+    stations.columns[2].justify = "right"
+    for one in told["stations"]:
+        works = {True: "[green]yes[/], as far as the trace shows", None: "[yellow]cannot be said[/]"}.get(
+            one["works_with_a_strict_back_end"], f"[bold red]no[/]: {escape(', '.join(one['broken']))}"
+        )
+        stations.add_row(escape(one["station"]), one["version"], f"{one['calls']:,}", works)
+    console.print(stations)
+    for one in told["not_read"]:
+        places = ", ".join(one["first"]) + (", ..." if one["lines"] > len(one["first"]) else "")
+        console.print(f"not read: {one['lines']:,} lines ({escape(places)}): {escape(one['why'])}", soft_wrap=True)
+    console.print(f"{told['verdict']}: {told['lines']:,} lines, {told['from']} to {told['to']}", soft_wrap=True)
+
+
 def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in heads:
         table.add_column(head, overflow="fold")
     return table
+
+
+def table(heads: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
+    """A plain table; what is no text stands on the right."""
+    drawn = _table(*heads)
+    for number, line in enumerate(lines):
+        cells = list(line)
+        if not number:
+            for column, cell in zip(drawn.columns, cells, strict=True):
+                column.justify = "left" if isinstance(cell, str) else "right"
+        drawn.add_row(*(escape(cell) if isinstance(cell, str) else f"{cell:,}" for cell in cells))
+    out().print(drawn)
 
 
 @contextmanager

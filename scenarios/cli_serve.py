@@ -89,14 +89,13 @@ def serve(
     An unknown identity gets 404, a wrong password 401. What was answered is in the database.
     """
     with guarded(as_json):
-        import asyncio
-
         from reference_csms.web.tokens import api_token
         from scenarios.sockets.logs import FORMS, make_log
         from scenarios.sockets.serve import ServeWish, Where
         from scenarios.sockets.serve import serve as served_by
         from scenarios.sockets.sheet import read_sheet
         from sim.runtimes.aio import Clock
+        from sim.runtimes.aio_loop import run_loop
         from sim.runtimes.aio_shed import ShedLimits
         from sim.runtimes.entropy import secret_text
         from sim.runtimes.tls import server_context
@@ -141,7 +140,7 @@ def serve(
             else:
                 cli_screen.serving(shown, None if given else secret)
 
-        done = asyncio.run(served_by(wish, make_log(log, Clock().now), ready))
+        done = run_loop(served_by(wish, make_log(log, Clock().now), ready), fast)
         if done.failure is not None:
             cli_screen.complain(done.failure)
         raise typer.Exit(OK if done.failure is None else OWN_FAILURE)

@@ -41,8 +41,15 @@ FROM_STATIONS = (
     "StartTransaction",
     "StatusNotification",
     "StopTransaction",
+    "TransactionEvent",
+    "Started",
+    "Updated",
+    "Ended",
+    "NotifyEvent",
+    "NotifyReport",
 )
-"""The actions of OCPP 1.6 that a station calls (1.6 §4; security white paper §4)."""
+"""The actions that a station calls: of OCPP 1.6 (§4; security white paper §4), then those of 2.0.1 besides, among them the
+three kinds of TransactionEvent."""
 
 
 _WHERE = {
@@ -55,7 +62,20 @@ _WHERE = {
 
 def judge(scenario: Scenario, file: str) -> None:
     """Raise BadInput for the first rule that the scenario breaks."""
-    for rule in (_names, _day, _currencies, _tariffs, _owners, _move, _sites, _shares, _numbers, _faults, _checks):
+    for rule in (
+        _names,
+        _day,
+        _currencies,
+        _tariffs,
+        _owners,
+        _move,
+        _sites,
+        _shares,
+        load_waves.movable,
+        _numbers,
+        _faults,
+        _checks,
+    ):
         rule(scenario, file)
     load_upgrade.judge(scenario, file)
 

@@ -106,6 +106,8 @@ def _owner(scenario: Scenario, upgrade: Upgrade, name: str, owner: Owner, file: 
     for where, mail in mails:
         need(mail.count("@") == 1 and mail[0] != "@" != mail[-1], file, where, f"{mail!r} is no address", "name@host")
     need(onboarding.lacks >= 0, file, f"{place}.onboarding.lacks", f"{onboarding.lacks} is negative", "0 or more")
+    back, place_back = onboarding.payment_returned, f"{place}.onboarding.payment_returned"
+    need(back >= 0, file, place_back, "is negative", "a duration such as 3d, or none")
     parts = {official.part for official in company.officials}
     need("board" in parts, file, f"{place}.company.officials", "nobody is of the board", "at least one part = 'board'")
     for number, official in enumerate(company.officials):

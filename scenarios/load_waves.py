@@ -1,4 +1,4 @@
-"""What the waves of a scenario must mean: sites that exist and move once, each wave inside one working day.
+"""What the waves of a scenario must mean: sites that exist and move once, inside one working day, with stations that can.
 
 Pure. Each rule raises BadInput with the key path; none may repair anything.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime
 
+from fleet.profile import load_profile
 from scenarios import working_days
-from scenarios.model import Scenario, Wave, duration_text, hhmm
+from scenarios.model import LARGEST, Scenario, Wave, duration_text, hhmm
 from sim.clock import DAY
-from sim.errors import BadInput, unknown
+from sim.errors import BadInput, need, unknown
 
 LONGEST = 31 * DAY
 
@@ -69,3 +70,18 @@ def _working_day(scenario: Scenario, wave: Wave, site: str, file: str, place: st
     if why:
         problem = f"{wave.date} is {why} in {country}, where {site} is"
         raise BadInput(file, f"{place}.date", problem, "a working day")
+
+
+def movable(scenario: Scenario, file: str) -> None:
+    """A move is written in OCPP 1.6 so far: no station that speaks another version may have its turn."""
+    moving = [scenario.move.site, scenario.move.otherwise] if scenario.move is not None else []
+    moving += [site for wave in scenario.wave for site in wave.sites]
+    anywhere = LARGEST in moving
+    own = {name: site.profile for name, site in scenario.sites.items() if name in moving or anywhere}
+    places = {f"sites.{name}.profile": profile for name, profile in own.items() if profile}
+    if moving and (anywhere or "" in own.values()):
+        places |= {f"fleet.profiles.{name}": name for name in scenario.fleet.profiles}
+    for place, name in places.items():
+        version = load_profile(name).version
+        problem = f"{name} speaks OCPP {version}, and only stations of 1.6 can be moved so far"
+        need(version == "1.6", file, place, problem, "a profile of 1.6 where a station may move")

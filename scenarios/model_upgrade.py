@@ -48,7 +48,8 @@ class Onboarding(Part, frozen=True, kw_only=True):
     """How an owner's onboarding goes, and how they pay.
 
     They open the invitation `starts` after it was sent, and do the rest `resumes` after that (interrupted, clerk, late).
-    An invoice lies for `pays_after`; `pays_old_account`: the first one of the new seller is paid to the old account.
+    An invoice lies for `pays_after`; `pays_old_account`: the first one of the new seller is paid to the old account;
+    `payment_returned`: their bank takes the first payment back so long after it, and they pay again when they see it.
     `lacks`: so many drivers' groups were not told to the new back-end.
     """
 
@@ -57,6 +58,7 @@ class Onboarding(Part, frozen=True, kw_only=True):
     resumes: Duration = Duration(0)
     pays_after: Duration = Duration(0)
     pays_old_account: bool = False
+    payment_returned: Duration = Duration(0)
     lacks: int = 0
 
 

@@ -6,7 +6,7 @@ same session in steps of a second and proves the exact one on a sample. No back-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -88,18 +88,18 @@ def second_by_second(points: Sequence[Point], terms: Terms) -> Opinion:
     """
     complete(points)
     energy: dict[Fraction, Fraction] = {}
-    prices: dict[int, Fraction] = {}  # by minute: bands and offsets of zones are whole minutes
     idle, resting, withheld = 0, False, False
     for here, there in pairwise(points):
         resting = {"S": True, "C": False, "E": False}.get(here.mark, resting)
         withheld = {"W": True, "w": False}.get(here.mark, withheld)
+        lengths: dict[int, int] = {}  # by minute: bands and offsets of zones are whole minutes
         for at, length in _steps(here.at, there.at):
-            asked = at + (CHANGE_SLACK if here.mark == "T" and at == here.at else 0)
-            if asked // 60_000 not in prices:
-                prices[asked // 60_000] = energy_price(terms, asked)
-            price = prices[asked // 60_000]
-            energy[price] = energy.get(price, Fraction(0)) + Fraction((there.wh - here.wh) * length, there.at - here.at)
+            minute = (at + (CHANGE_SLACK if here.mark == "T" and at == here.at else 0)) // 60_000
+            lengths[minute] = lengths.get(minute, 0) + length
             idle += length if resting and not withheld else 0
+        for minute, length in lengths.items():
+            price = energy_price(terms, minute * 60_000)
+            energy[price] = energy.get(price, Fraction(0)) + Fraction((there.wh - here.wh) * length, there.at - here.at)
         if here.at == there.at and here.wh != there.wh:
             raise NoOpinion("energy flowed in no time")
     return _sum_up(terms, energy, idle)
@@ -136,14 +136,15 @@ def changes_missed(points: Sequence[Point], terms: Terms) -> list[int]:
     """Instants inside the session at which the energy price changes, energy flows, and the meter signed nothing."""
     signed = [point for point in points if point.mark in SIGNED]
     missed = []
+    price_at = _prices_of(terms)
     for here, there in pairwise(signed):
         if here.wh == there.wh:
             continue
         first = (here.at + CHANGE_SLACK) // 60_000 + 1
-        before = energy_price(terms, (first - 1) * 60_000)
+        before = price_at(first - 1)
         for minute in range(first, -(-(there.at - CHANGE_SLACK) // 60_000)):
-            price = energy_price(terms, minute * 60_000)
-            if price != before:
+            price = price_at(minute)
+            if price is not before and price != before:
                 missed.append(minute * 60_000)
             before = price
     return missed
@@ -202,18 +203,41 @@ def _minor(terms: Terms) -> int:
 
 def energy_price(terms: Terms, at: int) -> Fraction:
     """The price per kWh at an instant, before any discount. Raises NoOpinion if the tariff has none or several."""
-    clock = datetime.fromtimestamp(at // 1000, ZoneInfo(terms.zone))
+    return _prices_of(terms)(at // 60_000)
+
+
+def _prices_of(terms: Terms) -> Callable[[int], Fraction]:
+    """The price at each minute since 1970 UTC, for whoever asks for many of them."""
     bands = tuple((band["from"], band["to"], band["price"]) for band in terms.tariff["energy"])
-    prices = _prices(bands, clock.hour * 60 + clock.minute)
-    if len(prices) != 1:
-        raise NoOpinion(f"tariff {terms.tariff['tariff_id']} has {len(prices)} energy prices at {clock:%H:%M}")
-    return prices[0]
+
+    def price(minute: int) -> Fraction:
+        local = _local_minute(terms.zone, minute)
+        prices = _prices(bands, local)
+        if len(prices) != 1:
+            clock = f"{local // 60:02}:{local % 60:02}"
+            raise NoOpinion(f"tariff {terms.tariff['tariff_id']} has {len(prices)} energy prices at {clock}")
+        return prices[0]
+
+    return price
+
+
+@lru_cache(maxsize=131_072)
+def _local_minute(zone: str, minute: int) -> int:
+    """The minute of the local day at a minute since 1970 UTC: offsets of zones are whole minutes."""
+    clock = datetime.fromtimestamp(minute * 60, ZoneInfo(zone))
+    return clock.hour * 60 + clock.minute
 
 
 @lru_cache(maxsize=65_536)
 def _prices(bands: tuple[tuple[str, str, str], ...], minute: int) -> tuple[Fraction, ...]:
     """All prices in force in a minute of the local day; a minute is asked for in session after session."""
-    return tuple(Fraction(price) for begin, end, price in bands if _within(begin, end, minute))
+    return tuple(_fraction(price) for begin, end, price in bands if _within(begin, end, minute))
+
+
+@lru_cache(maxsize=1_024)
+def _fraction(price: str) -> Fraction:
+    """One object for each price: that the same one is still in force is then seen without comparing numbers."""
+    return Fraction(price)
 
 
 def _within(begin_text: str, end_text: str, minute: int) -> bool:

@@ -73,7 +73,11 @@ class BackEnd(Protocol):
     name: str
 
     def accept(self, link: LinkId, identity: str, subprotocols: Sequence[str], now: Instant) -> Machine | Refusal:
-        """Judge a handshake. The Machine returned gets Opened, Received, Closed and Tick of this link only."""
+        """Judge a handshake. The Machine returned gets Opened, Received, Closed and Tick of this link only.
+
+        `subprotocols` are those that the station offers, in its order. What the back-end chose of them is the attribute
+        `subprotocol` of the Machine, see `subprotocol_of`.
+        """
         ...
 
     def operate(self, operation: Operation, call_id: str, now: Instant) -> None:
@@ -136,3 +140,14 @@ class Asking(BackEnd, Protocol):
 
 
 Factory = Callable[[Setup], BackEnd]
+
+DEFAULT_SUBPROTOCOL = "ocpp1.6"
+
+
+def subprotocol_of(accepted: Machine) -> str | None:
+    """The subprotocol that a back-end chose for the link of this Machine: its attribute `subprotocol`.
+
+    A Machine without one speaks OCPP 1.6. None: nothing in common; then the handshake is completed without a subprotocol,
+    and the back-end closes the link (OCPP-J 1.6 §3.2, OCPP 2.0.1 Part 4 §3.1.2).
+    """
+    return getattr(accepted, "subprotocol", DEFAULT_SUBPROTOCOL)

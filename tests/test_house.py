@@ -6,11 +6,9 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
@@ -23,7 +21,7 @@ FLOORS = {
 # One door per third-party package. The bench is the exception of the house: it measures the library itself.
 DOORS = {
     "simpy": ("sim/runtimes/virtual",),
-    "ocpp": ("sim/wire/schema.py", "scenarios/bench/library.py"),
+    "ocpp": ("sim/wire/schema.py", "scenarios/bench/library.py", "scenarios/bench/library_server.py"),
     "jsonschema_rs": ("sim/wire/schema.py",),
     "cryptography": ("sim/wire/keys.py", "sim/wire/certificates.py"),
     "matplotlib": ("reports/plots.py",),
@@ -35,14 +33,16 @@ DOORS = {
     "typer": (
         "scenarios/cli.py",
         "scenarios/cli_bench.py",
+        "scenarios/cli_check.py",
         "scenarios/cli_fleet.py",
         "scenarios/cli_guard.py",
+        "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
         "scenarios/cli_usage.py",
     ),
     "rich": ("scenarios/cli_screen.py", "scenarios/cli_live.py"),
     "sqlalchemy": ("reference_csms/storage/sql.py",),
-    "websockets": ("sim/runtimes/",),
+    "websockets": ("sim/runtimes/", "scenarios/bench/library_server.py"),
     "picows": ("sim/runtimes/",),
     "uvloop": ("sim/runtimes/",),
     "starlette": ("reference_csms/web/",),
@@ -66,7 +66,7 @@ BANNED_MODULES = {"secrets", "uuid", "threading", "_thread", "concurrent", "mult
 MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenarios/sockets/")
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
-    "sim/runtimes/", "scenarios/bench/library.py", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
+    "sim/runtimes/", "scenarios/bench/", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
     "scenarios/cli_fleet.py",
 )  # fmt: skip
 GENERATED = ("sim/wire/payloads/",)
@@ -90,8 +90,18 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), str(path))
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+@cache
+def _nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree))
+
+
+@cache
+def _imports(tree: ast.AST) -> tuple[tuple[str, int], ...]:
+    return tuple(_imported(tree))
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -112,8 +122,32 @@ def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        only_for_types = (
+            isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        )
+        if not only_for_types and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             stack += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def of_each(paths: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Makes one test of a rule for a file: it names every file that breaks it.
+
+    A test for each file and rule would be thousands, and handing them out takes longer than all rules together.
+    """
+
+    def make(rule: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            broken = []
+            for path in paths:
+                try:
+                    rule(path)
+                except AssertionError as err:
+                    broken.append(f"{_name(path)}: {err}")
+            assert not broken, "\n".join(broken)
+
+        return test
+
+    return make
 
 
 def test_there_is_code_in_every_room() -> None:
@@ -122,7 +156,7 @@ def test_there_is_code_in_every_room() -> None:
         assert any(_name(path).startswith(f"{room}/") for path in CODE), room
 
 
-@pytest.mark.parametrize("path", CODE, ids=_name)
+@of_each(CODE)
 def test_floors(path: Path) -> None:
     """sim <- (fleet | reference_csms) <- scenarios; reports reads sim only and is known to the CLI only."""
     room = _name(path).split("/")[0]
@@ -143,7 +177,7 @@ def test_runtimes_are_a_floor_of_their_own() -> None:
             assert not wrong
 
 
-@pytest.mark.parametrize("path", CODE, ids=_name)
+@of_each(CODE)
 def test_doors(path: Path) -> None:
     """Each third-party package comes in through its one door."""
     for module, line in _imports(_tree(path)):
@@ -188,7 +222,7 @@ def test_heavy_packages_are_imported_late() -> None:
                 assert not modules & LAZY, f"{_name(path)}:{node.lineno}"
 
 
-@pytest.mark.parametrize("path", CODE, ids=_name)
+@of_each(CODE)
 def test_no_clock_no_entropy_no_threads(path: Path) -> None:
     """Time, randomness and ids come in through the door (determinism, INV-39)."""
     name, tree = _name(path), _tree(path)
@@ -198,7 +232,7 @@ def test_no_clock_no_entropy_no_threads(path: Path) -> None:
         clock = module in CLOCKS and not name.startswith(MAY_READ_CLOCKS)
         assert not clock and module not in ENTROPY, f"{name}:{line} imports {module}"
         assert not (module.startswith("random.") and module != "random.Random"), f"{name}:{line} imports {module}"
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if not isinstance(node, ast.Call):
             continue
         called = _dotted(node.func)
@@ -210,7 +244,7 @@ def test_no_clock_no_entropy_no_threads(path: Path) -> None:
         assert called not in ("hash", "id"), f"{where}, which differs from process to process"
 
 
-@pytest.mark.parametrize("path", CODE, ids=_name)
+@of_each(CODE)
 def test_no_iteration_over_sets(path: Path) -> None:
     """The order of a set depends on the hash seed; `sorted(...)` around it makes it an order."""
 
@@ -218,7 +252,7 @@ def test_no_iteration_over_sets(path: Path) -> None:
         called = isinstance(node, ast.Call) and _dotted(node.func) in ("set", "frozenset")
         return called or isinstance(node, ast.Set | ast.SetComp)
 
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(_tree(path)):
         loops: list[ast.expr] = []
         if isinstance(node, ast.For):
             loops = [node.iter]
@@ -229,14 +263,14 @@ def test_no_iteration_over_sets(path: Path) -> None:
         assert not any(is_set(loop) for loop in loops), f"{_name(path)}:{node.lineno} goes over a set"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=_name)
+@of_each(EVERYTHING)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     """Module docstrings; an empty `__init__` says nothing and needs none."""
     tree = _tree(path)
     assert not tree.body or ast.get_docstring(tree), f"{_name(path)} has no docstring"
 
 
-@pytest.mark.parametrize("path", CODE, ids=_name)
+@of_each(CODE)
 def test_public_names_are_documented(path: Path) -> None:
     """Public classes and functions at module level have docstrings."""
     if _name(path).startswith(GENERATED):
@@ -246,7 +280,7 @@ def test_public_names_are_documented(path: Path) -> None:
             assert ast.get_docstring(node), f"{_name(path)}:{node.lineno} {node.name} has no docstring"
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=_name)
+@of_each(EVERYTHING)
 def test_files_stay_small(path: Path) -> None:
     """At most 400 lines a file, 500 for tests, generated payloads excepted."""
     if not _name(path).startswith(GENERATED):
@@ -254,13 +288,13 @@ def test_files_stay_small(path: Path) -> None:
         assert lines <= MOST_LINES["tests" if _name(path).startswith("tests/") else "code"]
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=_name)
+@of_each(EVERYTHING)
 def test_nothing_is_left_unfinished_or_local(path: Path) -> None:
     """No marks of unfinished work, no path of one machine, no swallowed exception."""
     text = path.read_text("utf-8")
     words = ("TO" + "DO", "FIX" + "ME", "Not" + "ImplementedError", "/wor" + "k/", "index-" + "url")
     assert not [word for word in words if word in text]
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(_tree(path)):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"{_name(path)}:{node.lineno} catches everything"
             bare_pass = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)

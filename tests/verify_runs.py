@@ -18,30 +18,36 @@ from typing import Any
 from scenarios import catalogue
 
 
-def run(scenario: str, seed: int, hash_seed: str, folder: Path, *options: str) -> dict[str, Any]:
-    """One run in a process of its own. Raises RuntimeError if it is not a clean PASS."""
-    out = folder / f"{scenario}-{seed}-{hash_seed}"
-    command = [sys.executable, "-m", "scenarios.cli", "run", scenario, "--seed", str(seed), "--json", "--out", str(out)]
-    done = subprocess.run(
-        [*command, *options],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"{scenario} seed {seed} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
-    result: dict[str, Any] = json.loads(done.stdout)["runs"][0]
-    return result
+class Run:
+    """One run in a process of its own, begun at once."""
+
+    def __init__(self, scenario: str, seed: int, hash_seed: str, folder: Path, *options: str) -> None:
+        self.name = f"{scenario}-{seed}-{hash_seed}"
+        command = [sys.executable, "-m", "scenarios.cli", "run", scenario, "--seed", str(seed), "--json"]
+        self._said, self._told = folder / f"{self.name}.json", folder / f"{self.name}.txt"
+        with self._said.open("w", encoding="utf-8") as said, self._told.open("w", encoding="utf-8") as told:
+            self._process = subprocess.Popen(
+                [*command, "--out", str(folder / self.name), *options],
+                env={**os.environ, "PYTHONHASHSEED": hash_seed},
+                stdout=said,
+                stderr=told,
+            )
+
+    def result(self) -> dict[str, Any]:
+        """What it says of itself when it is over. Raises RuntimeError if that is not a clean PASS."""
+        code = self._process.wait()
+        said = self._said.read_text("utf-8")
+        if code != 0:
+            raise RuntimeError(f"{self.name} ended with exit code {code}:\n{said}{self._told.read_text('utf-8')}")
+        result: dict[str, Any] = json.loads(said)["runs"][0]
+        return result
 
 
 def problems(scenario: str, folder: Path) -> list[str]:
-    """What is wrong with a scenario, in sentences."""
-    first = run(scenario, 1, "1", folder)
-    again = run(scenario, 1, "2", folder, "--no-repeat")
-    other = run(scenario, 2, "1", folder, "--no-repeat")
+    """What is wrong with a scenario, in sentences. Two processes at a time: the first run has a second one of its own."""
+    first = Run(scenario, 1, "1", folder).result()
+    others = [Run(scenario, seed, "2", folder, "--no-repeat", "--documents", "none") for seed in (1, 2)]
+    again, other = [one.result() for one in others]
     print(f"{scenario}: seed 1 {first['digest'][:16]} and {again['digest'][:16]}, seed 2 {other['digest'][:16]}")
     found = []
     if first["digest"] != again["digest"]:

@@ -13,12 +13,16 @@ from fleet.station.transaction import Transaction
 
 
 class Claim(Struct, frozen=True):
-    """Somebody who may charge: token, kind of identification (OCMF IT), group."""
+    """Somebody who may charge: token, kind of identification (OCMF IT), group, number of a remote start; `waited` for the
+    cable to come.
+    """
 
     id_tag: str
     id_type: str
     parent: str | None = None
     reservation: int | None = None
+    remote: int | None = None
+    waited: bool = False
 
 
 class Reservation(Struct, frozen=True):

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from fleet.quirks import EAGER_STATUS
 from fleet.station.calls import LOST, TIMEOUT, Calls, Careless
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
-from sim.clock import DAY, SECOND, iso
+from sim.clock import DAY, SECOND
 from sim.wire.calls import NORMAL, URGENT, Pending
-from sim.wire.payloads import v16
 from sim.wire.templates import heartbeat
 
 UNKNOWN, PENDING, REJECTED, ACCEPTED = "Unknown", "Pending", "Rejected", "Accepted"
@@ -25,8 +26,19 @@ _MAX_DOUBLINGS = 4
 class Boot:
     """Where this station stands with its back-end. A new address means a new registration."""
 
-    def __init__(self, desk: Desk, calls: Calls, connection: Connection, accepted_url: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        calls: Calls,
+        connection: Connection,
+        accepted_url: str,
+        hello: Callable[[], Struct],
+        eager: Callable[[], Struct] | None = None,
+    ) -> None:
+        """`hello` gives the BootNotification, `eager` the StatusNotification of the quirk that sends one before it."""
         self._desk = desk
+        self._hello = hello
+        self._too_early = eager
         self._calls = calls
         self._connection = connection
         self._slot = desk.timers.slot(self._retry)
@@ -62,25 +74,10 @@ class Boot:
         """Send BootNotification now."""
         self._desk.timers.set(self._slot, NEVER)
         self._desk.accepted = False
-        if self._eager:
+        if self._eager and self._too_early is not None:
             self._eager = False
-            status = v16.StatusNotification(
-                connector_id=0, error_code="NoError", status="Available", timestamp=iso(self._desk.time())
-            )
-            self._calls.ask("StatusNotification", status, Careless())
-        profile, config = self._desk.profile, self._desk.config
-        self._calls.ask(
-            "BootNotification",
-            v16.BootNotification(
-                charge_point_vendor=profile.boot.vendor,
-                charge_point_model=profile.boot.model,
-                charge_point_serial_number=config.station[:25],
-                firmware_version=profile.boot.firmware,
-                meter_type=profile.meter.model or None,
-            ),
-            self,
-            URGENT,
-        )
+            self._calls.ask("StatusNotification", self._too_early(), Careless())
+        self._calls.ask("BootNotification", self._hello(), self, URGENT)
 
     def forgotten(self) -> None:
         """The back-end refuses an accepted station as unknown to it: register again."""
@@ -90,7 +87,7 @@ class Boot:
     def answered(self, call: Pending, payload: bytes) -> None:
         """Accepted, Pending or Rejected, with the interval (OCPP 1.6 §4.2)."""
         desk = self._desk
-        answer = v16.decode_response("BootNotification", payload)
+        answer = self._calls.dialect.decode_response("BootNotification", payload)
         self._failures = 0
         self.state = answer.status
         set_clock(desk, answer.current_time, self._calls.asked_at(call))
@@ -157,7 +154,7 @@ class Liveness:
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """The back-end's time came."""
-        told = v16.decode_response("Heartbeat", payload).current_time
+        told = self._calls.dialect.decode_response("Heartbeat", payload).current_time
         set_clock(self._desk, told, self._calls.asked_at(call))
 
     def failed(self, call: Pending, why: str) -> None:

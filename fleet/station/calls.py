@@ -18,9 +18,9 @@ from fleet.station.timers import NEVER
 from sim.clock import SECOND
 from sim.machine import Send
 from sim.rng import derive
-from sim.wire import ocppj, schema
+from sim.wire import ocppj
 from sim.wire.calls import NORMAL, CallQueue, Pending
-from sim.wire.payloads import v16
+from sim.wire.dialect import Dialect
 
 LOST = "lost"
 TIMEOUT = "timeout"
@@ -72,8 +72,10 @@ def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
 class Calls:
     """The line of own calls on the present connection."""
 
-    def __init__(self, desk: Desk, ids: Iterator[str]) -> None:
+    def __init__(self, desk: Desk, ids: Iterator[str], dialect: Dialect) -> None:
         self._desk = desk
+        self.dialect = dialect
+        """What is spoken on the connection."""
         self._queue = CallQueue(desk.profile.calls.timeout_s * SECOND)
         desk.timers.on_no_answer = self._time_is_up
         self.mint = ids.__next__
@@ -89,7 +91,7 @@ class Calls:
     def ask(self, action: str, payload: msgspec.Struct, asker: Asker, priority: int = NORMAL) -> None:
         """Put a call in line; it goes out as soon as it may. Without a connection it fails at once."""
         id = self.mint()
-        self.put(Pending(id, action, ocppj.encode_call(id, action, v16.encode(payload)), priority, asker))
+        self.put(Pending(id, action, ocppj.encode_call(id, action, self.dialect.encode(payload)), priority, asker))
 
     def put(self, call: Pending) -> None:
         """As `ask`, with the frame ready; the id must come from `mint`."""
@@ -152,7 +154,7 @@ class Calls:
         call = self._end(frame.id)
         if call is None:
             return
-        if self._fits(call.action, frame.payload):
+        if self.dialect.readable_response(call.action, frame.payload):
             call.tag.answered(call, frame.payload)
         else:
             call.tag.failed(call, UNREADABLE)
@@ -163,7 +165,7 @@ class Calls:
         call = self._end(frame.id)
         if call is None:
             return
-        code = ocppj.known_code(frame.code)
+        code = self.dialect.known_code(frame.code)
         call.tag.failed(call, code)
         if code == "SecurityError" and self._desk.accepted and call.action != "BootNotification":
             self.on_forgotten()
@@ -189,15 +191,6 @@ class Calls:
             return None
         self._desk.timers.answer = NEVER
         return call
-
-    def _fits(self, action: str, payload: bytes) -> bool:
-        if schema.judge("1.6", action, "response", payload) is not None:
-            return False
-        try:
-            v16.decode_response(action, payload)
-        except msgspec.MsgspecError:  # fits the schema and still cannot be: a number beyond 64 bits
-            return False
-        return True
 
     def _time_is_up(self) -> None:
         call = self._queue.timed_out(self._desk.now)

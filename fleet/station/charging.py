@@ -1,51 +1,45 @@
 """The life of a transaction at its connector: begin, signed readings, what the back-end says of it, end.
 
-Every transaction makes exactly one StartTransaction and one StopTransaction, whatever happens in between, power loss
-included. Who may begin or end one is decided elsewhere. Sources: OCPP 1.6 §4.8, §4.10, §3.5.4 (invalid id), OCA note
-§3.1.
+Every transaction begins and ends exactly once, whatever happens in between, power loss included; how that is told is the
+business of a Teller. Who may begin or end one is decided elsewhere. Sources: OCPP 1.6 §4.8, §4.10, §3.5.4 (invalid id),
+OCA note §3.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.quirks import END_VALUES_AFTER_STOP, RESEND_STOP_AFTER_BOOT
 from fleet.station.bay import Bay, Claim
 from fleet.station.desk import Desk
-from fleet.station.metering import END, Metering
-from fleet.station.outbox import OPEN_ID, Message, Outbox
-from fleet.station.smart_charging import SmartCharging
+from fleet.station.metering import Metering
 from fleet.station.status import StatusTable
-from fleet.station.tokens import ACCEPTED, Tokens
+from fleet.station.teller import Teller
+from fleet.station.tokens import ACCEPTED, Entry
 from fleet.station.transaction import Transaction
-from sim.clock import iso
-from sim.wire.payloads import v16
 
 
 class Charging:
-    """All transactions of one station."""
+    """All transactions of one station. `on_begun` and `on_ended` (its number) hear of each."""
 
     def __init__(
         self,
         desk: Desk,
         bays: Sequence[Bay],
-        outbox: Outbox,
         statuses: StatusTable,
         metering: Metering,
-        tokens: Tokens,
-        smart: SmartCharging,
+        teller: Teller,
         flash: Mapping[str, Any],
     ) -> None:
         self._desk = desk
         self._bays = bays
-        self._outbox = outbox
         self._statuses = statuses
         self._metering = metering
-        self._tokens = tokens
-        self._smart = smart
+        self._teller = teller
+        teller.on_verdict = self.heard
         self._count: int = flash.get("transactions", 0)
-        self._last_stop: int | None = None
+        self.on_begun: Callable[[], None] = lambda: None
+        self.on_ended: Callable[[int], None] = lambda number: None
 
     # -- begin and end ------------------------------------------------------------------------------------------------
 
@@ -61,22 +55,15 @@ class Charging:
             id_tag=claim.id_tag,
             id_type=claim.id_type,
             parent=claim.parent,
+            name=self._teller.name(self._count),
         )
         bay.preparing = bay.finishing = bay.blocked = bay.sensed = False
         bay.claim = None
         desk.actuate(bay.number, "transaction", {"begin": transaction.number, "token": claim.id_tag})
         self._read(bay, "B")
-        start = v16.StartTransaction(
-            connector_id=bay.number,
-            id_tag=claim.id_tag,
-            meter_start=register,
-            timestamp=iso(started),
-            reservation_id=claim.reservation,
-        )
-        self._outbox.forget_ids([other.transaction.number for other in self._bays if other.transaction is not None])
-        self._outbox.push("StartTransaction", transaction.number, start)
+        self._teller.began(bay, transaction, claim, started, register)
         self._metering.begin(bay)
-        self._smart.settle()
+        self.on_begun()
         desk.actuate(bay.number, "contactor", True)
 
     def end(self, bay: Bay, reason: str, id_tag: str | None = None) -> None:
@@ -91,22 +78,10 @@ class Charging:
         desk.actuate(bay.number, "contactor", False)
         self._read(bay, "E")
         register = desk.hardware.register(bay.number, desk.now)
-        stop = v16.StopTransaction(
-            id_tag=id_tag,
-            meter_stop=register,
-            timestamp=iso(desk.time()),
-            transaction_id=OPEN_ID,
-            reason=reason,
-            transaction_data=transaction.data(),
-        )
-        body = self._outbox.push("StopTransaction", transaction.number, stop)
-        self._remember_stop(transaction.number, body)
-        if desk.profile.has(END_VALUES_AFTER_STOP):
-            self._late_values(bay, transaction.number)
+        self._teller.ended(bay, transaction, reason, id_tag, desk.time(), register)
         self._metering.end(bay)
         bay.transaction = None
-        self._smart.end_transaction(transaction.number)
-        self._smart.settle()
+        self.on_ended(transaction.number)
         bay.sensed = bay.blocked = False
         bay.finishing = bay.plugged
         desk.persist(f"tx/{bay.number}", None)
@@ -114,24 +89,6 @@ class Charging:
         if reason == "DeAuthorized":
             desk.show(bay.number, "refused")
         desk.show(bay.number, "finished")
-
-    def _late_values(self, bay: Bay, number: int) -> None:
-        value = self._metering.meter_value(bay, ("Energy.Active.Import.Register",), END, self._desk.time())
-        late = v16.MeterValues(connector_id=bay.number, transaction_id=OPEN_ID, meter_value=[value])
-        self._outbox.push("MeterValues", number, late)
-
-    def stray_stop(self, transaction_id: int, meter_stop: int) -> None:
-        """Send a StopTransaction for an id that is not one of ours (a fault that was asked for)."""
-        stop = v16.StopTransaction(
-            meter_stop=meter_stop, timestamp=iso(self._desk.time()), transaction_id=transaction_id, reason="Local"
-        )
-        self._desk.note("stray-stop", transaction_id=transaction_id, meter_stop=meter_stop)
-        self._outbox.push("StopTransaction", 0, stop)
-
-    def second_stop(self, payload: str) -> None:
-        """Send a StopTransaction for a transaction that has ended already (a fault that was asked for)."""
-        self._desk.note("second-stop")
-        self._outbox.push_raw("StopTransaction", 0, payload.encode())
 
     # -- readings -----------------------------------------------------------------------------------------------------
 
@@ -148,6 +105,7 @@ class Charging:
         if bay.idle != transaction.idle:
             transaction.idle = bay.idle
             self._read(bay, "S" if transaction.idle else "C")
+        self._teller.changed(bay, transaction)
         self._statuses.refresh(bay, info)
 
     def tariff_change(self) -> None:
@@ -175,23 +133,13 @@ class Charging:
 
     # -- what the back-end says ---------------------------------------------------------------------------------------
 
-    def confirmed(self, message: Message, payload: bytes) -> None:
-        """A StartTransaction or StopTransaction was answered."""
-        assert isinstance(message.body, bytes)
-        if message.action == "StartTransaction":
-            self._started(message, v16.decode_response("StartTransaction", payload))
-        elif message.action == "StopTransaction":
-            self._stopped(message, v16.decode_response("StopTransaction", payload))
-
-    def _started(self, message: Message, answer: v16.StartTransactionResult) -> None:
-        assert isinstance(message.body, bytes)
-        self._outbox.know(message.transaction, answer.transaction_id)
-        self._tokens.learn(v16.decode_request("StartTransaction", message.body).id_tag, answer.id_tag_info)
+    def heard(self, number: int, entry: Entry) -> None:
+        """The back-end said this of the token with which a transaction began."""
         for bay in self._bays:
-            if bay.transaction is not None and bay.transaction.number == message.transaction:
-                bay.transaction.parent = answer.id_tag_info.parent_id_tag or bay.transaction.parent
+            if bay.transaction is not None and bay.transaction.number == number:
+                bay.transaction.parent = entry.parent or bay.transaction.parent
                 self._desk.persist(f"tx/{bay.number}", bay.transaction.saved())
-                if answer.id_tag_info.status != ACCEPTED:
+                if entry.status != ACCEPTED:
                     self._refused(bay)
 
     def _refused(self, bay: Bay) -> None:
@@ -204,34 +152,13 @@ class Charging:
         self._desk.show(bay.number, "refused")
         self._follow(bay)
 
-    def _stopped(self, message: Message, answer: v16.StopTransactionResult) -> None:
-        if message.transaction and message.transaction == self._last_stop:
-            self._save_stop(0, self._outbox.resolved(message))
-        if answer.id_tag_info is not None:
-            assert isinstance(message.body, bytes)
-            tag = v16.decode_request("StopTransaction", self._outbox.resolved(message)).id_tag
-            if tag is not None:
-                self._tokens.learn(tag, answer.id_tag_info)
-
     # -- flash --------------------------------------------------------------------------------------------------------
 
     def restore(self, flash: Mapping[str, Any]) -> None:
-        """After power-up: what was open is ended as PowerLoss; a quirk sends the stop before it once more."""
-        last = flash.get("last-stop")
-        if last is not None and self._desk.profile.has(RESEND_STOP_AFTER_BOOT):
-            self._desk.persist("last-stop", None)
-            self._desk.note("resent-stop", transaction=last["transaction"])
-            self._outbox.push_raw("StopTransaction", last["transaction"], last["body"].encode())
+        """After power-up: what was open is ended as PowerLoss."""
+        self._teller.restore(flash)
         for bay in self._bays:
             plain = flash.get(f"tx/{bay.number}")
             if plain is not None:
                 bay.transaction = Transaction.restored(plain)
                 self.close(bay, "PowerLoss")
-
-    def _remember_stop(self, number: int, body: bytes) -> None:
-        if self._desk.profile.has(RESEND_STOP_AFTER_BOOT):
-            self._last_stop = number
-            self._save_stop(number, body)
-
-    def _save_stop(self, number: int, body: bytes) -> None:
-        self._desk.persist("last-stop", {"transaction": number, "body": body.decode()})

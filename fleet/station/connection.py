@@ -15,14 +15,23 @@ from fleet.station.timers import NEVER
 from sim.clock import SECOND
 from sim.machine import Close, LinkId, Open
 
-SUBPROTOCOL = "ocpp1.6"
-
 
 class Connection:
     """The one connection of a station, dialled again for ever."""
 
-    def __init__(self, desk: Desk, rng: Random, addresses: list[str], last_good: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        rng: Random,
+        addresses: list[str],
+        last_good: str,
+        subprotocol: str,
+        attempts: Callable[[], int] | None = None,
+    ) -> None:
+        """`attempts` counts the dials of an address before the next one's turn; without it the profile's number holds."""
         self._desk = desk
+        self._subprotocol = subprotocol
+        self._attempts = attempts or (lambda: desk.profile.migration.attempts)
         self._rng = rng
         self._slot = desk.timers.slot(self.dial)
         self._addresses = addresses
@@ -45,7 +54,7 @@ class Connection:
             return
         self._dialling = self._addresses[self._place]
         identity = quote(self._desk.station, safe="")
-        self._desk.out.append(Open(f"{self._dialling.rstrip('/')}/{identity}", (SUBPROTOCOL,)))
+        self._desk.out.append(Open(f"{self._dialling.rstrip('/')}/{identity}", (self._subprotocol,)))
 
     def stay_away(self, on: bool) -> None:
         """From now on what is lost stays lost; or not any more."""
@@ -63,7 +72,7 @@ class Connection:
             self._desk.out.append(Close(link, "repointed"))
             self.dial()
             return
-        if subprotocol != SUBPROTOCOL:
+        if subprotocol != self._subprotocol:
             self._left = link
             self._desk.out.append(Close(link, "no common subprotocol"))
             self._failed()
@@ -128,7 +137,7 @@ class Connection:
             return
         self._failures += 1
         self._tries += 1
-        if self._tries >= self._desk.profile.migration.attempts:
+        if self._tries >= self._attempts():
             self._next_address()
         self._wait()
 

@@ -147,6 +147,20 @@ STANDARD = _table(
 """Keys of every profile. TariffChangeTimes is a vendor key: UTC times at which a tariff-change reading is signed."""
 
 
+_ONLY_ONE = ("NumberOfConnectors", "SupportedFeatureProfiles", "StopTxnAlignedData", "StopTxnSampledData")
+TWO = {
+    **{name: key for name, key in STANDARD.items() if name not in _ONLY_ONE},
+    **_table(
+        Key("TxStartPoint", "PowerPathClosed", _items, writable=False),
+        Key("TxStopPoint", "EVConnected,Authorized", _items, writable=False),
+        Key("StopTxnAlignedData", "", _measurands, writable=False),
+        Key("StopTxnSampledData", "", _measurands, writable=False),
+    ),
+}
+"""The settings of a station of 2.0.1, named as their keys in 1.6 (`sim.wire.variables` says where each one lies). It starts
+and stops as 1.6 does, and Ended carries the signed readings and no other samples."""
+
+
 def route_keys(route: str, url_key: str, url: str, attempts: int, at_once: bool = False) -> dict[str, Key]:
     """The vendor keys through which a station of this migration route learns another back-end."""
     if route == "vendor_key":

@@ -21,6 +21,8 @@ from sim.clock import DAY, MINUTE, SECOND, iso, iso_bytes
 from sim.wire import templates
 from sim.wire.payloads import v16
 
+Send = Callable[[Bay, tuple[str, ...], str], None]
+"""Tells a reading of these measurands in this context, taken now."""
 PERIODIC, CLOCK, TRIGGER, END = "Sample.Periodic", "Sample.Clock", "Trigger", "Transaction.End"
 _FIRST_FOUR = MEASURANDS[:4]
 _UNITS = {
@@ -35,9 +37,18 @@ _UNITS = {
 class Metering:
     """The reading schedules of all connectors."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, bays: Sequence[Bay], offered: Callable[[int], int | None]) -> None:
-        """`offered` gives the limit of a connector by its charging profiles, in W, None for none."""
+    def __init__(
+        self,
+        desk: Desk,
+        outbox: Outbox,
+        bays: Sequence[Bay],
+        offered: Callable[[int], int | None],
+        send: Send | None = None,
+    ) -> None:
+        """`offered` gives the limit of a connector by its charging profiles, in W, None for none. `send` tells a reading
+        in a version that has other words for it than MeterValues."""
         self._desk = desk
+        self._send = send
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
@@ -128,6 +139,9 @@ class Metering:
     def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
         if not measurands:
             return
+        if self._send is not None:
+            self._send(bay, measurands, context)
+            return
         if self._kept[0] is not measurands or self._kept[1] is not context:
             self._kept = (measurands, context, self._template(measurands, context))
         desk = self._desk
@@ -147,6 +161,11 @@ class Metering:
             v16.SampledValue(value=value, context=context, measurand=measurand, unit=_UNITS[measurand])
             for measurand, value in zip(measurands, values, strict=True)
         ]
+
+    def shown(self, bay: Bay, measurands: tuple[str, ...]) -> list[tuple[str, str, str]]:
+        """What the meter shows now: measurand, digits and unit of each."""
+        values = zip(measurands, self._read(bay, measurands), strict=True)
+        return [(measurand, value.decode(), _UNITS[measurand]) for measurand, value in values]
 
     def meter_value(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> v16.MeterValue:
         """One meter value with these measurands, read now."""

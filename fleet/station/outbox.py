@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,6 @@ from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.wire import ocppj
 from sim.wire.calls import TRANSACTION, Pending
-from sim.wire.payloads import v16
 from sim.wire.templates import MeterValuesTemplate
 
 NO_ID = -1
@@ -49,7 +49,10 @@ class Sample(Struct, frozen=True, gc=False):
 
 
 class Message(Struct, gc=False):
-    """One message of the queue. `transaction` is the station's own number of it, 0 if the message belongs to none."""
+    """One message of the queue. `transaction` is the station's own number of it, 0 if the message belongs to none.
+
+    `spare`: a reading between begin and end, which may go when the memory is full.
+    """
 
     number: int
     action: str
@@ -57,17 +60,26 @@ class Message(Struct, gc=False):
     body: bytes | Sample
     attempts: int = 0
     saved: bool = False
+    spare: bool = False
 
 
 Settled = Callable[[Message, bytes], None]
+Victims = Callable[[Sequence[Message]], Sequence[Message]]
+"""Which of the spare messages go when the memory is full; at least one if there are any."""
+
+
+def oldest(spare: Sequence[Message]) -> Sequence[Message]:
+    """The default: the oldest one."""
+    return spare[:1]
 
 
 class Outbox:
     """The queue and its one message under way."""
 
-    def __init__(self, desk: Desk, calls: Calls, flash: Mapping[str, Any]) -> None:
+    def __init__(self, desk: Desk, calls: Calls, flash: Mapping[str, Any], victims: Victims = oldest) -> None:
         self._desk = desk
         self._calls = calls
+        self._victims = victims
         self._slot = desk.timers.slot(self._retry)
         self._room = desk.profile.memory.outbox_messages
         self._under_way = False
@@ -83,9 +95,8 @@ class Outbox:
         kept = {int(key[7:]): row for key, row in flash.items() if key.startswith("outbox/")}
         for number in sorted(kept):
             row = kept[number]
-            message = Message(
-                number, row["action"], row["transaction"], row["payload"].encode(), row["attempts"], saved=True
-            )
+            body: bytes = row["payload"].encode()
+            message = Message(number, row["action"], row["transaction"], body, row["attempts"], True, row["spare"])
             self._queue.append(message)
         self.ids = {int(key[4:]): id for key, id in sorted(flash.items()) if key.startswith("ids/")}
 
@@ -99,22 +110,25 @@ class Outbox:
         """Queue a payload struct; for the id of an own transaction its `transaction_id` must be OPEN_ID. Returns the
         body.
         """
-        body = v16.encode(payload)
+        body = self._calls.dialect.encode(payload)
         if transaction:
             body = body.replace(_WRITTEN, _PLACED, 1)
-        self.push_raw(action, transaction, body)
+        self._put(Message(self._next, action, transaction, body, spare=action == "MeterValues"), save=True)
         return body
 
-    def push_raw(self, action: str, transaction: int, body: bytes) -> None:
-        """Queue a body as `push` returned it, or one that names its transaction id already."""
-        self._put(Message(self._next, action, transaction, body), save=True)
+    def push_raw(self, action: str, transaction: int, body: bytes, spare: bool = False) -> None:
+        """Queue a body as `push` returned it, or one that names its transaction already.
+
+        A spare one reaches the flash as a sample does: only while the station is offline.
+        """
+        self._put(Message(self._next, action, transaction, body, spare=spare), save=not spare or not self._desk.online)
 
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
         desk, queue, calls = self._desk, self._queue, self._calls
         online = desk.accepted and desk.link is not None
         number = self._next
-        message = Message(number, "MeterValues", transaction, sample)
+        message = Message(number, "MeterValues", transaction, sample, spare=True)
         if online and not queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
             self._next = number + 1
             queue.append(message)
@@ -136,12 +150,11 @@ class Outbox:
             self.pump()
 
     def _make_room(self) -> None:
-        """Out of memory: the oldest sample that is not under way goes, never a Start or Stop."""
-        for place, message in enumerate(self._queue):
-            if message.action == "MeterValues" and not (place == 0 and self._under_way):
-                del self._queue[place]
-                self._discard(message, "queue-full")
-                return
+        """Out of memory: of the samples that are not under way some go, never what begins or ends a transaction."""
+        waiting = islice(self._queue, int(self._under_way), None)
+        for message in self._victims([message for message in waiting if message.spare]):
+            self._queue.remove(message)
+            self._discard(message, "queue-full")
 
     def _save(self, message: Message) -> None:
         body = message.body
@@ -152,6 +165,7 @@ class Outbox:
             "transaction": message.transaction,
             "payload": payload.decode(),
             "attempts": message.attempts,
+            "spare": message.spare,
         }
         self._desk.persist(f"outbox/{message.number}", row)
 
@@ -160,6 +174,14 @@ class Outbox:
         for message in self._queue:
             if not message.saved:
                 self._save(message)
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Change the bodies of all that is here, and in flash too where they lie there; what was sent stays as it went."""
+        for message in self._queue:
+            if isinstance(message.body, bytes) and (body := change(message.body)) != message.body:
+                message.body = body
+                if message.saved:
+                    self._save(message)
 
     @property
     def waiting(self) -> int:

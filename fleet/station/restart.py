@@ -17,7 +17,8 @@ from fleet.station.outbox import Outbox
 from fleet.station.timers import NEVER
 from sim.clock import SECOND
 
-REASONS = {"Soft": "SoftReset", "Hard": "HardReset", "Own": "Reboot"}
+REASONS = {"Soft": "SoftReset", "Hard": "HardReset", "OnIdle": "SoftReset", "Immediate": "HardReset", "Own": "Reboot"}
+"""What ends a transaction by each kind of restart: those of 1.6, those of 2.0.1, and the station's own."""
 _HARD_DELAY = SECOND
 
 
@@ -42,6 +43,8 @@ class Restart:
         self._slot = desk.timers.slot(self._go)
         self._polite = False
         self.decided = False
+        self.waits_for = ""
+        """The kind of restart that waits until nobody charges, empty if none does."""
         self.on_decided: Callable[[], None] = lambda: None
 
     def begin(self, kind: str) -> None:
@@ -57,6 +60,17 @@ class Restart:
                 self._charging.end(bay, REASONS[kind])
         patience = desk.profile.boot.reset_patience_s * SECOND if self._polite else _HARD_DELAY
         desk.timers.set(self._slot, desk.now + patience)
+
+    def when_idle(self, kind: str) -> None:
+        """Restart as soon as nobody is about to charge or charging (OCPP 2.0.1 B12)."""
+        self.waits_for = kind
+        self.settle()
+
+    def settle(self) -> None:
+        """Begin the restart that waits, if nobody uses the station any more."""
+        if self.waits_for and not any(bay.in_use for bay in self._bays):
+            kind, self.waits_for = self.waits_for, ""
+            self.begin(kind)
 
     def consider(self) -> None:
         """Nothing left to say? Then there is nothing to wait for."""

@@ -6,16 +6,16 @@ while online. A step that the matrix forbids is our own mistake and raises.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+
+from msgspec import Struct
 
 from fleet.station.bay import Bay
 from fleet.station.calls import Calls
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
-from sim.clock import iso
 from sim.wire.calls import Pending
-from sim.wire.payloads import v16
 
 AVAILABLE, PREPARING, CHARGING = "Available", "Preparing", "Charging"
 SUSPENDED_EV, SUSPENDED_EVSE, FINISHING = "SuspendedEV", "SuspendedEVSE", "Finishing"
@@ -48,11 +48,27 @@ _DISPLAY = {
 }
 
 
-class StatusTable:
-    """What every connector is. Connector 0 is the station as a whole: Available or Unavailable."""
+Report = Callable[[int, str, str], "Struct | None"]
+"""(connector, word, info) -> the StatusNotification; None where a version reports nothing: connector 0 in 2.0.1."""
 
-    def __init__(self, desk: Desk, calls: Calls, bays: Sequence[Bay]) -> None:
+
+def as_it_is(status: str) -> str:
+    """The word for a status in 1.6, which names all of them."""
+    return status
+
+
+class StatusTable:
+    """What every connector is. Connector 0 is the station as a whole: Available or Unavailable.
+
+    `word` is what a back-end is told of a status: a version may have one word for several of them.
+    """
+
+    def __init__(
+        self, desk: Desk, calls: Calls, bays: Sequence[Bay], report: Report, word: Callable[[str], str] = as_it_is
+    ) -> None:
         self._desk = desk
+        self._message = report
+        self._word = word
         self._calls = calls
         self._bays = {bay.number: bay for bay in bays}
         self._status = {0: AVAILABLE, **{bay.number: AVAILABLE for bay in bays}}
@@ -93,12 +109,12 @@ class StatusTable:
         pause = self._desk.keys.seconds("MinimumStatusDuration")
         if pause:
             self._desk.timers.set(self._slots[connector], self._desk.now + pause)
-        else:
+        elif self._word(before) != self._word(status):
             self._report(connector)
 
     def settled(self, connector: int) -> None:
         """A status has lasted for MinimumStatusDuration."""
-        if self._reported.get(connector) != self._status[connector]:
+        if self._reported.get(connector) != self._word(self._status[connector]):
             self._report(connector)
 
     # -- reporting ----------------------------------------------------------------------------------------------------
@@ -110,7 +126,7 @@ class StatusTable:
     def report_changed(self) -> None:
         """Online again: what differs from the last report, in its present state only (OCPP 1.6 §4.9)."""
         for connector, status in self._status.items():
-            if self._reported.get(connector) != status:
+            if self._reported.get(connector) != self._word(status):
                 self._desk.timers.set(self._slots[connector], NEVER)
                 self._report(connector)
 
@@ -120,14 +136,10 @@ class StatusTable:
 
     def send(self, connector: int) -> None:
         """Report one connector now, whatever was reported before."""
-        notification = v16.StatusNotification(
-            connector_id=connector,
-            error_code="NoError",
-            info=self._info.get(connector) or None,
-            status=self._status[connector],
-            timestamp=iso(self._desk.time()),
-        )
-        self._calls.ask("StatusNotification", notification, _Report(self._reported, connector, self._status[connector]))
+        word = self._word(self._status[connector])
+        message = self._message(connector, word, self._info.get(connector, ""))
+        if message is not None:
+            self._calls.ask("StatusNotification", message, _Report(self._reported, connector, word))
 
 
 class _Report:

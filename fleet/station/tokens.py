@@ -12,8 +12,6 @@ from typing import Any
 from msgspec import Struct, structs
 
 from fleet.station.desk import Desk
-from sim.clock import parse_iso
-from sim.wire.payloads.v16 import AuthorizationData, IdTagInfo
 
 ACCEPTED = "Accepted"
 
@@ -29,11 +27,6 @@ class Entry(Struct, frozen=True):
         """The same at this instant: an accepted token may have expired."""
         expired = self.status == ACCEPTED and self.expires is not None and self.expires <= now
         return structs.replace(self, status="Expired") if expired else self
-
-
-def entry_of(info: IdTagInfo) -> Entry:
-    """The entry that an idTagInfo makes. It must have passed the schema."""
-    return Entry(info.status, info.parent_id_tag, parse_iso(info.expiry_date) if info.expiry_date else None)
 
 
 def same(one: str, other: str) -> bool:
@@ -78,7 +71,7 @@ class Tokens:
 
     # -- cache --------------------------------------------------------------------------------------------------------
 
-    def learn(self, tag: str, info: IdTagInfo) -> None:
+    def learn(self, tag: str, entry: Entry) -> None:
         """The back-end said this of a token: into the cache, unless the token is listed."""
         key = tag.lower()
         room = self._desk.profile.memory.cache_entries
@@ -87,7 +80,6 @@ class Tokens:
         self._cache.pop(key, None)
         while len(self._cache) >= room:
             self._evict()
-        entry = entry_of(info)
         self._cache[key] = entry
         self._uses += 1
         self._desk.persist(f"cache/{key}", [*structs.astuple(entry), self._uses])
@@ -112,27 +104,29 @@ class Tokens:
         """As GetLocalListVersion answers: -1 if lists are switched off, 0 if there is none (OCPP 1.6 §5.10)."""
         return self.version if self._desk.keys["LocalAuthListEnabled"] else -1
 
-    def update(self, version: int, kind: str, rows: Sequence[AuthorizationData]) -> str:
-        """SendLocalList: Accepted, Failed, NotSupported or VersionMismatch; all of it or nothing."""
+    def update(self, version: int, kind: str, rows: Sequence[tuple[str, Entry | None]]) -> str:
+        """SendLocalList, its rows as (token, entry; None to delete): Accepted, Failed, NotSupported or VersionMismatch;
+        all of it or nothing.
+        """
         keys = self._desk.keys
         if not keys["LocalAuthListEnabled"]:
             return "NotSupported"
-        names = [row.id_tag.lower() for row in rows]
+        names = [tag.lower() for tag, _ in rows]
         if version < 1 or len(set(names)) != len(names) or len(rows) > keys["SendLocalListMaxLength"]:
             return "Failed"
         if kind == "Full":
-            if any(row.id_tag_info is None for row in rows):
+            if any(entry is None for _, entry in rows):
                 return "Failed"
             fresh: dict[str, Entry] = {}
         elif version <= self.version:
             return "VersionMismatch"
         else:
             fresh = dict(self._list)
-        for row in rows:
-            if row.id_tag_info is None:
-                fresh.pop(row.id_tag.lower(), None)
+        for tag, entry in rows:
+            if entry is None:
+                fresh.pop(tag.lower(), None)
             else:
-                fresh[row.id_tag.lower()] = entry_of(row.id_tag_info)
+                fresh[tag.lower()] = entry
         if len(fresh) > keys["LocalAuthListMaxLength"]:
             return "Failed"
         self._take(version, fresh)

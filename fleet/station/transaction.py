@@ -12,19 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from fleet.station.hardware import Hardware
-from sim.clock import iso
-from sim.wire import ocmf
-from sim.wire.payloads import v16
 
 CONTEXTS = {"B": "Transaction.Begin", "T": "Sample.Clock", "S": "Other", "C": "Other", "E": "Transaction.End"}
-"""OCPP reading context of each mark, as a record that travels in transactionData."""
+"""OCPP reading context of each mark, as a record that travels with the end of its transaction."""
 
 
 class Transaction(Struct):
-    """One transaction. `number` is the station's own, never used twice; the back-end's id lives in the outbox.
+    """One transaction. `number` is the station's own, never used twice; an id of the back-end (1.6) lives in the outbox.
 
     `readings` are those not signed yet (instant, mark, Wh), `records` the signed texts (instant, context, text),
-    `samples` the unsigned values for transactionData (StopTxnSampledData).
+    `samples` the unsigned values for transactionData (StopTxnSampledData). `name` is the id that the station itself gave
+    it and `told` how many events of it were told (2.0.1).
     """
 
     number: int
@@ -36,6 +34,8 @@ class Transaction(Struct):
     readings: list[tuple[int, str, int]] = []
     records: list[tuple[int, str, str]] = []
     samples: list[Any] = []
+    name: str = ""
+    told: int = 0
 
     def take(self, hardware: Hardware, letter: str, single: bool, reading: tuple[int, str, int]) -> None:
         """Add a reading; sign it at once, or all of them together at the end (`single`)."""
@@ -45,20 +45,6 @@ class Transaction(Struct):
             text = hardware.sign(self.connector, self.id_tag, self.id_type, letter, self.readings)
             self.records.append((at, CONTEXTS[mark], text))
             self.readings.clear()
-
-    def data(self) -> list[v16.MeterValue]:
-        """The transactionData of its StopTransaction (OCA note §3.1): signed records and unsigned samples in order of
-        time.
-        """
-        signed = [
-            v16.MeterValue(
-                timestamp=iso(at),
-                sampled_value=[v16.SampledValue(value=ocmf.wrap(text), context=context, format="SignedData")],
-            )
-            for at, context, text in self.records
-        ]
-        samples = msgspec.convert(self.samples, list[v16.MeterValue])
-        return sorted(signed + samples, key=lambda value: value.timestamp)
 
     def saved(self) -> dict[str, Any]:
         """As it goes to flash."""

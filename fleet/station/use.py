@@ -7,25 +7,30 @@ after ConnectionTimeOut. Sources: OCPP 1.6 §3.5 (local authorisation), §4.1 (A
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from fleet.station.bay import Bay, Claim
 from fleet.station.boot import Boot
 from fleet.station.calls import Calls
 from fleet.station.charging import Charging
 from fleet.station.desk import Desk
-from fleet.station.reservations import Reservations
 from fleet.station.status import StatusTable
 from fleet.station.timers import NEVER
-from fleet.station.tokens import ACCEPTED, Entry, Tokens, entry_of, same
+from fleet.station.tokens import ACCEPTED, Entry, Tokens, same
 from sim.wire.calls import Pending
-from sim.wire.payloads import v16
 
 CARD, CENTRAL = "ISO14443", "CENTRAL"
 """How a person was identified (OCMF IT): a card at the reader, or the back-end."""
+
+
+class Authority(Struct, frozen=True):
+    """How a back-end is asked about a token in one version: the Authorize for a claim, and what its answer says."""
+
+    question: Callable[[Claim], Struct]
+    verdict: Callable[[bytes], Entry]
 
 
 class Use:
@@ -40,15 +45,18 @@ class Use:
         statuses: StatusTable,
         charging: Charging,
         boot: Boot,
-        reservations: Reservations,
+        authority: Authority,
+        redeem: Callable[[Bay, Claim], Claim],
     ) -> None:
+        """`redeem` uses up the reservation of a connector for a claim that it admits."""
         self._desk = desk
         self._calls = calls
         self._tokens = tokens
         self._statuses = statuses
         self._charging = charging
         self._boot = boot
-        self._reservations = reservations
+        self._authority = authority
+        self._redeem = redeem
         self._bays = {bay.number: bay for bay in bays}
         self._patience = {bay.number: desk.timers.slot(partial(self.expire, bay)) for bay in bays}
         self.closed = False
@@ -159,8 +167,11 @@ class Use:
         if ahead is not None:
             self.granted(bay, claim, ahead)
             return
+        self._inquire(bay, claim)
+
+    def _inquire(self, bay: Bay, claim: Claim) -> None:
         bay.inquiry = _Inquiry(self, bay, claim)
-        self._calls.ask("Authorize", v16.Authorize(id_tag=claim.id_tag), bay.inquiry)
+        self._calls.ask("Authorize", self._authority.question(claim), bay.inquiry)
 
     def decide_alone(self, bay: Bay, claim: Claim) -> None:
         """The back-end cannot be asked (OCPP 1.6 §3.5.1)."""
@@ -182,13 +193,13 @@ class Use:
             if not bay.reservation.admits(claim.id_tag, claim.parent):
                 self.refused(bay, "refused")
                 return
-            claim = self._reservations.use(bay, claim)
+            claim = self._redeem(bay, claim)
             self.begin_use(bay)
         self._show(bay, "authorized")
         if bay.plugged:
             self._begin(bay, claim)
         else:
-            bay.claim = claim
+            bay.claim = structs.replace(claim, waited=True)
             self._be_patient(bay)
 
     def refused(self, bay: Bay, text: str) -> None:
@@ -197,9 +208,11 @@ class Use:
         if not bay.plugged:
             self._end_use(bay)
 
-    def heard(self, token: str, info: v16.IdTagInfo) -> None:
-        """The back-end said this of a token."""
-        self._tokens.learn(token, info)
+    def heard(self, token: str, payload: bytes) -> Entry:
+        """The back-end answered an Authorize of this token."""
+        entry = self._authority.verdict(payload)
+        self._tokens.learn(token, entry)
+        return entry
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -214,8 +227,7 @@ class Use:
         if known is not None and known.status == ACCEPTED:
             self.stop_by_group(bay, token, known.parent)
         elif transaction.parent is not None and self._desk.online and bay.inquiry is None:
-            bay.inquiry = _Inquiry(self, bay, Claim(token, CARD))
-            self._calls.ask("Authorize", v16.Authorize(id_tag=token), bay.inquiry)
+            self._inquire(bay, Claim(token, CARD))
         else:
             self._show(bay, "refused")
 
@@ -247,11 +259,11 @@ class Use:
         unclaimed = bay.transaction is None and bay.claim is None and bay.inquiry is None
         return unclaimed and (bay.operative or bay.preparing)
 
-    def start_remotely(self, bay: Bay, token: str) -> None:
-        """An accepted RemoteStartTransaction takes its course."""
+    def start_remotely(self, bay: Bay, token: str, remote: int | None = None) -> None:
+        """An accepted remote start takes its course; `remote` is the number that the back-end knows it by (2.0.1)."""
         if bay.reservation is None:
             self.begin_use(bay)
-        claim = Claim(token, CENTRAL)
+        claim = Claim(token, CENTRAL, remote=remote)
         if self._desk.keys["AuthorizeRemoteTxRequests"]:
             self.authorise(bay, claim)
         else:
@@ -271,15 +283,14 @@ class _Inquiry:
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """The back-end decided."""
-        info = v16.decode_response("Authorize", payload).id_tag_info
-        self._use.heard(self._claim.id_tag, info)
+        entry = self._use.heard(self._claim.id_tag, payload)
         if not self._still_wanted():
             return
         if self._to_stop is not None:
-            parent = info.parent_id_tag if info.status == ACCEPTED else None
+            parent = entry.parent if entry.status == ACCEPTED else None
             self._use.stop_by_group(self._bay, self._claim.id_tag, parent)
-        elif info.status == ACCEPTED:
-            self._use.granted(self._bay, self._claim, entry_of(info))
+        elif entry.status == ACCEPTED:
+            self._use.granted(self._bay, self._claim, entry)
         else:
             self._use.refused(self._bay, "refused")
 

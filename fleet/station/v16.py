@@ -7,41 +7,39 @@ put into flash. Whatever a back-end sends, `handle` does not raise. It must neve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import msgspec
-
-from fleet.meter import published_key
+from fleet.station import v16_words as words
+from fleet.station.addresses import Addresses
 from fleet.station.availability import Availability, is_operative
 from fleet.station.bay import Bay
-from fleet.station.boot import REJECTED, Boot, Liveness
+from fleet.station.body import Body, bays_of, desk_of, remembered
+from fleet.station.boot import Boot, Liveness
 from fleet.station.calls import Calls, Careless, message_ids
 from fleet.station.charging import Charging
-from fleet.station.clock import StationClock
-from fleet.station.commands import HANDLERS, Refusal
 from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
-from fleet.station.desk import Desk
-from fleet.station.firmware import Firmware
+from fleet.station.ears import Ears
 from fleet.station.hardware import Hardware
-from fleet.station.keys import STANDARD, Configuration, fixed_keys, route_keys
+from fleet.station.keys import STANDARD
 from fleet.station.metering import Metering
 from fleet.station.outbox import OPEN_ID, Outbox
-from fleet.station.reservations import Reservations
 from fleet.station.restart import Restart
-from fleet.station.smart_charging import SmartCharging
 from fleet.station.status import StatusTable
 from fleet.station.timers import NEVER
 from fleet.station.tokens import Tokens
-from fleet.station.use import Use
-from sim.clock import SECOND, Instant
-from sim.machine import Closed, Command, Effect, Event, Opened, Received, Send, Tick
+from fleet.station.use import Authority, Use
+from fleet.station.v16_commands import HANDLERS
+from fleet.station.v16_firmware import Firmware
+from fleet.station.v16_reservations import Reservations
+from fleet.station.v16_smart_charging import SmartCharging
+from fleet.station.v16_teller import Teller16
+from sim.clock import Instant
+from sim.machine import Closed, Command, Effect, Event, Opened, Received, Tick
 from sim.rng import stream
-from sim.wire import ocppj, schema
+from sim.wire.dialect import V16
 from sim.wire.payloads import v16
-
-_LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
-"""What each part of the flash is called in the truth."""
 
 
 class Station:
@@ -53,36 +51,56 @@ class Station:
     """
 
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
-        forgotten = [key for key in flash if key.split("/")[0] in config.profile.memory.volatile]
-        flash = {key: value for key, value in flash.items() if key not in forgotten}
+        flash, forgotten = remembered(config.profile, flash)
         self._flash = dict(flash)
-        self._forgotten = forgotten
-        boots = self._boots = flash.get("boots", 0) + 1
-        offset = flash.get("clock", config.profile.clock.factory_offset_s * SECOND)
-        desk = self.desk = Desk(config, _configuration(config, flash, hardware), StationClock(offset), hardware)
+        boots = flash.get("boots", 0) + 1
+        desk = self.desk = desk_of(config, flash, hardware, STANDARD)
         rng = stream(config.seed, "station", config.station, "back-off", boots)
-        self.bays = tuple(Bay(n, is_operative(flash, n), hardware.plugged(n)) for n in config.connectors)
-        self.calls = Calls(desk, message_ids(config.salt, config.station, boots))
+        self.bays = bays_of(config, flash, hardware)
+        self.calls = Calls(desk, message_ids(config.salt, config.station, boots), V16)
         self.outbox = Outbox(desk, self.calls, flash)
         self.tokens = Tokens(desk, flash)
-        self.statuses = StatusTable(desk, self.calls, self.bays)
+        self.statuses = StatusTable(desk, self.calls, self.bays, partial(words.status, desk))
         self.smart_charging = SmartCharging(desk, self.bays, flash)
         self.metering = Metering(desk, self.outbox, self.bays, self.smart_charging.offered)
-        self.charging = Charging(
-            desk, self.bays, self.outbox, self.statuses, self.metering, self.tokens, self.smart_charging, flash
-        )
+        self.teller = Teller16(desk, self.outbox, self.metering, self.tokens, self._numbers)
+        self.charging = Charging(desk, self.bays, self.statuses, self.metering, self.teller, flash)
         self.reservations = Reservations(desk, self.bays, self.statuses, flash)
         accepted_url = flash.get("accepted-url", "")
-        self.connection = Connection(desk, rng, self._addresses(), accepted_url)
+        self.addresses = Addresses(desk, flash)
+        self.connection = Connection(desk, rng, self.addresses.urls(), accepted_url, V16.subprotocol)
         self.connection.shy = bool(flash.get("shy"))
-        self.boot = Boot(desk, self.calls, self.connection, accepted_url)
+        hello, eager = partial(words.hello, desk), partial(words.status, desk, 0, "Available", "")
+        self.boot = Boot(desk, self.calls, self.connection, accepted_url, hello, eager)
         self.liveness = Liveness(desk, self.calls)
         self.use = Use(
-            desk, self.bays, self.calls, self.tokens, self.statuses, self.charging, self.boot, self.reservations
+            desk,
+            self.bays,
+            self.calls,
+            self.tokens,
+            self.statuses,
+            self.charging,
+            self.boot,
+            Authority(words.question, words.verdict),
+            self.reservations.use,
         )
         self.availability = Availability(desk, self.bays, self.statuses, is_operative(flash, 0))
         self.firmware = Firmware(desk, self.calls)
         self.restart = Restart(desk, self.bays, self.charging, self.outbox, self.calls, self.connection)
+        self.body = Body(
+            desk,
+            self.bays,
+            self.charging,
+            self.statuses,
+            self.use,
+            self.connection,
+            self.restart,
+            self.addresses,
+            boots,
+            forgotten,
+        )
+        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
+        self.ears = Ears(desk, self.calls, self.boot, handlers)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
 
     def _wire(self) -> None:
@@ -92,7 +110,9 @@ class Station:
         self.boot.on_accepted = self.statuses.forget_reports
         self.calls.on_stuck = lambda: self.connection.drop("no answer")
         self.calls.on_forgotten = self.boot.forgotten
-        self.outbox.on_confirmed = self.charging.confirmed
+        self.outbox.on_confirmed = self.teller.confirmed
+        self.charging.on_begun = self.smart_charging.settle
+        self.charging.on_ended = self._ended
         self.metering.on_tariff_change = self.charging.tariff_change
         self.availability.on_usable = self.use.begin_use
         self.availability.on_changed = self.reservations.unavailable
@@ -116,7 +136,7 @@ class Station:
         elif kind is not Received:
             self._other(event)
         elif event.link == desk.link and not self.calls.quick(event.frame):  # type: ignore[union-attr]
-            self._received(event.frame)  # type: ignore[union-attr]
+            self.ears.received(event.frame)  # type: ignore[union-attr]
         if self.availability.waiting:
             self.availability.settle()
         if self.restart.decided:
@@ -148,48 +168,6 @@ class Station:
 
     # -- wire ---------------------------------------------------------------------------------------------------------
 
-    def _received(self, frame: bytes) -> None:
-        try:
-            message = ocppj.parse(frame)
-        except ocppj.BadFrame as bad:
-            self.desk.note("ignored-frame" if bad.id is None else "bad-frame", why=bad.why, id=bad.id)
-            if bad.settles is not None:
-                self.calls.unreadable(bad.settles)
-            if bad.id is not None and self.boot.state != REJECTED:
-                self._send(ocppj.encode_error(bad.id, bad.code, bad.why))
-            return
-        if isinstance(message, ocppj.Result):
-            self.calls.result(message)
-        elif isinstance(message, ocppj.Error):
-            self.calls.error(message)
-        elif self.boot.state != REJECTED:  # OCPP 1.6 §4.2: a rejected station is silent
-            self._answer(message)
-
-    def _answer(self, call: ocppj.Call) -> None:
-        breach = schema.judge("1.6", call.action, "request", call.payload)
-        if breach is not None:
-            self._send(ocppj.encode_error(call.id, breach.code, f"{breach.path} {breach.problem}".strip()))
-            return
-        handler = HANDLERS.get(call.action)
-        if handler is None:
-            self._send(ocppj.encode_error(call.id, "NotSupported", "not supported by this station"))
-            return
-        try:
-            answer, then = handler(self, v16.decode_request(call.action, call.payload))
-        except Refusal as refusal:
-            self._send(ocppj.encode_error(call.id, refusal.code, refusal.why))
-            return
-        except msgspec.MsgspecError:  # fits the schema and still cannot be: a number beyond 64 bits
-            self._send(ocppj.encode_error(call.id, "PropertyConstraintViolation", "a value is out of range"))
-            return
-        self._send(ocppj.encode_result(call.id, v16.encode(answer)))
-        if then is not None:
-            then()
-
-    def _send(self, frame: bytes) -> None:
-        if self.desk.link is not None:
-            self.desk.out.append(Send(self.desk.link, frame))
-
     def send_values(self, bay: Bay, value: v16.MeterValue) -> None:
         """MeterValues that were asked for: at once, but behind a Start whose answer is still awaited."""
         running = bay.transaction
@@ -200,6 +178,14 @@ class Station:
             return
         values = v16.MeterValues(connector_id=bay.number, transaction_id=known, meter_value=[value])
         self.calls.ask("MeterValues", values, Careless())
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the transactions that run now."""
+        return [bay.transaction.number for bay in self.bays if bay.transaction is not None]
+
+    def _ended(self, number: int) -> None:
+        self.smart_charging.end_transaction(number)
+        self.smart_charging.settle()
 
     # -- connection ---------------------------------------------------------------------------------------------------
 
@@ -230,87 +216,26 @@ class Station:
                 return bay
         return None
 
-    def _addresses(self) -> list[str]:
-        migration, keys = self.desk.profile.migration, self.desk.keys
-        if migration.route == "vendor_key":
-            return [keys[migration.url_key]]
-        if migration.route == "network_profile":
-            urls = [keys[f"NetworkConnectionProfile{slot}"] for slot in keys["NetworkConfigurationPriority"]]
-            return [url for url in urls if url] or [self.desk.config.url]
-        url: str = self._flash.get("url", self.desk.config.url)
-        return [url]
-
     # -- people and hardware ------------------------------------------------------------------------------------------
 
     def _command(self, command: Command) -> None:
         name, args = command.name, command.args
         if name == "power-up":
             self._power_up()
-        elif name == "set-url":
-            self._set_url(args["url"], bool(args.get("reboot")))
-        elif name == "stay-away":
-            self.desk.persist("shy", True if args["on"] else None)
-            self.connection.stay_away(bool(args["on"]))
         elif name == "stray-stop":
-            self.charging.stray_stop(args["transaction_id"], args["meter_stop"])
+            self.teller.stray_stop(args["transaction_id"], args["meter_stop"])
         elif name == "second-stop":
-            self.charging.second_stop(args["payload"])
+            self.teller.second_stop(args["payload"])
         else:
-            self._at_connector(name, args)
-
-    def _at_connector(self, name: str, args: Mapping[str, Any]) -> None:
-        bay = self.use.bay(args["connector"])
-        if bay is None:
-            raise ValueError(f"{self.desk.station} has no connector {args['connector']}")
-        if name == "plug":
-            self.use.plug(bay)
-        elif name == "unplug":
-            self.use.unplug(bay)
-        elif name == "swipe":
-            self.use.swipe(bay, args["token"])
-        elif name == "sense":
-            self.charging.sense(bay, args["offered"], args["drawing"])
-        else:
-            raise ValueError(f"a station knows no command {name!r}")
+            self.body.feel(name, args)
 
     def _power_up(self) -> None:
-        desk = self.desk
-        desk.persist("boots", self._boots)
-        desk.note("power-up", boots=self._boots)
-        for key in self._forgotten:
-            desk.persist(key, None)
-            desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")
-        self.charging.restore(self._flash)
-        for bay in self.bays:
-            if bay.plugged and bay.operative and not bay.finishing and bay.reservation is None:
-                bay.preparing = True
-            self.statuses.begin(bay.number, bay.status())
-            if bay.preparing:
-                self.use.begin_use(bay)
+        self.body.wake(self._flash)
         self._flash.clear()
         self.reservations.settle()
         self.smart_charging.settle()
         self.metering.arm()
         self.connection.dial()
-
-    def _set_url(self, url: str, reboot: bool) -> None:
-        """The maker's cloud or a technician points the station elsewhere; the configuration follows."""
-        desk, migration = self.desk, self.desk.profile.migration
-        if reboot:
-            self.connection.shy = False  # whoever restarts it on site sees to it that it dials
-            desk.persist("shy", None)
-        if migration.route not in ("vendor_key", "network_profile"):
-            desk.persist("url", url)
-        else:
-            slot = "" if migration.route == "vendor_key" else desk.keys["NetworkConfigurationPriority"][0]
-            name = migration.url_key if migration.route == "vendor_key" else f"NetworkConnectionProfile{slot}"
-            desk.keys.change(name, url)
-            desk.persist(f"config/{name}", desk.keys.text(name))
-        desk.note("set-url", url=url, reboot=reboot)
-        if reboot:
-            self.restart.begin("Own")
-        else:
-            self.connection.repoint([url])
 
     def _into_image(self, url: str) -> None:
         """A new image is installed: its address counts from the restart on."""
@@ -324,17 +249,3 @@ class Station:
 
     def _closing(self) -> None:
         self.use.closed = True
-
-
-def _configuration(config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> Configuration:
-    migration = config.profile.migration
-    meters = {number: published_key(hardware.public_key(number)) for number in config.connectors}
-    keys = {
-        **STANDARD,
-        **fixed_keys(len(config.connectors), meters),
-        **route_keys(
-            migration.route, migration.url_key, config.url, migration.attempts, migration.applies == "at_once"
-        ),
-    }
-    saved = {key[7:]: text for key, text in flash.items() if key.startswith("config/")}
-    return Configuration(keys, config.profile.configuration, saved)

@@ -6,79 +6,38 @@ always answered, whatever they contain (OCPP 1.6 §4.8 to §4.10, INV-05).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from reference_csms.authorization import Access
 from reference_csms.commands import Answer, Start, Stop
-from reference_csms.installed import Installed
+from reference_csms.handlers.house import Handler, Handlers, note_status, watt_hours
+from reference_csms.handlers.orders import Orders
 from reference_csms.readings import MAX_DIGITS, is_register
-from reference_csms.records import ACCEPTED, PENDING
-from reference_csms.sessions import Sessions
-from reference_csms.stations import Stations, StationState
+from reference_csms.stations import StationState
 from sim.clock import Instant, iso, parse_iso
 from sim.wire.payloads import v16
 
-Handler = Callable[["Handlers", StationState, Any, str, Instant], bytes]
-
 _EMPTY = b"{}"
-_STATUS = {ACCEPTED: "Accepted", PENDING: "Pending"}
-
-
-class Handlers:
-    """What the handlers need of the house. Intervals in seconds."""
-
-    def __init__(
-        self,
-        stations: Stations,
-        sessions: Sessions,
-        access: Access,
-        installed: Installed,
-        current_time: Callable[[str, Instant], Instant],
-        acknowledge: Callable[[str], bytes],
-        heartbeat_interval: int,
-        retry_interval: int,
-    ) -> None:
-        self.stations = stations
-        self.sessions = sessions
-        self.access = access
-        self.installed = installed
-        self.current_time = current_time
-        self.acknowledge = acknowledge
-        self.heartbeat_interval = heartbeat_interval
-        self.retry_interval = retry_interval
-        self.beat = (-1, b"")
 
 
 def _boot_notification(
     house: Handlers, state: StationState, request: v16.BootNotification, id: str, now: Instant
 ) -> bytes:
-    registration = house.stations.boot(state, msgspec.to_builtins(request), now)
-    heartbeat = state.row.heartbeat_s or house.heartbeat_interval
-    interval = heartbeat if registration == ACCEPTED else house.retry_interval
-    status = _STATUS.get(registration, "Rejected")
-    told = iso(house.current_time("BootNotification", now))
+    status, told, interval = house.booted(state, msgspec.to_builtins(request), now)
     return v16.encode(v16.BootNotificationResult(status=status, current_time=told, interval=interval))
 
 
 def _heartbeat(house: Handlers, state: StationState, request: v16.Heartbeat, id: str, now: Instant) -> bytes:
-    at, reply = house.beat
-    if at != now:
-        reply = b'{"currentTime":"%b"}' % iso(house.current_time("Heartbeat", now)).encode()
-        house.beat = (now, reply)
-    return reply
+    return house.heartbeat(now)
 
 
 def _status_notification(
     house: Handlers, state: StationState, request: v16.StatusNotification, id: str, now: Instant
 ) -> bytes:
     at = parse_iso(request.timestamp) if request.timestamp else now
-    before = state.statuses.get(request.connector_id)
-    if before is None or before[2] <= at:  # older news never change the live state (INV-11)
-        state.statuses[request.connector_id] = (request.status, request.error_code, at)
+    note_status(state, request.connector_id, request.status, request.error_code, at)
     return house.acknowledge("StatusNotification")
 
 
@@ -105,7 +64,7 @@ def _start_transaction(
     if request.reservation_id is not None:
         house.installed.used(state.station, request.reservation_id)
     state.register(request.connector_id, request.meter_start)
-    assert answer.transaction_id is not None
+    assert isinstance(answer.transaction_id, int)  # 1.6 stations give no ids
     info = v16.IdTagInfo(status=answer.status or "Invalid", parent_id_tag=answer.parent)
     return v16.encode(v16.StartTransactionResult(id_tag_info=info, transaction_id=answer.transaction_id))
 
@@ -135,7 +94,7 @@ def _meter_values(house: Handlers, state: StationState, request: v16.MeterValues
         if is_register(sample):
             value, unit = sample.value, sample.unit
             plain = unit != "kWh" and len(value) < MAX_DIGITS and value.isdecimal()
-            wh = int(value) if plain else _watt_hours(value, unit)
+            wh = int(value) if plain else watt_hours(value, unit)
             if wh is not None:
                 state.register(request.connector_id, wh)
             break
@@ -188,10 +147,19 @@ def _signed_values(data: list[v16.MeterValue] | None) -> tuple[str, ...]:
     return tuple(s.value for value in data or () for s in value.sampled_value if s.format == "SignedData")
 
 
-def _watt_hours(value: str, unit: str | None) -> int | None:
-    """A sampled energy in whole Wh, None if it is no number. Exact: energy is never a binary float."""
-    try:
-        number = Decimal(value)
-        return int(number.scaleb(3) if unit == "kWh" else number) if abs(number.adjusted()) < MAX_DIGITS else None
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
+# -- what this house asks of stations ------------------------------------------------------------------------------------
+
+
+def _token_of(action: str, payload: Mapping[str, Any]) -> str | None:
+    return str(payload.get("idTag", "")) if action == "RemoteStartTransaction" else None
+
+
+ORDERS = Orders(
+    start=lambda token, connector, number: ("RemoteStartTransaction", {"idTag": token, "connectorId": connector}),
+    stop=lambda transaction_id: ("RemoteStopTransaction", {"transactionId": transaction_id}),
+    write=lambda key, value: ("ChangeConfiguration", {"key": key, "value": value}),
+    written=lambda answer: str(answer["status"]),
+    remote=frozenset(("RemoteStartTransaction", "RemoteStopTransaction")),
+    token_of=_token_of,
+    installs=lambda action, payload: (action, payload),
+)

@@ -34,6 +34,7 @@ from sim.machine import Answered, Outcome, Tell
 from sim.partners.port import Request
 
 ReadAccounts = Callable[[Sequence[str]], Sequence[str]]
+HeedReturn = Callable[[str], bool]
 
 
 def read_accounts(told: Sequence[str]) -> Sequence[str]:
@@ -41,11 +42,23 @@ def read_accounts(told: Sequence[str]) -> Sequence[str]:
     return told
 
 
+def heed_return(code: str) -> bool:
+    """Whether an entry that takes a payment back is booked and opens its claim, by the code of the bank: always (P07)."""
+    return True
+
+
 class Bank:
     """Reads the accounts of the options at intervals."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, stage: Stage, options: MoneyOptions, backend: str, read: ReadAccounts
+        self,
+        store: Store,
+        ledger: Ledger,
+        stage: Stage,
+        options: MoneyOptions,
+        backend: str,
+        read: ReadAccounts,
+        heed: HeedReturn,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -53,6 +66,7 @@ class Bank:
         self._options = options
         self._accounts = tuple(read(options.bank_accounts))
         self._backend = backend
+        self._heed = heed
         self._zone = zone(options.bank_zone)
         self._reads = 0
 
@@ -102,7 +116,8 @@ class Bank:
         debit, returned = entry["credit_debit_indicator"] == "DBIT", entry.get("return_reason")
         amount = -int(entry["amount"]) if debit else int(entry["amount"])
         reference = str(entry.get("remittance_information") or "")
-        claim = self._match(reference, currency) if not debit or returned else None
+        heeded = not debit or (bool(returned) and self._heed(str(returned)))
+        claim = self._match(reference, currency) if heeded else None
         ours = claim is not None or self._store.get(MOVEMENTS, reference) is not None
         row = StatementLine(
             line_id=line_id,

@@ -52,6 +52,7 @@ def _book(name: str, filters: str = "", time: str | None = None, key: str | None
 LISTS = (
     _book("stations", "site registration connected", key="station"),
     _book("transactions", "station connector id_tag state transaction_id issuer session_id", "started_at"),
+    _book("events", "station transaction_id session_id"),
     _book("sessions", "station connector site id_tag customer grp state reason tariff_id", "started_at", "session_id"),
     _book("records", "session_id station meter_id verdict", "received_at"),
     _book("cdrs", "session_id station connector id_tag tariff_id currency credit corrects", "started_at", "cdr_id"),
@@ -101,7 +102,9 @@ LISTS = (
 )  # fmt: skip
 """Every list that can be read."""
 
-_NUMBERS = frozenset({"connected", "connector", "transaction_id", "effective", "credit", "version"})
+_NUMBERS = frozenset({"connected", "connector", "effective", "credit", "version"})
+_EITHER = "transaction_id"
+"""A number (1.6) or a text (2.0.1); a filter asks for either by how it is written."""
 _BY_NAME = {book.name: book for book in LISTS if book.what in BOOKS}
 
 
@@ -226,6 +229,10 @@ def _query(book: Book) -> type[Struct]:
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)
 
 
+def _written(name: str, value: Any) -> Any:
+    return str(value) if name == _EITHER and value is not None else value
+
+
 def _row_schema(book: Book) -> Row:
     return {"type": "object", "properties": {name: {} for name in book.columns}, "required": list(book.columns)}
 
@@ -249,7 +256,7 @@ def _listing(book: Book) -> Handler:
         wanted = query.limit + 1 if not filters and since is None and until is None else 500
         found: list[tuple[str, Row]] = []
         async for cursor, row in walk(asked.desk, book.what, query.after, wanted, filters):
-            if any(row[name] != value for name, value in filters.items()):
+            if any(_written(name, row[name]) != value for name, value in filters.items()):
                 continue
             if book.time is not None and not _within(row[book.time], since, until):
                 continue

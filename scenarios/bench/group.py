@@ -16,8 +16,6 @@ from msgspec import Struct
 from scenarios.bench import world
 from scenarios.bench.world import Group, Outcome
 
-_STATUS = "/proc/self/status"
-
 
 class GroupTask(Struct, frozen=True):
     """What to play, and the folder for its evidence, if it is to be kept."""
@@ -58,12 +56,25 @@ def peak_memory_mb() -> float:
     Linux tells it as VmHWM; its getrusage would count what the parent held when it started this process. Elsewhere
     getrusage counts in bytes (macOS) or KiB.
     """
-    try:
-        with open(_STATUS, encoding="ascii", errors="replace") as file:
-            told = next((line.split()[1] for line in file if line.startswith("VmHWM:")), None)
-    except OSError:
-        told = None
+    told = _vm_peak("self")
     if told is not None:
-        return int(told) / 1024
+        return told
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+
+
+def peak_memory_of(pid: int) -> float:
+    """The most that another process ever held, MB. Raises RuntimeError where the system does not tell it."""
+    told = _vm_peak(str(pid))
+    if told is None:
+        raise RuntimeError("this system does not tell the memory of another process")
+    return told
+
+
+def _vm_peak(process: str) -> float | None:
+    try:
+        with open(f"/proc/{process}/status", encoding="ascii", errors="replace") as file:
+            told = next((line.split()[1] for line in file if line.startswith("VmHWM:")), None)
+    except OSError:
+        return None
+    return None if told is None else int(told) / 1024

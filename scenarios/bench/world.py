@@ -349,7 +349,7 @@ class _Tape:
             raise BenchFailed(f"{action} was refused: {frame.decode()}")
         self.exchanges.append(Exchange(other, action, request, bytes(rest[1])))
 
-    def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
+    def link_opened(self, at: int, station: str, backend: str, link: int, subprotocol: str | None) -> None:
         """Connections are no messages."""
 
     def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from scenarios.checks.joins import NEAR, joined
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
-from scenarios.checks.stops import WireStart, answer, starts
+from scenarios.checks.stops import WireStart, answer, starts, token_asked, verdict
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.views import Access, BookBill, BookSession, WireCall
 
@@ -44,17 +43,18 @@ def same_access(evidence: Evidence, judge: Judge) -> None:
     answers: dict[tuple[str, str], dict[str, WireCall]] = {}
     asked_at: dict[tuple[str, str], list[str]] = {}
     for call in evidence.read(WireCall):
-        told = answer(call) if call.action in ("Authorize", "StartTransaction") and call.way == "up" else None
-        if told is None:
+        asked = token_asked(call) if call.way == "up" else None
+        told = verdict(answer(call)) if asked is not None else None
+        if asked is None or told is None:
             continue
-        token, status = _asked(call).upper(), str(told.get("idTagInfo", {}).get("status"))
+        token, (status, parent) = asked.upper(), told
         if status != _PASSING:
             place = (token, site_of.get(call.station, call.station))
             answers.setdefault(place, {}).setdefault(status, call)
             if call.backend not in asked_at.setdefault(place, []):
                 asked_at[place].append(call.backend)
             if status == "Accepted":
-                parents.setdefault(place, {}).setdefault(str(told["idTagInfo"].get("parentIdTag") or ""), call)
+                parents.setdefault(place, {}).setdefault(parent, call)
     for (token, site), statuses in answers.items():
         if planned(token, site):
             continue
@@ -135,10 +135,6 @@ def _same_books(evidence: Evidence, judge: Judge, backends: list[str], planned: 
             judge.fail("token", token, f"at {site} {said}", *map(line, rows.values()))
 
 
-def _asked(call: WireCall) -> str:
-    return str(json.loads(call.payload or "{}").get("idTag", ""))
-
-
 @check(
     "INV-20",
     sentence="no bill is for a token that was not accepted at the start of its session, by the plan or by the answer",
@@ -170,7 +166,8 @@ def billed_to_the_accepted(evidence: Evidence, judge: Judge) -> None:
             judge.fail("token", token, sentence, line(bill), line(session))
         place = (session.station, session.connector or 0, token)
         for start in begun.get(place, ()):
-            status = (answer(start.call) or {}).get("idTagInfo", {}).get("status")
+            said = verdict(answer(start.call))
+            status = None if said is None else said[0]
             if abs(start.at - (session.started_at or 0)) <= NEAR and status not in (None, "Accepted"):
                 sentence = f"its start was answered {status}, and {bill.number} bills it"
                 judge.fail("token", token, sentence, line(bill), line(session), line(start.call))

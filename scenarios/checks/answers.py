@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from scenarios.checks.registry import Judge, check
-from scenarios.checks.stops import answer
+from scenarios.checks.stops import answer, versions
 from sim.evidence.oddities import time_problem
 from sim.evidence.reader import Evidence, line
 from sim.evidence.views import Oddity, WireCall, WireCount
@@ -23,7 +23,8 @@ _TIMED = ("Heartbeat",)
 )
 def speaks_ocpp(evidence: Evidence, judge: Judge) -> None:
     """Every answer and every call of a back-end; what could not be kept as a call was heard on its way."""
-    good: dict[tuple[str, str], str] = {}
+    good: dict[tuple[str, str, str], str] = {}
+    spoken = versions(evidence)
     for call in evidence.read(WireCall):
         if call.way == "down":
             judge.examined()
@@ -31,7 +32,7 @@ def speaks_ocpp(evidence: Evidence, judge: Judge) -> None:
                 judge.fail("station", call.station, f"{call.action} of {call.backend} breaks the schema", line(call))
         elif call.answer_kind == "result":
             judge.examined()
-            key = (call.action, call.answer or "")
+            key = (spoken.get(call.link, "1.6"), call.action, call.answer or "")
             if key not in good:
                 good[key] = _violation(*key)
             if good[key]:
@@ -44,8 +45,8 @@ def speaks_ocpp(evidence: Evidence, judge: Judge) -> None:
             judge.fail("station", odd.station, f"{odd.backend} sent {odd.problem}", line(odd))
 
 
-def _violation(action: str, payload: str) -> str:
-    violation = judge_payload("1.6", action, "response", payload.encode())
+def _violation(version: str, action: str, payload: str) -> str:
+    violation = judge_payload(version, action, "response", payload.encode())
     return "" if violation is None else f"{violation.path} {violation.problem}".strip()
 
 

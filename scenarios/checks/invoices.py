@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from sim.evidence.billing_views import BookBillable, BookInvoice, BookInvoiceLin
 from sim.evidence.money_views import BookClaim, BookPayment
 from sim.evidence.reader import Evidence, line
 from sim.evidence.verdict import EvidenceLine
-from sim.evidence.views import BookBill
+from sim.evidence.views import BookBill, BookCdr
 
 GRACE = 2 * DAY
 """How long after the end of its month a bill may wait for its collective invoice, ms."""
@@ -109,8 +110,32 @@ def _badly_collected(evidence: Evidence, plan: Plan, one: Collected) -> str:
         over = (ended.year, ended.month) > (day.year, day.month)
         return f"still waits for an invoice, and {day:%B} is over" if over else ""
     if (state, lines, direct) in (("invoiced", 1, 0), ("direct", 0, 1)):
-        return _wrong_party(one)
+        return _wrong_party(one) or _wrong_line(evidence, one)
     return f"is called {state}, and stands on {lines} invoice lines and in {direct} claims"
+
+
+def _wrong_line(evidence: Evidence, one: Collected) -> str:
+    """How a line over a bill is not over its session, or over other energy than a record of it has; empty if it is."""
+    for row, _ in one.lines:
+        if row.session_id is not None and row.session_id != one.bill.session_id:
+            return f"is of the session {one.bill.session_id}, and its invoice line of {row.session_id}"
+        known = _energies(evidence).get((one.bill.backend, one.bill.session_id), [])
+        if row.unit == "kWh" and known and Decimal(row.quantity or 0) not in known:
+            return f"is over {known[0]} kWh, and its invoice line over {row.quantity}"
+    return ""
+
+
+def _energies(evidence: Evidence) -> dict[tuple[str, str], list[Decimal]]:
+    """What each session's records say of its energy in kWh, those that were corrected too."""
+
+    def read(source: Evidence) -> dict[tuple[str, str], list[Decimal]]:
+        found: dict[tuple[str, str], list[Decimal]] = {}
+        for cdr in source.read(BookCdr):
+            if cdr.kwh is not None and not cdr.credit:
+                found.setdefault((cdr.backend, cdr.session_id or ""), []).append(Decimal(cdr.kwh))
+        return found
+
+    return evidence.keep("energies of sessions", read)
 
 
 def _wrong_party(one: Collected) -> str:

@@ -130,7 +130,7 @@ def _nearest(row: BookSession, truths: list[TrueSession], places: dict[tuple[str
     return min(near, key=lambda number: abs(truths[number].started_at - at), default=None)
 
 
-def _stops_of(evidence: Evidence, truths: list[TrueSession]) -> dict[tuple[str, int], int]:
+def _stops_of(evidence: Evidence, truths: list[TrueSession]) -> dict[tuple[str, int | str], int]:
     """Which true session the stop of (station, transaction id) told of, by its time and register."""
     if evidence.missing("wire_calls"):
         return {}
@@ -142,7 +142,7 @@ def _stops_of(evidence: Evidence, truths: list[TrueSession]) -> dict[tuple[str, 
         ended, register = truth.stopped_at, truth.register_stop
         return ended is not None and abs(ended - stop.at) <= NEAR and abs((register or 0) - stop.meter_stop) <= 1
 
-    found: dict[tuple[str, int], int] = {}
+    found: dict[tuple[str, int | str], int] = {}
     for stop in stops(evidence):
         for number in ends.get(stop.call.station, ()):
             if fits(stop, truths[number]):
@@ -150,7 +150,7 @@ def _stops_of(evidence: Evidence, truths: list[TrueSession]) -> dict[tuple[str, 
     return found
 
 
-def _orphans(evidence: Evidence, said: dict[tuple[str, int], int]) -> dict[int, list[Held]]:
+def _orphans(evidence: Evidence, said: dict[tuple[str, int | str], int]) -> dict[int, list[Held]]:
     found: dict[int, list[Held]] = {}
     for held in evidence.read(Held):
         number = said.get((held.station or "", held.transaction_id or 0)) if held.session_id is None else None

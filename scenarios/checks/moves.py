@@ -6,6 +6,8 @@ follow from it: what the old back-end bills goes through the old partner, what t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from scenarios.checks.joins import NEAR, Case
@@ -46,19 +48,30 @@ class Moves(Struct, frozen=True):
         """Which back-ends may bill a session that ended, by the rule of session end.
 
         A station that has not been sent away belongs to the old one, one that was seen at the new one to that. A stop
-        that its station could deliver only later, or in the middle of the move, belongs to whoever took it first.
+        that its station could deliver only later, or in the middle of the move, belongs to whoever took it first. One
+        that was heard and not answered may have been taken all the same: the books went on, and the answer was lost.
         """
         if truth.station not in self.walks or truth.stopped_at is None:
             return frozenset()
         state = self.state(truth.station, truth.stopped_at)
         taken = self.first_stops.get((truth.station, truth.stopped_at // 1000), ())
         fitting = [one for one in taken if abs(one.meter_stop - (truth.register_stop or 0)) <= 1]
-        answered = [one for one in fitting if one.call.answer_kind == "result"]
-        if answered or fitting:
-            return frozenset({(answered or fitting)[0].call.backend})
+        if fitting:
+            return frozenset(_may_have_taken(fitting))
         if state in BEFORE:
             return frozenset({self.old})
         return frozenset({self.new}) if state in AFTER else frozenset({self.old, self.new})
+
+
+def _may_have_taken(stops_heard: Sequence[WireStop]) -> list[str]:
+    """Who heard a stop up to the first answer; who answered with an error did not take it, unless nobody else did."""
+    found: list[str] = []
+    for one in stops_heard:
+        if one.call.answer_kind != "error":
+            found.append(one.call.backend)
+        if one.call.answer_kind == "result":
+            break
+    return found or [one.call.backend for one in stops_heard]
 
 
 def moves(evidence: Evidence) -> Moves:

@@ -1,4 +1,4 @@
-"""What owners and drivers were told of the upgrade: once, in time, and the truth (INV-25, M13).
+"""What owners and drivers were told of a wave: once, in time, and the truth (INV-25, M13).
 
 A notice is judged by the words of its mail. What its writer says about it (`meta`) only tells which notice a mail takes
 back. The day is the one on which a station was really sent over, not the one on anybody's desk.
@@ -7,6 +7,7 @@ back. The day is the one on which a station was really sent over, not the one on
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from scenarios.checks.registry import Judge, check
@@ -65,16 +66,26 @@ def _judge_owner(
     valid = [one for one in notices if not _voided(one, taken_back)]
     for one in notices:
         void = _voided(one, taken_back)
-        problem = _wrong_void(wave, owner, one, void) if void is not None else ""
+        problem = _wrong_void(wave, owner, one, void, upgrade.sites) if void is not None else ""
         if void is not None and problem:
             judge.fail("customer", owner.owner, f"wave {wave.wave}: {problem}", line(one), line(void))
     if len(valid) != 1:
         sentence = f"wave {wave.wave} took place on {actual}, and {len(valid)} notices of it are valid"
         judge.fail("customer", owner.owner, sentence, *map(line, notices), *map(line, voids), *_moves(evidence, owner))
         return
-    problems = [_wrong_time(upgrade, owner, valid[0], actual), *_untrue(upgrade, owner, valid[0], actual)]
+    sites = wrong_sites(valid[0].text or "", wave, owner.sites, upgrade.sites)
+    problems = [_wrong_time(upgrade, owner, valid[0], actual), *_untrue(upgrade, owner, valid[0], actual), sites]
     for problem in filter(None, problems):
         judge.fail("customer", owner.owner, f"wave {wave.wave}: the notice {problem}", line(valid[0]))
+
+
+def wrong_sites(text: str, wave: PlannedWave, mine: Sequence[str], everywhere: Sequence[str]) -> str:
+    """How a text does not name those of these sites that move in a wave, all of them and no other; empty if it does."""
+    due = [site for site in mine if site in wave.sites]
+    named = [site for site in everywhere if says_word(text, site)]
+    if named == [site for site in everywhere if site in due]:
+        return ""
+    return f"names {', '.join(named) or 'no site'}, and {', '.join(due)} is what moves"
 
 
 def _delivered(evidence: Evidence, owner: PlannedOwner) -> list[Mail]:
@@ -113,13 +124,16 @@ def _actual_day(evidence: Evidence, wave: PlannedWave, owner: PlannedOwner) -> s
     return local_day(min(sent), owner.zone) if sent else None
 
 
-def _wrong_void(wave: PlannedWave, owner: PlannedOwner, notice: Mail, void: Mail) -> str:
+def _wrong_void(wave: PlannedWave, owner: PlannedOwner, notice: Mail, void: Mail, all_sites: Sequence[str]) -> str:
     """A notice is taken back because its day was given up after it was sent, soon, and by name."""
     for (day, _), (_, decided) in zip(wave.announced, wave.announced[1:], strict=False):
         if not says_day(notice.text or "", day, owner.language) or decided < notice.at:
             continue
         if not says_day(void.text or "", day, owner.language):
             return f"a notice is taken back, and the mail does not name {day}"
+        sites = wrong_sites(void.text or "", wave, owner.sites, all_sites)
+        if sites:
+            return f"the mail that takes a notice back {sites}"
         late = _arrival(void) > min(decided + VOID_WITHIN, midnight(day, owner.zone))
         return f"the notice of {day} was taken back too late" if late else ""
     return "a notice was taken back whose day was never given up"
@@ -181,6 +195,12 @@ def told_once(evidence: Evidence, judge: Judge) -> None:
                 told = [one for one in by_address.get(driver["email"], ()) if one.kind == DRIVER]
                 judge.examined()
                 _once(judge, wave, driver["customer"], driver["language"], told)
+                for mail in (one for one in told if says_day(one.text or "", wave.day, driver["language"])):
+                    problem = wrong_sites(mail.text or "", wave, driver["sites"], upgrade.sites)
+                    if problem:
+                        judge.fail(
+                            "customer", driver["customer"], f"wave {wave.wave}: told a mail that {problem}", line(mail)
+                        )
     for mail in evidence.read(Mail):
         if mail.kind in (*TO_OWNERS, DRIVER):
             for iban in upgrade.accounts(upgrade.old_seller):

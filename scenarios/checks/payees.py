@@ -18,6 +18,7 @@ from scenarios.checks.upgrade_plan import (
     midnight,
     says_account,
     upgrade_of,
+    written,
 )
 from sim.clock import HOUR
 from sim.evidence.money_views import BookClaim
@@ -55,7 +56,9 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
     drivers = {one["customer"]: one for one in upgrade.drivers}
     for document in (one for one in evidence.read(Document) if one.customer in drivers):
         judge.examined()
-        problem = _other_party(document, "customer", drivers[document.customer or ""], ("email", "language"))
+        driver = drivers[document.customer or ""]
+        problem = _other_party(document, "customer", driver, ("email", "language"))
+        problem = problem or _wrong_columns(upgrade, document, driver.get("language"))
         if problem:
             judge.fail("bill", document.number, f"the {document.kind} {problem}", line(document))
     _mails(evidence, judge, upgrade)
@@ -112,6 +115,7 @@ def _wrong_words(upgrade: PlannedUpgrade, document: Document) -> str:
     contract = (owner.contract_old if document.seller == upgrade.old_seller else owner.contract_new) or {}
     problem = _other_party(document, "customer", contract, ("name", "address", "email", "language"))
     problem = problem or _other_party(document, "seller", seller, ("name", "address", "vat_id"))
+    problem = problem or _wrong_columns(upgrade, document, owner.language)
     content: dict[str, Any] = json.loads(document.data or "{}")
     day, days = local_day(document.issued_at, seller.get("zone") or "UTC"), seller.get("due_days")
     if not problem and content.get("due") and days is not None and days_between(day, content["due"]) != int(days):
@@ -119,6 +123,24 @@ def _wrong_words(upgrade: PlannedUpgrade, document: Document) -> str:
     if not problem and content.get("reference", document.number) != (document.reference or document.number):
         problem = f"asks for the reference {content['reference']}, and {document.reference} is booked"
     return problem
+
+
+def _wrong_columns(upgrade: PlannedUpgrade, document: Document, language: str | None) -> str:
+    """When it is due and in what language it is written, as booked: by the plan, and as its content says."""
+    content: dict[str, Any] = json.loads(document.data or "{}")
+    seller = upgrade.sellers.get(document.seller or "", {})
+    zone_name, days = seller.get("zone") or "UTC", seller.get("due_days")
+    said = content.get("language") or language
+    if document.language is not None and said is not None and written(document.language) != written(said):
+        return f"is booked as written in {document.language}, and {said} is right"
+    if document.kind in TAKES_BACK or document.due_at is None:
+        return "" if document.due_at is None else f"takes back, and is booked as due at {document.due_at}"
+    day, due = local_day(document.issued_at, zone_name), local_day(document.due_at, zone_name)
+    if days is not None and days_between(day, due) != int(days):
+        return f"of {day} is booked as due on {due}, and {days} days are agreed"
+    if content.get("due") and content["due"] != due:
+        return f"is due on {content['due']}, and booked as due on {due}"
+    return ""
 
 
 def _other_party(document: Document, side: str, due: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -205,10 +227,9 @@ def _payments(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, documen
     named = {one.reference or one.number: one for one in documents}
     claims = {(one.backend, one.document): one for one in evidence.read(BookClaim)}
     entries = [one for one in evidence.read(BankEntry) if compact(one.iban) in ibans]
-    returned = {one.for_id for one in entries if one.for_id}
     payments: dict[tuple[str, str, int], list[BankEntry]] = {}
     for entry in entries:
-        if entry.amount > 0 and not entry.for_id and entry.id not in returned:
+        if entry.amount > 0 and not entry.for_id:
             place = (compact(entry.iban), entry.reference or "", entry.amount)
             payments.setdefault(place, []).append(entry)
     receipts: dict[tuple[str, str, int], list[Receipt]] = {}

@@ -7,6 +7,7 @@ counts, never ours.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 
 from scenarios.checks.registry import Judge, check
 from sim.clock import HOUR
@@ -167,12 +168,15 @@ def each_event_once(evidence: Evidence, judge: Judge) -> None:
 
 @check(
     "P05",
-    sentence="nothing is debited but on behalf of the account of who is owed, and only while it can charge",
+    sentence="nothing is debited or booked but for the account of who is owed, and debited only while it can charge",
     planes=("books", "run"),
     needs=("books_claims", "books_payments", "books_accounts", "partner_accounts", "partner_payments"),
 )
 def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
-    """Every debit that was asked for an account: that of the claim's seller, enabled there and by what was believed here."""
+    """Every debit that was asked for an account: that of the claim's seller, enabled there and by what was believed here.
+
+    The account that stands in a claim is its seller's too, and stands there once money was taken.
+    """
     claims = {(one.backend, one.claim_id): one for one in evidence.read(BookClaim)}
     told: dict[str, list[PartnerAccount]] = {}
     for one in sorted(evidence.read(PartnerAccount), key=lambda row: row.at):
@@ -186,6 +190,7 @@ def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
             state = [one for one in told.get(moved.account, ()) if one.at <= moved.at]
             if not state or not state[-1].charges_enabled:
                 judge.fail("entry", moved.id, "captured for an account that cannot charge", line(moved))
+    _of_their_seller(judge, claims.values(), told)
     for attempt in evidence.read(BookPayment):
         if attempt.partner != "stripe" or attempt.purpose not in DEBITS or attempt.asked_at is None:
             continue
@@ -203,6 +208,27 @@ def only_enabled_accounts(evidence: Evidence, judge: Judge) -> None:
         if claim is not None and owner and claim.seller and owner != claim.seller:
             sentence = f"{attempt.purpose} asked for the account of {owner}, and {claim.seller} is owed"
             judge.fail("bill", attempt.claim_id, sentence, line(attempt), line(claim), line(theirs[-1]))
+
+
+def _of_their_seller(judge: Judge, claims: Iterable[BookClaim], told: Mapping[str, list[PartnerAccount]]) -> None:
+    """The account that a claim names."""
+    for claim in claims:
+        if claim.route != "stripe":
+            continue
+        judge.examined()
+        known = told.get(claim.account or "", [])
+        owner = known[-1].owner if known else None
+        if claim.account is None:
+            problem = f"{claim.paid} were taken for no account" if claim.paid else ""
+        elif not known:
+            problem = f"names the account {claim.account}, which the partner does not know"
+        else:
+            strange = owner is not None and owner != claim.seller
+            problem = f"names the account of {owner}, and {claim.seller} is owed" if strange else ""
+        if problem:
+            judge.fail(
+                "bill", claim.document or claim.claim_id, f"the claim {problem}", line(claim), *map(line, known[-1:])
+            )
 
 
 @check(

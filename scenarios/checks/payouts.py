@@ -1,6 +1,6 @@
-"""What owners are paid out: only while the partner vouches for them, and everything that was earned, once (INV-24, M10).
+"""What owners are paid out: while the partner vouches for them, all that was earned, once, to their account (INV-24, P14).
 
-All of it is the word of the partner, from two lists that it keeps apart: movements and balance.
+All of it is the word of the partner and of the bank: movements, balance, and the lines of accounts.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 
 from scenarios.checks.registry import Judge, check
+from scenarios.checks.upgrade_plan import compact
 from sim.clock import DAY
 from sim.evidence.billing_views import BalanceLine, PayoutState
-from sim.evidence.money_views import PartnerPayment
+from sim.evidence.money_views import PartnerAccount, PartnerPayment
 from sim.evidence.reader import Evidence, line
-from sim.evidence.upgrade_views import PartnerMovement
+from sim.evidence.upgrade_views import BankEntry, PartnerMovement
+from sim.evidence.views import BookEntry
 
 PATIENCE = 8 * DAY
 """By when an account that may be paid has been paid what is available, ms; the longest interval of payouts is a week."""
@@ -119,3 +121,55 @@ def _in_time(
     if kept > 0:
         sentence = f"{kept} has been available for {PATIENCE // DAY} days, the account may be paid, and was not"
         judge.fail("entry", account, sentence, line(states[-1]), *map(line, late[-3:]))
+
+
+@check(
+    "P14",
+    sentence="what a partner pays out arrives at the account of whose money it is, and is booked there",
+    planes=("books", "run", "plan"),
+    needs=("partner_payments", "partner_bank", "partner_accounts", "books_journal"),
+)
+def to_the_right_account(evidence: Evidence, judge: Judge) -> None:
+    """Every payout and settlement with the bank's lines that name it: the owner's account of the plan, or the seller's."""
+    plan = evidence.plan("upgrade")
+    if plan is None:
+        return
+    owners = {one["owner"]: compact(one["iban"]) for one in plan["owners"] if one.get("iban")}
+    held = {(one.partner, one.account): one.owner for one in evidence.read(PartnerAccount)}
+    sellers = {one["seller"]: [compact(row["value"]) for row in one.get("accounts") or ()] for one in plan["sellers"]}
+    settles = {currency.upper(): compact(iban) for currency, iban in (plan.get("settles_to") or {}).items()}
+    banked: dict[str, list[BankEntry]] = {}
+    for entry in evidence.read(BankEntry):
+        if not entry.for_id:
+            banked.setdefault(entry.reference or "", []).append(entry)
+    booked = _booked_to(evidence)
+    for payout in evidence.read(PartnerPayment):
+        if payout.kind not in ("payout", "settlement") or payout.state != "paid":
+            continue
+        judge.examined()
+        owner = held.get((payout.partner, payout.account or "")) or ""
+        if payout.kind == "settlement":
+            right, whose, name = [settles.get((payout.currency or "").upper(), "")], plan["old_seller"], ""
+        elif payout.account:
+            right, whose, name = [owners.get(owner, "")], owner or payout.account, owner
+        else:
+            right, whose, name = sellers.get(plan["new_seller"], []), plan["new_seller"], ""
+        lines = banked.get(payout.id, [])
+        strange = [one for one in lines if compact(one.iban) not in right]
+        if strange:
+            sentence = f"the money of {whose} went to {strange[0].iban}, and its account is {' or '.join(right)}"
+            judge.fail("entry", payout.id, sentence, line(payout), *map(line, strange))
+        for posted, account in booked.get(payout.id, ()):
+            if account not in (name, *right):
+                sentence = f"the money of {whose} is booked at {account}, and its account is {' or '.join(right)}"
+                judge.fail("entry", payout.id, sentence, line(payout), line(posted))
+
+
+def _booked_to(evidence: Evidence) -> dict[str, list[tuple[BookEntry, str]]]:
+    """The bank accounts that each payout was booked to, by its name: an owner's, or one with its IBAN."""
+    found: dict[str, list[tuple[BookEntry, str]]] = {}
+    for entry in evidence.read(BookEntry):
+        if entry.kind == "payout":
+            names = [str(name) for name, _, _ in json.loads(entry.postings) if str(name).startswith("bank:")]
+            found.setdefault((entry.ref or "").split(" ")[0], []).extend((entry, name[5:]) for name in names)
+    return found

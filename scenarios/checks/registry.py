@@ -20,6 +20,7 @@ THEMES = (
     "energy",
     "plausible",
     "transactions",
+    "told",
     "answers",
     "access",
     "metering",
@@ -44,7 +45,10 @@ THEMES = (
     "secrecy",
     "payees",
     "payouts",
+    "goodwill",
+    "incoming",
     "notices",
+    "invitations",
     "drivers",
     "determinism",
 )

@@ -28,11 +28,15 @@ from sim.evidence.views import BillContent, WireCall
 
 _SECRET_KEY = re.compile(r"authorization_?key|passw|secret|private_?key", re.IGNORECASE)
 """Keys whose values are written and never shown (OCPP security whitepaper, AuthorizationKey)."""
-_SHAPES = {
-    "an address with a password": re.compile(r"\w://[^/\s:@\"]*:[^/\s@\"]+@"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a key of an API or a webhook": re.compile(r"\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_\w{8,}"),
+_SHAPES: dict[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
+    "an address with a password": (("://",), re.compile(r"\w://[^/\s:@\"]*:[^/\s@\"]+@")),
+    "a private key": (("PRIVATE KEY-----",), re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    "a key of an API or a webhook": (
+        ("whsec_", "k_live_", "k_test_"),
+        re.compile(r"\b(?:whsec|sk_live|sk_test|rk_live|rk_test)_\w{8,}"),
+    ),
 }
+"""Secrets by their shape, and before each what a text holds that has one: most texts hold none, and need no search."""
 _WORD = re.compile(r"[^\s\"'\\,:;<>|()\[\]{}]+")
 _SHORTEST = 4
 """Shorter values cannot be told from ordinary words."""
@@ -61,8 +65,12 @@ def nothing_secret_shown(evidence: Evidence, judge: Judge) -> None:
     passwords = _passwords(evidence)
     for one in _shown(evidence, judge):
         judge.examined()
-        found = [name for name, shape in _SHAPES.items() if shape.search(one.text)]
-        words = {word.strip(".-!?*").upper() for word in _WORD.findall(one.text)}
+        found = [
+            name
+            for name, (parts, shape) in _SHAPES.items()
+            if any(map(one.text.__contains__, parts)) and shape.search(one.text)
+        ]
+        words = {word.strip(".-!?*").upper() for word in dict.fromkeys(_WORD.findall(one.text))}
         found += [f"the full token ending in {token[-2:]}" for token in sorted(tokens & words)]
         compact = _compact(one.text)
         found += [f"the bank account ending in {iban[-4:]}" for iban in sorted(accounts) if iban in compact]
@@ -85,7 +93,7 @@ def _own_accounts(evidence: Evidence) -> Iterator[str]:
 
 
 def _compact(text: str) -> str:
-    return re.sub(r"\s", "", text).upper()
+    return "".join(text.split()).upper()
 
 
 def _passwords(evidence: Evidence) -> set[str]:

@@ -1,7 +1,7 @@
 """What a move changes in the configuration of a station: only what the plan of the move lists (INV-27, MF-25).
 
-Put together from the wire alone: what GetConfiguration showed, and what a station accepted to be written, by whichever
-back-end.
+Put together from the wire alone: what GetConfiguration showed, and what a station accepted to be written, or may have
+accepted, by whichever back-end.
 """
 
 from __future__ import annotations
@@ -84,16 +84,18 @@ def _sent_off(evidence: Evidence) -> dict[str, int]:
 
 
 def _settings(call: WireCall) -> Iterator[Setting]:
-    """What one call tells: the value that was accepted, or all values that were shown."""
+    """What one call tells: the value that was accepted, or all values that were shown.
+
+    A write that arrived and whose answer nobody saw may have been taken too.
+    """
     said: Any = answer(call)
-    if not isinstance(said, dict):
-        return
+    unseen = call.answer_kind is None and call.delivered_at is not None
     if call.action == "ChangeConfiguration":
         asked = json.loads(call.payload or "{}")
-        if said.get("status") in _TAKEN:
+        if unseen or (isinstance(said, dict) and said.get("status") in _TAKEN):
             yield Setting(str(asked.get("key")), str(asked.get("value")), True, call)
         return
-    for entry in said.get("configurationKey") or ():
+    for entry in said.get("configurationKey") or () if isinstance(said, dict) else ():
         if "value" in entry:
             yield Setting(str(entry.get("key")), str(entry["value"]), False, call)
 

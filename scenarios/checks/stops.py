@@ -15,9 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from scenarios.checks.events import EVENT, WireEvent, events, place_of, signed_values, token_of
 from sim.clock import parse_iso
 from sim.evidence.reader import Evidence
-from sim.evidence.views import WireCall
+from sim.evidence.views import WireCall, WireLink
 
 ENDS = frozenset("ELRAP")
 """TX codes of OCMF that end a transaction."""
@@ -26,13 +27,15 @@ UNREADABLE = (ValueError, KeyError, IndexError, ArithmeticError, TypeError)
 
 
 class WireStart(Struct, frozen=True):
-    """One delivered StartTransaction."""
+    """One delivered begin of a transaction. `transaction_id` is the id by which it goes on, as far as it is known: told by
+    the answer (1.6) or by the station itself (2.0.1)."""
 
     call: WireCall
     connector: int
     id_tag: str
     at: int
     meter_start: int
+    transaction_id: int | str | None
 
     @property
     def key(self) -> tuple[str, int, str, int, int]:
@@ -41,16 +44,16 @@ class WireStart(Struct, frozen=True):
 
 
 class WireStop(Struct, frozen=True):
-    """One delivered StopTransaction with its signed values as they stood in the message."""
+    """One delivered end of a transaction with its signed values as they stood in the messages."""
 
     call: WireCall
-    transaction_id: int
+    transaction_id: int | str
     at: int
     meter_stop: int
     signed: tuple[str, ...]
 
     @property
-    def key(self) -> tuple[str, int, int, int]:
+    def key(self) -> tuple[str, int | str, int, int]:
         """The business key: what makes two deliveries the same stop."""
         return (self.call.station, self.transaction_id, self.at, self.meter_stop)
 
@@ -73,28 +76,34 @@ def delivered(evidence: Evidence, *actions: str) -> list[WireCall]:
 
 
 def starts(evidence: Evidence) -> list[WireStart]:
-    """Every delivered StartTransaction."""
+    """Every delivered StartTransaction, and every TransactionEvent that says Started."""
 
     def read(source: Evidence) -> list[WireStart]:
-        return [_start(call, json.loads(call.payload or "{}")) for call in delivered(source, "StartTransaction")]
+        found = [_start(call, json.loads(call.payload or "{}")) for call in delivered(source, "StartTransaction")]
+        for told in events(source).values():
+            found += [_started(event, told) for event in told if event.kind == "Started"]
+        return sorted(found, key=lambda start: start.call.call_no)
 
     return evidence.keep("wire starts", read)
 
 
 def stops(evidence: Evidence) -> list[WireStop]:
-    """Every delivered StopTransaction."""
+    """Every delivered StopTransaction, and every TransactionEvent that says Ended."""
 
     def read(source: Evidence) -> list[WireStop]:
-        return [_stop(call, json.loads(call.payload or "{}")) for call in delivered(source, "StopTransaction")]
+        found = [_stop(call, json.loads(call.payload or "{}")) for call in delivered(source, "StopTransaction")]
+        for told in events(source).values():
+            found += [_ended(event, told) for event in told if event.kind == "Ended"]
+        return sorted(found, key=lambda stop: stop.call.call_no)
 
     return evidence.keep("wire stops", read)
 
 
-def stop_of(evidence: Evidence, station: str, transaction_id: int | None) -> WireStop | None:
+def stop_of(evidence: Evidence, station: str, transaction_id: int | str | None) -> WireStop | None:
     """The stop that counts for a transaction: the first one that was answered, or else the first one delivered."""
 
-    def index(source: Evidence) -> dict[tuple[str, int], WireStop]:
-        found: dict[tuple[str, int], WireStop] = {}
+    def index(source: Evidence) -> dict[tuple[str, int | str], WireStop]:
+        found: dict[tuple[str, int | str], WireStop] = {}
         for stop in stops(source):
             key = (stop.call.station, stop.transaction_id)
             have = found.get(key)
@@ -110,6 +119,36 @@ def stop_of(evidence: Evidence, station: str, transaction_id: int | None) -> Wir
 def answer(call: WireCall) -> Any:
     """The decoded payload of a CALLRESULT, None if there was none."""
     return json.loads(call.answer or "{}") if call.answer_kind == "result" else None
+
+
+def verdict(told: Any) -> tuple[str, str] | None:
+    """What an answer says of a token: status and group ("" for none); None if it says nothing.
+
+    Unknown is the word of 2.0.1 for a token that nobody knows, which is Invalid in 1.6.
+    """
+    if not isinstance(told, dict):
+        return None
+    if "idTagInfo" in told:
+        info = told["idTagInfo"]
+        return str(info["status"]), str(info.get("parentIdTag") or "")
+    if "idTokenInfo" in told:
+        info = told["idTokenInfo"]
+        status = "Invalid" if info["status"] == "Unknown" else str(info["status"])
+        return status, str(info.get("groupIdToken", {}).get("idToken") or "")
+    return None
+
+
+def token_asked(call: WireCall) -> str | None:
+    """The token that this call asks about: that of an Authorize or of a begin; None for any other call."""
+    payload = json.loads(call.payload or "{}") if call.action in ("Authorize", "StartTransaction", EVENT) else {}
+    if call.action == EVENT and payload.get("eventType") != "Started":
+        return None
+    return payload.get("idTag") or payload.get("idToken", {}).get("idToken")
+
+
+def versions(evidence: Evidence) -> Mapping[int, str]:
+    """The OCPP version of each link."""
+    return evidence.keep("versions", lambda source: {one.link: one.version or "1.6" for one in source.read(WireLink)})
 
 
 def error_code(call: WireCall) -> str | None:
@@ -154,7 +193,7 @@ def signed_kwh(values: Sequence[str]) -> Decimal:
     return end[0] - begin[0]
 
 
-def letters(evidence: Evidence, station: str, transaction_id: int | None) -> tuple[str, ...]:
+def letters(evidence: Evidence, station: str, transaction_id: int | str | None) -> tuple[str, ...]:
     """Time status letters of a transaction's signed readings from its first S on; none if there is nothing to read."""
     if evidence.missing("wire_calls"):
         return ()
@@ -181,7 +220,18 @@ def _readings(rows: Sequence[Mapping[str, Any]]) -> list[SignedReading]:
 
 def _start(call: WireCall, payload: Mapping[str, Any]) -> WireStart:
     at = parse_iso(payload["timestamp"])
-    return WireStart(call, payload["connectorId"], payload["idTag"], at, payload["meterStart"])
+    number = (answer(call) or {}).get("transactionId")
+    return WireStart(call, payload["connectorId"], payload["idTag"], at, payload["meterStart"], number)
+
+
+def _started(event: WireEvent, told: Sequence[WireEvent]) -> WireStart:
+    register = event.register("Transaction.Begin") or 0
+    return WireStart(event.call, place_of(told), token_of(told), event.at, register, event.transaction_id)
+
+
+def _ended(event: WireEvent, told: Sequence[WireEvent]) -> WireStop:
+    register = event.register("Transaction.End") or 0
+    return WireStop(event.call, event.transaction_id, event.at, register, signed_values(told))
 
 
 def _stop(call: WireCall, payload: Mapping[str, Any]) -> WireStop:

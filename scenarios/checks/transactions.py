@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from scenarios.checks.events import EVENT
 from scenarios.checks.joins import HANDED_OVER, NEAR
 from scenarios.checks.registry import Judge, check
-from scenarios.checks.stops import WireStart, WireStop, answer, error_code, starts, stops
+from scenarios.checks.stops import WireStart, WireStop, answer, error_code, starts, stops, verdict
 from sim.clock import SECOND
 from sim.evidence.canonical import canonical
 from sim.evidence.reader import Evidence, line
@@ -17,6 +18,9 @@ from sim.evidence.views import BookBill, BookTransaction, Held, WireCall, WireLi
 ANSWER_WITHIN = 30 * SECOND
 """How long a back-end may take for an answer over a living connection, in ms."""
 LARGEST_ID = 2**31
+LONGEST_ID = 36
+"""Characters in an id that a station gives (OCPP 2.0.1 E01)."""
+_REMOTE = ("RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction")
 
 K = TypeVar("K")
 S = TypeVar("S", WireStart, WireStop)
@@ -32,7 +36,7 @@ def idempotent(evidence: Evidence, judge: Judge) -> None:
     """By business key, whatever the message ids, over both back-ends."""
     rows = [row for row in evidence.read(BookTransaction) if row.state != HANDED_OVER]
     by_place: dict[tuple[str, int | None, str], list[BookTransaction]] = {}
-    by_id: dict[tuple[str, int], list[BookTransaction]] = {}
+    by_id: dict[tuple[str, int | str], list[BookTransaction]] = {}
     for row in rows:
         by_place.setdefault((row.station, row.connector, (row.id_tag or "").upper()), []).append(row)
         by_id.setdefault((row.station, row.transaction_id), []).append(row)
@@ -64,9 +68,9 @@ def _one_start(judge: Judge, group: Sequence[WireStart], rows: Sequence[BookTran
     problem = _unequal(answers)
     if len(rows) > 1:
         problem = f"one StartTransaction became {len(rows)} transactions"
-    elif not rows and any(one.get("idTagInfo", {}).get("status") == "Accepted" for one in answers):
+    elif not rows and any((verdict(one) or ("", ""))[0] == "Accepted" for one in answers):
         problem = "a StartTransaction was accepted on the wire and is in no book"
-    elif rows and any(one.get("transactionId") != rows[0].transaction_id for one in answers):
+    elif rows and any(start.transaction_id not in (None, rows[0].transaction_id) for start in group):
         problem = "the transaction id on the wire is not the one in the books"
     if problem:
         judge.fail("transaction", subject, problem, *map(line, calls), *map(line, rows))
@@ -93,8 +97,8 @@ def _one_stop(evidence: Evidence, judge: Judge, group: Sequence[WireStop], rows:
         judge.fail("transaction", subject, problem, *map(line, calls), *map(line, rows), *map(line, (*own, *held)))
 
 
-def _held_cases(evidence: Evidence) -> dict[tuple[str, int], list[Held]]:
-    cases: dict[tuple[str, int], list[Held]] = {}
+def _held_cases(evidence: Evidence) -> dict[tuple[str, int | str], list[Held]]:
+    cases: dict[tuple[str, int | str], list[Held]] = {}
     for held in evidence.read(Held):
         cases.setdefault((held.station or "", held.transaction_id or 0), []).append(held)
     return cases
@@ -107,7 +111,7 @@ def _is_held(evidence: Evidence, stop: WireStop) -> bool:
 def _held_twice(evidence: Evidence, stop: WireStop) -> list[Held]:
     """Quarantine rows of this stop beyond one per stop of other values, for stops that belong to no session."""
 
-    def count(source: Evidence) -> dict[tuple[str, int], int]:
+    def count(source: Evidence) -> dict[tuple[str, int | str], int]:
         return _tally(key[:2] for key in {each.key: each for each in stops(source)})
 
     different = evidence.keep("different stops", count)[stop.key[:2]]
@@ -149,7 +153,7 @@ def _tally(keys: Iterable[K]) -> dict[K, int]:
     needs=("wire_calls", "wire_links"),
 )
 def always_answered(evidence: Evidence, judge: Judge) -> None:
-    """StartTransaction, StopTransaction and MeterValues of a transaction; a connection that died makes it a maybe.
+    """What begins, ends or measures a transaction; a connection that died makes it a maybe.
 
     All other calls of stations: an error is a finding once the station is accepted.
     """
@@ -188,7 +192,7 @@ def always_answered(evidence: Evidence, judge: Judge) -> None:
 def _of_a_transaction(call: WireCall) -> bool:
     if call.action == "MeterValues":
         return '"transactionId"' in (call.payload or "")
-    return call.action in ("StartTransaction", "StopTransaction")
+    return call.action in ("StartTransaction", "StopTransaction", EVENT)
 
 
 def _unheard_of(call: WireCall, code: str | None) -> bool:
@@ -198,36 +202,38 @@ def _unheard_of(call: WireCall, code: str | None) -> bool:
 
 @check(
     "INV-07",
-    sentence="transaction ids are positive, below 2^31, and never mean two transactions at any back-end",
+    sentence="transaction ids of back-ends are positive and below 2^31, and no id ever means two transactions",
     planes=("wire", "books"),
     needs=("wire_calls", "books_transactions"),
 )
 def unique_ids(evidence: Evidence, judge: Judge) -> None:
-    """Ids in answers on the wire and in both books, also after a restart and after the move."""
-    meant: dict[int, list[WireCall | BookTransaction]] = {}
-    known: dict[int, list[tuple[str, int | None, str, int]]] = {}
+    """Ids on the wire and in both books, also after a restart and after the move; a text is its station's own (2.0.1)."""
+    meant: dict[tuple[str, int | str], list[WireCall | BookTransaction]] = {}
+    known: dict[tuple[str, int | str], list[tuple[str, int | None, str, int]]] = {}
 
     def means(
-        number: int, station: str, connector: int | None, tag: str, at: int, row: WireCall | BookTransaction
+        number: int | str, station: str, connector: int | None, tag: str, at: int, row: WireCall | BookTransaction
     ) -> None:
         """Note the row, unless it tells of a transaction that is noted already."""
-        for have in known.setdefault(number, []):
+        id = (station if isinstance(number, str) else "", number)
+        for have in known.setdefault(id, []):
             if have[:3] == (station, connector, tag) and abs(have[3] - at) <= NEAR:
                 return
-        known[number].append((station, connector, tag, at))
-        meant.setdefault(number, []).append(row)
+        known[id].append((station, connector, tag, at))
+        meant.setdefault(id, []).append(row)
 
     for start in starts(evidence):
-        told = answer(start.call)
-        if told is not None:
+        if start.transaction_id is not None:
             key = start.key
-            means(told["transactionId"], key[0], key[1], key[2], key[3], start.call)
+            means(start.transaction_id, key[0], key[1], key[2], key[3], start.call)
     for row in evidence.read(BookTransaction):
         means(row.transaction_id, row.station, row.connector, (row.id_tag or "").upper(), row.started_at or 0, row)
-    for number, rows in meant.items():
+    for (_, number), rows in meant.items():
         judge.examined()
-        if not 0 < number < LARGEST_ID:
+        if isinstance(number, int) and not 0 < number < LARGEST_ID:
             judge.fail("transaction", number, f"{number} is no positive 31-bit id", *map(line, rows))
+        if isinstance(number, str) and not 0 < len(number) <= LONGEST_ID:
+            judge.fail("transaction", number, f"an id of {len(number)} characters", *map(line, rows))
         if len(rows) > 1:
             judge.fail("transaction", number, f"the id {number} means {len(rows)} transactions", *map(line, rows))
 
@@ -289,7 +295,7 @@ def nothing_before_accepted(evidence: Evidence, judge: Judge) -> None:
         if call.way == "down" and call.action == "TriggerMessage":
             asked = _requested(call)
             triggered.setdefault((*place, asked), []).append(call.sent_at)
-        elif call.way == "down" and call.action in ("RemoteStartTransaction", "RemoteStopTransaction"):
+        elif call.way == "down" and call.action in _REMOTE:
             judge.examined()
             if accepted.get(*place, call.sent_at) is False:
                 judge.fail("station", call.station, f"{call.action} was sent before it was accepted", line(call))
@@ -307,7 +313,7 @@ def nothing_before_accepted(evidence: Evidence, judge: Judge) -> None:
                 judge.fail("station", call.station, sentence, line(call))
     for row in evidence.read(BookTransaction):
         received = row.received_start_at
-        if received is None or row.state == HANDED_OVER or row.issuer not in (None, row.backend):
+        if received is None or row.state == HANDED_OVER or row.issuer not in (None, row.backend, row.station):
             continue
         judge.examined()
         if accepted.get(row.station, row.backend, received) is False:

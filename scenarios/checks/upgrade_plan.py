@@ -65,6 +65,11 @@ class PlannedUpgrade(Struct, frozen=True):
     waves: tuple[PlannedWave, ...]
     drivers: tuple[Mapping[str, Any], ...]
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Every site of every owner."""
+        return tuple(site for owner in self.owners.values() for site in owner.sites)
+
     def cut_over(self, owner: str) -> str | None:
         """The day of the first wave with a site of this owner."""
         return min((wave.day for wave in self.waves if owner in wave.owners), default=None)

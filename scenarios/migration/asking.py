@@ -87,7 +87,10 @@ class Asking:
 
     def insist(self, backend: str, kind: str, **args: Any) -> Generator[Wish, Any, Any]:
         """Ask until answered; None once the patience for a stuck station is used up."""
-        until = self.now() + self.order.stuck_after
+        return (yield from self.insist_until(self.now() + self.order.stuck_after, backend, kind, **args))
+
+    def insist_until(self, until: int, backend: str, kind: str, **args: Any) -> Generator[Wish, Any, Any]:
+        """The same with the instant at which patience ends."""
         while self.now() < until:
             outcome = yield from self.operate(backend, kind, **args)
             if isinstance(outcome, Answered):

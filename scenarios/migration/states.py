@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 LEGAL: dict[str, tuple[str, ...]] = {
     "": ("PLANNED",),
-    "PLANNED": ("PREFLIGHT_OK", "STUCK"),
+    "PLANNED": ("PREFLIGHT_OK", "ROLLBACK", "STUCK"),
     "PREFLIGHT_OK": ("NOTIFIED",),
     "NOTIFIED": ("DRAINING",),
     "DRAINING": ("SWITCH_SENT", "ROLLBACK", "STUCK"),

@@ -52,21 +52,21 @@ class StationMove(Rollback):
     # -- towards the switch -------------------------------------------------------------------------------------------
 
     def _preflight(self) -> Step:
+        """Nothing has been done to the station yet, so whoever is away is waited for until the working day is over."""
         order, station = self.order, self.station
-        row = dict(station.station_row)
+        row, until = dict(station.station_row), max(self.now() + order.stuck_after, order.deadline or 0)
         for what, rows in (("stations", [row]), ("meters", [dict(meter) for meter in station.meter_rows])):
-            if (yield from self.insist(order.new, "import", what=what, rows=rows)) is None:
-                return "STUCK", f"{order.new} took no {what}"
-        if (yield from self.insist(order.new, "hold-station", station=station.station)) is None:
-            return "STUCK", f"{order.new} could not hold the station"
+            if (yield from self.insist_until(until, order.new, "import", what=what, rows=rows)) is None:
+                return self._called_off(f"{order.new} took no {what}")
+        if (yield from self.insist_until(until, order.new, "hold-station", station=station.station)) is None:
+            return self._called_off(f"{order.new} could not hold the station")
         snapshot = yield from self.snapshot(order.old)
         self.remember(registers=snapshot.get("registers", {}))
         known = "connected" if snapshot.get("connected") else "not connected at the moment"
         if station.route not in CARRYING:
-            begun = self.now()
             while not snapshot.get("connected"):
-                if self.now() - begun > order.stuck_after:
-                    return "STUCK", f"never connected to {order.old}"
+                if self.now() > until:
+                    return self._called_off(f"never connected to {order.old}")
                 yield Wait(MINUTE)
                 snapshot = yield from self.snapshot(order.old)
             configuration = yield from self.insist_call(order.old, "GetConfiguration")
@@ -74,6 +74,11 @@ class StationMove(Rollback):
             if station.url_key and station.url_key not in keys:
                 return "STUCK", f"the station shows no key {station.url_key}"
         return "PREFLIGHT_OK", f"{known} at {order.old}, known at {order.new}"
+
+    def _called_off(self, problem: str) -> tuple[str, str]:
+        """A station that was never touched stays at the old back-end if a rule says so, else somebody has to look."""
+        reason = self.reason_to_go_back()
+        return ("ROLLBACK", f"{problem}, and {reason}") if reason else ("STUCK", problem)
 
     def _notify(self) -> Step:
         yield Wait(0)

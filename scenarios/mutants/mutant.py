@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reference_csms import assemble
 from scenarios.load import load_scenario
@@ -19,6 +20,8 @@ from scenarios.upgrade.parts import DeskParts
 from sim.backend import BackEnd, Factory, Setup
 
 FIRST_DAY = "first-day"
+WEEKS_BEAT = 3_600
+"""Seconds between heartbeats in the weeks of an upgrade: most of its messages, and no planted bug of it shows in one."""
 Parts = Callable[[Setup], Mapping[str, Any]]
 
 
@@ -61,6 +64,8 @@ class Mutant(Struct, frozen=True, kw_only=True):
         """What it is played on."""
         day = load_scenario(self.scenario)
         day = day.at_sites(*self.sites) if self.sites else day
+        if self.scenario != FIRST_DAY:
+            day = replace(day, fleet=replace(day.fleet, heartbeat_s=max(day.fleet.heartbeat_s, WEEKS_BEAT)))
         return day if self.change is None else self.change(day)
 
     @property

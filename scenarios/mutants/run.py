@@ -5,6 +5,8 @@ Caught means: the named check FAILs with a finding. A crash, an UNKNOWN, or only
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from scenarios.load import sessions_path
@@ -25,10 +27,13 @@ class MutantRun(Struct, frozen=True):
     note: str
 
 
-def run_mutant(name: str, seed: int = 1, scenario: Scenario | None = None) -> MutantRun:
-    """Plant the bug of this name and run its day. Raises BadInput for an unknown name."""
+def run_mutant(name: str, seed: int = 1, scenario: Scenario | None = None, *, alone: bool = False) -> MutantRun:
+    """Plant the bug of this name and run its day; `alone` asks no other check than the one named for it.
+
+    Raises BadInput for an unknown name.
+    """
     planted = mutant(name)
-    return run(planted, seed, scenario or planted.day())
+    return run(planted, seed, scenario or planted.day(), [planted.check] if alone else None)
 
 
 def run_without_baits(name: str, seed: int = 1) -> MutantRun:
@@ -37,8 +42,8 @@ def run_without_baits(name: str, seed: int = 1) -> MutantRun:
     return run(planted, seed, planted.calm_day())
 
 
-def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
-    """Run one planted bug on a scenario."""
+def run(planted: Mutant, seed: int, scenario: Scenario, checks: Sequence[str] | None = None) -> MutantRun:
+    """Run one planted bug on a scenario, and ask these checks or all that the scenario names."""
     try:
         _, results = judge(
             scenario,
@@ -47,6 +52,7 @@ def run(planted: Mutant, seed: int, scenario: Scenario) -> MutantRun:
             target=planted.target(),
             wire="index",
             repeat=False,
+            checks=checks,
             move=planted.move,
             desk=planted.desk,
         )

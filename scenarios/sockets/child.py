@@ -68,6 +68,13 @@ class ServerChild:
         """Whether it lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process. Raises RuntimeError before it was started."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process.pid
+
     def kill(self) -> None:
         """End it at once, as a crash does: no signal handler runs, nothing is flushed."""
         if self._process is not None:

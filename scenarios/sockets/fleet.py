@@ -7,18 +7,19 @@ whether anything was lost is judged by whoever knows the books.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fleet.ev_driver import EvDriver
 from fleet.profile import StationProfile
 from fleet.rig import Rig, RigConfig
 from fleet.visits import Visit
+from scenarios.bench.group import peak_memory_mb
 from scenarios.sockets.visits import Traffic, visits_of
 from sim.backend import Row
 from sim.clock import SECOND, Instant
@@ -33,6 +34,7 @@ from sim.runtimes.websocket import Keeper, Limits
 
 _STATE = "meters.json"
 _TOLD_EVERY_S = 1.0
+_LOOK_S = 0.05
 _LEAD = 2 * SECOND
 _LINGER = 120 * SECOND
 
@@ -78,7 +80,11 @@ class Told(Struct, frozen=True):
 
 
 class FleetResult(Struct, frozen=True):
-    """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits."""
+    """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits.
+
+    `booted_s`: after so many seconds every station was accepted, None if some were not. `cpu_s` and `peak_mb` are those of
+    this process.
+    """
 
     stations: int
     seconds: float
@@ -100,6 +106,9 @@ class FleetResult(Struct, frozen=True):
     worst_ms: float
     sessions: int
     energy_wh: int
+    booted_s: float | None
+    cpu_s: float
+    peak_mb: float
     actions: dict[str, ActionCount]
 
 
@@ -121,6 +130,7 @@ class Fleet:
         self.rigs: dict[str, Rig] = {}
         self._began = self.clock.now()
         self._closed = False
+        self._booted_s: float | None = None
         self._meters = _read_state(wish.state)
 
     def configs(self) -> list[RigConfig]:
@@ -128,8 +138,7 @@ class Fleet:
         wish = self.wish
         profile = wish.profile
         if wish.sample_s is not None:
-            configuration = {**profile.configuration, "MeterValueSampleInterval": str(wish.sample_s)}
-            profile = replace(profile, configuration=configuration)
+            profile = profile.with_setting("MeterValueSampleInterval", str(wish.sample_s))
         endpoint = wish.url.replace("/{id}", "").replace("{id}", "")
         return [
             RigConfig(
@@ -198,12 +207,14 @@ class Fleet:
     async def run(self, tell: Callable[[Told], None] | None = None) -> FleetResult:
         """Let it live as long as was wished. Raises what a Machine raised."""
         end = Instant(int(self._began + self.wish.for_s * SECOND * self.wish.pace))
-        telling = asyncio.ensure_future(self._tell(tell)) if tell is not None else None
+        beside = [asyncio.ensure_future(self._watch_boots())]
+        if tell is not None:
+            beside.append(asyncio.ensure_future(self._tell(tell)))
         try:
             await self.world.run(end)
         finally:
-            if telling is not None:
-                telling.cancel()
+            for task in beside:
+                task.cancel()
         return self.result()
 
     async def leave(self) -> None:
@@ -216,6 +227,15 @@ class Fleet:
         self._wire.close()
         if self.wish.state is not None:
             _write_state(self.wish.state, self.rigs, self.clock.now())
+
+    async def _watch_boots(self) -> None:
+        """Note when the last station was accepted."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        boots = self.lines.ledger.of("BootNotification")
+        while boots.accepted < len(self.rigs):
+            await asyncio.sleep(_LOOK_S)
+        self._booted_s = loop.time() - began
 
     async def _tell(self, tell: Callable[[Told], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -253,6 +273,9 @@ class Fleet:
             p99_ms=times.quantile(0.99),
             worst_ms=times.worst,
             sessions=len(driven),
+            booted_s=self._booted_s,
+            cpu_s=time.process_time(),
+            peak_mb=peak_memory_mb(),
             energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
             actions=dict(sorted(ledger.actions.items())),
         )

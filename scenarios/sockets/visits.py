@@ -12,10 +12,14 @@ from sim.rng import stream
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """How busy a fleet is: a session lasts `session_s`, then nobody comes for `gap_s`; both vary by half. Powers in W."""
+    """How busy a fleet is: a session lasts `session_s`, then nobody comes for `gap_s`; both vary by a quarter. Powers in W.
+
+    The first EVs come within `spread_s`, by default a session and a gap, so that a fleet does not start all at once.
+    """
 
     session_s: float = 120.0
     gap_s: float = 30.0
+    spread_s: float | None = None
     power_w: int = 11_000
     energy_wh: int = 80_000
 
@@ -25,8 +29,7 @@ def visits_of(
 ) -> Iterator[Visit]:
     """The visits at one station between two instants, in order of arrival at each connector.
 
-    The first ones come spread over a whole session and gap, so that a fleet does not start all at once. Whoever is there
-    at the end leaves then.
+    Whoever is there at the end leaves then.
     """
     for connector in connectors:
         draw = stream(seed, "traffic", station, connector)
@@ -34,7 +37,8 @@ def visits_of(
         def about(seconds: float, draw: object = draw) -> int:
             return int(seconds * SECOND * (0.75 + 0.5 * draw.random()))  # type: ignore[attr-defined]
 
-        at = begin + int(draw.random() * (traffic.session_s + traffic.gap_s) * SECOND)
+        spread = traffic.session_s + traffic.gap_s if traffic.spread_s is None else traffic.spread_s
+        at = begin + int(draw.random() * spread * SECOND)
         number = 0
         while at < end:
             number += 1

@@ -22,6 +22,8 @@ from sim.rng import stream
 INVITED_AT = 9 * HOUR
 DECIDED_AT = 12 * HOUR
 """When invitations go out, and when a day is decided on, local time of the run."""
+REMIND_DAYS = 5
+"""So many days before the deadline those whose account is not ready are reminded."""
 GOOD_CARD, BAD_CARD = "pm_card_visa", "pm_card_chargeDeclined"
 
 
@@ -46,6 +48,7 @@ def cast_upgrade(
     return UpgradePlan(
         deadline=upgrade.deadline.isoformat(),
         invited_at=local_instant(upgrade.invited, INVITED_AT, scenario.day.zone),
+        remind_days=REMIND_DAYS,
         notice_days=upgrade.notice_days,
         least_days=upgrade.notice_between[0],
         most_days=upgrade.notice_between[1],
@@ -56,6 +59,7 @@ def cast_upgrade(
         owners=tuple(owners),
         waves=tuple(_waves(scenario, upgrade, sites, waves)),
         drivers=tuple(_drivers(scenario, sites, waves, visits)),
+        settles_to=_settles_to(scenario, upgrade),
         goodwill=tuple(_goodwill(scenario, upgrade, seed, sites, waves, visits, tokens)),
     )
 
@@ -121,6 +125,12 @@ def _sellers(scenario: Scenario) -> list[Row]:
     return rows
 
 
+def _settles_to(scenario: Scenario, upgrade: Upgrade) -> dict[str, str]:
+    """The account of the old seller for each currency; what it has none of its own for goes to its main account."""
+    seller = scenario.sellers[upgrade.old_seller]
+    return {owner.currency: seller.iban for owner in scenario.owners.values()} | dict(seller.ibans)
+
+
 def _owner(
     scenario: Scenario,
     upgrade: Upgrade,
@@ -163,6 +173,7 @@ def _owner(
         resumes_at=resumes,
         pays_after=int(onboarding.pays_after),
         pays_old_account=onboarding.pays_old_account,
+        payment_returned=int(onboarding.payment_returned),
         lacks=tuple(_lacking(seed, name, mine, onboarding.lacks, visits, tokens)),
         contract_old=None if at_new else old,
         contract_new=new if at_new or moving else None,

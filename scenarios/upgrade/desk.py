@@ -24,8 +24,8 @@ from sim.machine import Answered, Refused, Settle
 
 OPERATOR = "operator"
 OLD, NEW = "legacy", "new"
-REMIND_HOUR, REMIND_DAYS = 10, 5
-"""Reminders go out at this hour, so many days before the deadline."""
+REMIND_HOUR = 10
+"""Reminders go out at this hour."""
 GOODWILL_DAYS = 14
 """For so many days a paid invoice is looked for."""
 VISIT_TRIES = 2
@@ -90,6 +90,8 @@ class Desk(Stories):
         if isinstance(taken, Refused):
             yield self.note("refused", owner.owner, what="accounts", code=taken.code, description=taken.description)
         yield from self.until(self._plan.invited_at)
+        if not self._parts.invite(owner.owner):
+            return
         result = yield from self._post.send(lambda: self._invitation(owner, account))
         kind = "invited" if result.arrived else "invitation-failed"
         yield self.note(kind, owner.owner, account=account, to=result.to, message_id=result.message_id)
@@ -118,7 +120,8 @@ class Desk(Stories):
 
     def _remind(self, owner: OwnerPlan) -> Story:
         deadline = local(self._plan.deadline, owner.zone, REMIND_HOUR)
-        at = max(local(self._plan.deadline, owner.zone, REMIND_HOUR, REMIND_DAYS), self._plan.invited_at + DAY)
+        days = self._plan.remind_days
+        at = max(local(self._plan.deadline, owner.zone, REMIND_HOUR, days), self._plan.invited_at + DAY)
         if at >= deadline:
             return
         yield from self.until(at)
@@ -157,7 +160,7 @@ class Desk(Stories):
             if paid is None:
                 yield Wait(DAY)
                 continue
-            amount = max(1, paid["gross"] * goodwill.percent // 100)
+            amount = self._parts.goodwill_amount(paid["gross"], goodwill.percent)
             outcome = yield from self.ask(goodwill.backend, "refund", claim=paid["claim"], amount=amount)
             kind = "refunded" if isinstance(outcome, Answered) else "refund-failed"
             yield self.note(kind, None, customer=goodwill.customer, number=paid["number"], amount=amount)

@@ -199,7 +199,7 @@ class Notices:
         )
 
     def _sites(self, wave: WavePlan, owner: OwnerPlan) -> list[str]:
-        return [site for site in owner.sites if site in wave.sites]
+        return self._parts.notice_sites(owner.sites, wave.sites)
 
 
 def _notice_id(wave: WavePlan, owner: OwnerPlan, n: int) -> str:

@@ -27,6 +27,8 @@ READ_AFTER = 2 * HOUR
 MEND_AFTER = DAY
 SUBSCRIPTION, ISSUED = "subscription", "issued"
 """What is paid of all documents that a back-end shows."""
+TAKEN_BACK = "MS03"
+"""What the bank says of a payment that it takes back: no reason given, as most do (ISO 20022)."""
 
 
 def owner_name(owner: str) -> str:
@@ -45,6 +47,8 @@ class OwnerMachine(Stories):
         self._invited = False
         self._pile: list[str] = []
         self._slips = plan.pays_old_account
+        self._comes_back = plan.payment_returned > 0
+        self._paid: dict[str, int] = {}
         place = [owner.owner for owner in upgrade.owners].index(plan.owner)
         self.begin(self._look_for_invoices(), begins_at + place * APART)
 
@@ -113,6 +117,8 @@ class OwnerMachine(Stories):
 
     def _pay(self, invoice: Row, slip: bool) -> Story:
         """One transfer under one end-to-end id; with `slip` to the account that was right before."""
+        times = self._paid[invoice["number"]] = self._paid.get(invoice["number"], 0) + 1
+        again = f"/{times}" if times > 1 else ""
         right, day = str(invoice["account"]), to_datetime(self.now, zone(self._plan.zone)).date().isoformat()
         old = in_force(self._upgrade.seller(self._upgrade.old_seller).get("accounts"), day)
         for iban in [old, right] if slip and old else [right]:
@@ -122,12 +128,23 @@ class OwnerMachine(Stories):
                 "currency": invoice["currency"],
                 "reference": invoice["reference"],
                 "counterparty": self._plan.name,
-                "end_to_end": f"{self._plan.owner}/{invoice['number']}",
+                "end_to_end": f"{self._plan.owner}/{invoice['number']}{again}",
             }
             outcome = yield from self.insist("bank", "credit", **transfer)
             paid = isinstance(outcome, Answered)
             data = {"number": invoice["number"], "seller": invoice["seller"], **transfer, "due_at": invoice["due_at"]}
             reason = outcome.code if isinstance(outcome, Refused) else None
             yield self.note("invoice-paid" if paid else "payment-refused", self._plan.owner, **data, reason=reason)
-            if paid:
+            if isinstance(outcome, Answered):
+                if self._comes_back:
+                    self._comes_back = False
+                    yield from self._take_back(str(invoice["number"]), str(outcome.payload["entry"]))
                 return
+
+    def _take_back(self, number: str, entry: str) -> Story:
+        """The bank takes the payment back, and it is seen at the next look for invoices: then it is paid again."""
+        yield Wait(self._plan.payment_returned)
+        back = yield from self.insist("bank", "return", entry=entry, code=TAKEN_BACK)
+        kind = "payment-came-back" if isinstance(back, Answered) else "payment-not-taken-back"
+        yield self.note(kind, self._plan.owner, number=number, entry=entry, code=TAKEN_BACK)
+        self._pile.remove(number)

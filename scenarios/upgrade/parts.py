@@ -81,6 +81,21 @@ def missing_prices(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     return [dict(row) for row in old if known.get(row["site"]) != (row["tariff_id"], row["version"])]
 
 
+def invite(owner: str) -> bool:
+    """Whether an owner who has an account now is asked to set it up."""
+    return True
+
+
+def notice_sites(mine: Sequence[str], wave: Sequence[str]) -> list[str]:
+    """The sites that a notice names: those of its owner that move in this wave."""
+    return [site for site in mine if site in wave]
+
+
+def goodwill_amount(gross: int, percent: int) -> int:
+    """What a driver who complained gets back of a paid invoice, minor units."""
+    return max(1, gross * percent // 100)
+
+
 def mint_anew(last: str | None) -> bool:
     """Whether somebody who comes gets a link of their own: one works once, and for five minutes."""
     return True
@@ -118,6 +133,9 @@ class DeskParts(Struct, frozen=True, kw_only=True):
     ask_preflight: Callable[[int], bool] = ask_preflight
     missing_users: Callable[[Sequence[Row], Sequence[Row]], list[Row]] = missing_users
     missing_prices: Callable[[Sequence[Row], Sequence[Row]], list[Row]] = missing_prices
+    invite: Callable[[str], bool] = invite
+    notice_sites: Callable[[Sequence[str], Sequence[str]], list[str]] = notice_sites
+    goodwill_amount: Callable[[int, int], int] = goodwill_amount
     mint_anew: Callable[[str | None], bool] = mint_anew
     is_done: Callable[[Mapping[str, Any]], bool] = is_done
     move_prepaid: Callable[[Sequence[Row]], Sequence[Row]] = move_prepaid

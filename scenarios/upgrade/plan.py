@@ -47,8 +47,9 @@ class OwnerPlan(Struct, frozen=True, kw_only=True):
 
     `fates` are of FATES. `starts_at` is when they first open the mail with the invitation, `resumes_at` when they do the
     rest (interrupted, clerk, late), None for never. `pays_after` is how long an invoice lies before it is paid, ms;
-    `pays_old_account`: the first invoice of the new seller goes to the old account by mistake. `lacks`: tokens of this
-    owner's drivers whose group the new back-end was not told, found by the preflight and mended by the owner.
+    `pays_old_account`: the first invoice of the new seller goes to the old account by mistake. `payment_returned`: so long
+    after it the first payment is taken back by their bank, ms; 0 for never. `lacks`: tokens of this owner's drivers whose
+    group the new back-end was not told, found by the preflight and mended by the owner.
     """
 
     owner: str
@@ -69,6 +70,7 @@ class OwnerPlan(Struct, frozen=True, kw_only=True):
     resumes_at: Instant | None
     pays_after: int
     pays_old_account: bool
+    payment_returned: int
     lacks: tuple[Row, ...]
     contract_old: Row | None
     contract_new: Row | None
@@ -108,10 +110,13 @@ class Goodwill(Struct, frozen=True, kw_only=True):
 
 class UpgradePlan(Struct, frozen=True, kw_only=True):
     """The whole business half. `sellers` are provision rows of the two companies; `drivers` {customer, email, language,
-    sites} of those who are told before their site moves. Notices go out `notice_days` before a wave, at 10:00."""
+    sites} of those who are told before their site moves. Notices go out `notice_days` before a wave, at 10:00, reminders
+    of the onboarding `remind_days` before its deadline, at that hour too. `settles_to`: the accounts of the old seller by
+    currency, for what the invoice partner settles."""
 
     deadline: str
     invited_at: Instant
+    remind_days: int
     notice_days: int
     least_days: int
     most_days: int
@@ -122,6 +127,7 @@ class UpgradePlan(Struct, frozen=True, kw_only=True):
     owners: tuple[OwnerPlan, ...]
     waves: tuple[WavePlan, ...]
     drivers: tuple[Row, ...]
+    settles_to: dict[str, str] = {}
     goodwill: tuple[Goodwill, ...] = ()
 
     def seller(self, name: str) -> Row:

@@ -61,6 +61,7 @@ class BookInvoiceLine(View, frozen=True):
     start_day: str | None
     until_day: str | None
     quantity: str | None
+    unit: str | None
     vat_percent: str | None
     amount: int
 

@@ -7,11 +7,13 @@ Judging what was found is the business of the checks.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sim.backend import Row
 from sim.clock import SECOND, parse_iso
 from sim.wire import ocppj
+from sim.wire.dialect import DIALECTS, V16
 from sim.wire.schema import judge
 
 TIME_TOLERANCE = SECOND
@@ -27,32 +29,36 @@ Sent = tuple[str, str, int, int, bytes]
 class Oddities:
     """Gathers the rows."""
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, versions: Mapping[int, str]) -> None:
+        """`versions` has the OCPP version of each link."""
+        self._versions = versions
         self.rows: list[Row] = []
 
     def answered(self, id: bytes, action: str | None, payload: bytes | None, sent: Sent) -> None:
         """An answer of a back-end: `action` is None if nobody waited for it, `payload` for a CALLERROR."""
+        version = self._versions[sent[2]]
+        if action is None and version != V16.version and id.decode("utf-8", "replace") == ocppj.NO_ID:
+            return  # as 2.0.1 wants it: this is about a frame that could not be read
         if action is None:
             self._keep("", f"an answer to {id.decode('utf-8', 'backslashreplace')!r}, which nobody waits for", sent)
         elif action == HEARTBEAT and payload is not None:
-            problem = self._heartbeat(payload, sent[3])
+            problem = self._heartbeat(version, payload, sent[3])
             if problem:
                 self._keep(HEARTBEAT, problem, sent)
 
     def unreadable(self, sent: Sent) -> bool:
         """Whether this frame of a back-end, which is not written in the usual way, is no frame at all."""
         try:
-            ocppj.parse(sent[4])
+            DIALECTS[self._versions[sent[2]]].parse(sent[4])
         except ocppj.BadFrame as bad:
             self._keep("", f"no frame of OCPP-J: {bad.why}", sent)
             return True
         return False
 
-    def _heartbeat(self, payload: bytes, sent_at: int) -> str:
+    def _heartbeat(self, version: str, payload: bytes, sent_at: int) -> str:
         if len(payload) == _LENGTH and payload.startswith(_HEAD) and payload.endswith(_TAIL):
             return time_problem(payload[len(_HEAD) : -len(_TAIL)].decode("ascii", "replace"), sent_at)
-        violation = judge(self._version, HEARTBEAT, "response", payload)
+        violation = judge(version, HEARTBEAT, "response", payload)
         if violation is not None:
             return f"{violation.path} {violation.problem}".strip()
         return time_problem(json.loads(payload).get("currentTime"), sent_at)

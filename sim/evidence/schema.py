@@ -53,10 +53,10 @@ WIRE: dict[str, tuple[str, ...]] = {
         "delivered_at", "answer_kind", "answer", "answered_at", "answer_delivered_at",
     ),
     # one row per connection; closed_by: station | backend | network | crash
-    # last_frame_at: when the last frame of either way was delivered on it
+    # last_frame_at: when the last frame of either way was delivered on it; version: of OCPP, as it was negotiated
     "wire_links": (
         "link", "station", "backend", "opened_at", "closed_at", "closed_by", "reason", "frames_up", "frames_down",
-        "last_frame_at",
+        "last_frame_at", "version",
     ),
     # how often each action was called, also those that leave no row in wire_calls (Heartbeat)
     "wire_counts": ("station", "backend", "way", "action", "calls", "results", "errors", "unanswered"),
@@ -71,11 +71,15 @@ HEARD: dict[str, tuple[str, ...]] = {
 BOOKS: dict[str, tuple[str, ...]] = {
     # registration: unknown | pending | accepted | rejected | closed
     "books_stations": ("station", "site", "registration", "connected", "first_seen", "last_seen", "data"),
-    # one row per transactionId in these books. state: open | closed | handed-over. issuer: back-end that minted the id
+    # one row per transactionId in these books. state: open | closed | handed-over. issuer: who minted the id, a back-end (a
+    # number) or the station itself (a text, OCPP 2.0.1)
     "books_transactions": (
         "transaction_id", "issuer", "station", "connector", "id_tag", "meter_start", "meter_stop", "started_at",
         "stopped_at", "received_start_at", "received_stop_at", "state", "reason", "session_id",
     ),
+    # one row per transaction told in numbered events (OCPP 2.0.1): how many different ones were taken, how often one came
+    # again, and as JSON the numbers that never came although later ones did; session_id NULL while there is none
+    "books_events": ("transaction_id", "station", "session_id", "events", "repeats", "missing"),
     # state: open | billed | free | quarantined | handed-over. energy_wh: what these books say was delivered (raw
     # registers)
     "books_sessions": (

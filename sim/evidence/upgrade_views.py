@@ -26,9 +26,11 @@ class Document(View, frozen=True):
     vat: int
     gross: int
     issued_at: int
+    due_at: int | None
     account: str | None
     reference: str | None
     terms: str | None
+    language: str | None
     cancels: str | None
     state: str | None
     data: str | None
@@ -175,3 +177,24 @@ class PartnerMovement(View, frozen=True):
     currency: str | None
     amount: int
     data: str | None
+
+
+class Delivered(View, frozen=True):
+    """An event on its way to one receiver; `attempts` is JSON [[at, taken], ...]."""
+
+    table: ClassVar[str] = "partner_webhooks"
+    partner: str
+    event_id: str
+    to: str | None
+    copy: int | None
+    attempts: str | None
+
+
+class Disturbed(View, frozen=True):
+    """A fault of a partner's line as it happened."""
+
+    table: ClassVar[str] = "partner_faults"
+    partner: str
+    at: int
+    kind: str
+    subject: str | None

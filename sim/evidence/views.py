@@ -131,6 +131,7 @@ class WireLink(View, frozen=True):
     closed_by: str | None
     reason: str | None
     last_frame_at: int | None
+    version: str | None
 
 
 class WireCount(View, frozen=True):
@@ -163,7 +164,7 @@ class BookTransaction(View, frozen=True):
 
     table: ClassVar[str] = "books_transactions"
     backend: str
-    transaction_id: int
+    transaction_id: int | str
     issuer: str | None
     station: str
     connector: int | None
@@ -178,6 +179,28 @@ class BookTransaction(View, frozen=True):
     session_id: str | None
 
 
+class BookEvents(View, frozen=True):
+    """The numbered events of one transaction in the books of a back-end."""
+
+    table: ClassVar[str] = "books_events"
+    backend: str
+    transaction_id: str
+    station: str
+    session_id: str | None
+    events: int
+    repeats: int | None
+    missing: str
+
+
+class BookStation(View, frozen=True):
+    """One station in the books of a back-end; `data` is JSON with its live state."""
+
+    table: ClassVar[str] = "books_stations"
+    backend: str
+    station: str
+    data: str | None
+
+
 class BookSession(View, frozen=True):
     """One session in the books of a back-end."""
 
@@ -187,7 +210,7 @@ class BookSession(View, frozen=True):
     station: str
     connector: int | None
     site: str | None
-    transaction_id: int | None
+    transaction_id: int | str | None
     id_tag: str | None
     customer: str | None
     grp: str | None
@@ -292,7 +315,7 @@ class Held(View, frozen=True):
     quarantine_id: str
     session_id: str | None
     station: str | None
-    transaction_id: int | None
+    transaction_id: int | str | None
     reason: str | None
     detail: str | None
     energy_wh: int | None

@@ -8,24 +8,26 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import zstandard
 from msgspec import Struct
 
-from sim.backend import Row
+from sim.backend import DEFAULT_SUBPROTOCOL, Row
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
 from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, text
+from sim.wire.dialect import version_of
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
+_ALLOWED = "a wire.jsonl.zst of a run folder"
 _BATCH = 512
 _LEVEL = 1
 _NOTHING = b"{}"
@@ -40,7 +42,8 @@ _LOOSE = msgspec.json.Decoder(list[Any])
 class WireLine(Struct, frozen=True, gc=False):
     """One line of `wire.jsonl.zst`: number, sent, delivered (null: never), station, back-end, link, way, frame text.
 
-    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason.
+    `w` is `up` or `down` for a frame, `open` or `close` for a connection; then `f` holds the reason of a close, and of an
+    opening the subprotocol where it is not that of OCPP 1.6 (of a real one always). Other lines (ASIDE) are no traffic.
     """
 
     n: int
@@ -53,13 +56,54 @@ class WireLine(Struct, frozen=True, gc=False):
     f: str
 
 
+ASIDE: tuple[str, ...] = ("head", "asked", "refused", "foot")
+"""Lines of a recording that are no traffic: what it is, what a handshake asked for, one that failed, what was counted."""
+
+
+class WireFile:
+    """A `wire.jsonl.zst` while it is written. Raises BadInput if the file cannot be made."""
+
+    def __init__(self, path: Path, private: bool = False) -> None:
+        """`private`: nobody but its owner may read it, because passwords may stand in it."""
+        self._path = path
+        try:
+            path.touch(0o600 if private else 0o666)
+            self._file = path.open("wb")
+        except OSError as err:
+            raise BadInput(path, None, f"cannot be written ({err.strerror})", "the path of a new file") from None
+        self._sink: Any = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """One line for each entry."""
+        self._sink.write(_lines([WireLine(*entry[:-1], text(entry[-1])) for entry in entries]))
+
+    def flush(self) -> None:
+        """Hand all lines so far to the system, so that they outlive this process."""
+        self._sink.flush(zstandard.FLUSH_BLOCK)
+        self._file.flush()
+
+    def discard(self) -> None:
+        """Close and remove the file: there was nothing to write."""
+        self.close()
+        self._path.unlink()
+
+    def close(self) -> None:
+        """Finish the file. Closing twice is harmless."""
+        if not self._file.closed:
+            try:
+                self._sink.close()
+            finally:
+                self._file.close()
+
+
 class _Link:
     """One connection while it is recorded."""
 
-    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up")
+    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
 
-    def __init__(self, opened: tuple[int, str, str, int | None], up: Direction, down: Direction) -> None:
+    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
         self.opened = opened
+        self.version = version
         self.closed: tuple[int, str, str] | None = None
         self.up = up
         self.down = down
@@ -75,9 +119,7 @@ class WireRecorder:
     keeps connections only. `salt` goes into the digest first. Times are instants in ms.
     """
 
-    def __init__(
-        self, path: Path | None = None, salt: str = "", policy: Policy = "whole", version: str = "1.6"
-    ) -> None:
+    def __init__(self, path: Path | None = None, salt: str = "", policy: Policy = "whole") -> None:
         if policy not in POLICIES:
             raise BadInput(None, "wire", f"{policy!r} is no policy for the wire evidence", POLICIES)
         self.policy = policy
@@ -85,15 +127,13 @@ class WireRecorder:
         self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[Entry] = []
         self._links: dict[int, _Link] = {}
-        self._calls = CallLog(version)
-        self._oddities = Oddities(version)
+        versions: dict[int, str] = {}
+        self._versions = versions
+        self._calls = CallLog(versions)
+        self._oddities = Oddities(versions)
         self._number = 0
         self._unreadable = 0
-        self._file: IO[bytes] | None = None
-        self._sink: Any = None
-        if path is not None and policy == "whole":
-            self._file = path.open("wb")
-            self._sink = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
+        self._file = WireFile(path) if path is not None and policy == "whole" else None
 
     # -- what the runtime reports ----------------------------------------------------------------------------------
 
@@ -107,12 +147,16 @@ class WireRecorder:
             if not number % _BATCH:
                 self._spill()
 
-    def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
-        """A handshake succeeded."""
+    def link_opened(
+        self, at: int, station: str, backend: str, link: int, subprotocol: str | None = DEFAULT_SUBPROTOCOL
+    ) -> None:
+        """A handshake succeeded; the frames of the link are judged by the version of its `subprotocol`."""
         self._spill()
+        version = self._versions[link] = version_of(subprotocol)
         self._link((at, station, backend, at), link)
         if self._on:
-            self._line(at, station, backend, link, "open", "")
+            told = "" if version == version_of(DEFAULT_SUBPROTOCOL) else subprotocol or ""
+            self._line(at, station, backend, link, "open", told)
 
     def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
         """A connection ended. An attempt that never opened leaves no trace."""
@@ -129,10 +173,8 @@ class WireRecorder:
     def close(self) -> str:
         """Finish the file; returns the digest. Closing twice is harmless."""
         self._spill()
-        if self._sink is not None and self._file is not None:
-            self._sink.close()
+        if self._file is not None:
             self._file.close()
-            self._sink = self._file = None
         return self._digest.hexdigest()
 
     @property
@@ -175,7 +217,8 @@ class WireRecorder:
         """Begin to record a connection."""
         _, station, backend, _ = opened
         up, down = [self._calls.direction(station, backend, link, way) for way in ("up", "down")]
-        state = self._links[link] = _Link(opened, up, down)
+        version = self._versions.setdefault(link, version_of(DEFAULT_SUBPROTOCOL))
+        state = self._links[link] = _Link(opened, version, up, down)
         return state
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
@@ -187,8 +230,8 @@ class WireRecorder:
         """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
-        if self._sink is not None:
-            self._sink.write(_lines([WireLine(*entry[:-1], text(entry[-1])) for entry in entries]))
+        if self._file is not None:
+            self._file.write(entries)
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
@@ -276,7 +319,17 @@ class WireRecorder:
     def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
         _, station, backend, opened_at = state.opened
         closed = state.closed or (None, None, None)
-        return (link, station, backend, opened_at, *closed, state.frames_up, state.frames_down, state.last)
+        return (
+            link,
+            station,
+            backend,
+            opened_at,
+            *closed,
+            state.frames_up,
+            state.frames_down,
+            state.last,
+            state.version,
+        )
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""
@@ -295,12 +348,20 @@ def read_wire(path: Path) -> Iterator[WireLine]:
     """The lines of a `wire.jsonl.zst` in order. Raises BadInput if it is none, or was cut off."""
     decode = msgspec.json.Decoder(WireLine).decode
     try:
+        yield from map(decode, wire_lines(path))
+    except msgspec.MsgspecError as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
+
+
+def wire_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a zstd-compressed file as they are. Raises BadInput if it cannot be read, or was cut off."""
+    try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             rest = b""
             while chunk := stream.read(1 << 20):
                 *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(decode, lines)
-    except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as err:
-        raise BadInput(path, None, f"is no readable wire file ({err})", "a wire.jsonl.zst of a run folder") from err
+                yield from lines
+    except (OSError, zstandard.ZstdError) as err:
+        raise BadInput(path, None, f"is no readable wire file ({err})", _ALLOWED) from err
     if rest or not path.stat().st_size:
         raise BadInput(path, None, "ends before its time", "a wire.jsonl.zst of a finished run")

@@ -7,7 +7,7 @@ a call was well-formed is judged when it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from struct import Struct as Packed
 
@@ -86,8 +86,9 @@ class Direction:
 class CallLog:
     """All calls of a run in the order of their delivery."""
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, versions: Mapping[int, str]) -> None:
+        """`versions` has the OCPP version of each link, by the time that rows are asked for."""
+        self._versions = versions
         self._names: dict[bytes, str] = {}
         self._whole: dict[int, CallRow] = {}
         self.next_number = count(1).__next__
@@ -153,7 +154,7 @@ class CallLog:
                 if not isinstance(row, list):
                     known = _unpacked(row, id) if isinstance(row, tuple) else row
                     whole[known.call_no] = known
-        rows = [row.columns(self._version) for row in whole.values()]
+        rows = [row.columns(self._versions[row.at[2]]) for row in whole.values()]
         rows.extend(self.packed.columns())
         rows.sort(key=_number_of)
         return rows

@@ -29,6 +29,7 @@ class Link:
         "peer",
         "station",
         "station_alive",
+        "subprotocol",
         "up_free_at",
         "uplink",
     )
@@ -42,6 +43,8 @@ class Link:
         self.uplink = uplink
         self.station_alive = True
         self.backend_alive = False
+        self.subprotocol: str | None = None
+        """What the back-end chose when it accepted, None before and where there is nothing in common."""
         self.up_free_at = 0
         self.down_free_at = 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, cast
 
-from sim.backend import Asking, BackEnd, Books, Guarded, Operation, Refusal, Row
+from sim.backend import Asking, BackEnd, Books, Guarded, Operation, Refusal, Row, subprotocol_of
 from sim.clock import Instant
 from sim.errors import raised
 from sim.machine import (
@@ -43,10 +43,8 @@ from sim.runtimes.websocket import (
     PROTOCOL_ERROR,
     Keeper,
 )
-from sim.runtimes.websocket_server import Admission, Handshake, offered_first
+from sim.runtimes.websocket_server import Admission, Handshake
 
-SPOKEN = ("ocpp1.6",)
-"""What a back-end speaks that says nothing of it (attribute `subprotocol` of the Machine it accepts with)."""
 _TICK = Tick()
 _INTERNAL_ERROR = 1011
 _NO_SUBPROTOCOL = "no common subprotocol"
@@ -114,8 +112,8 @@ class BackEndHost:
         if isinstance(accepted, Refusal):
             return accepted
         self._next += 1
-        spoken = getattr(accepted, "subprotocol", None)
-        chosen = spoken if spoken in shake.subprotocols else offered_first(shake.subprotocols, SPOKEN)
+        chosen = subprotocol_of(accepted)
+        chosen = chosen if chosen in shake.subprotocols else None
         return Admission(ServerLink(self, link_id, shake, accepted, chosen), chosen)
 
     def count_handshake(self, status: int) -> None:
@@ -127,7 +125,7 @@ class BackEndHost:
         link.opened_at = self.clock.now()
         self._links[link.id] = link
         if self._wire is not None:
-            self._wire.link_opened(link.opened_at, link.station, self.name, link.id)
+            self._wire.link_opened(link.opened_at, link.station, self.name, link.id, link.subprotocol)
         self._kept.add(link.opened_at, link.station, link.id, "open", link.peer)
         self._handle(link, Opened(link.id, link.subprotocol))
 

@@ -115,12 +115,12 @@ class Lines:
         """How many connections are up."""
         return len(self._links)
 
-    def up(self, link: _Link) -> None:
-        """A connection is up."""
+    def up(self, link: _Link, subprotocol: str | None) -> None:
+        """A connection is up, with the subprotocol that the back-end chose."""
         self._links[link.id] = link
         link.line.links[link.id] = link
         self.counts["opened"] += 1
-        self.wire.link_opened(self.now(), link.station, self.backend, link.id)
+        self.wire.link_opened(self.now(), link.station, self.backend, link.id, subprotocol)
 
     def down(self, link: _Link, reason: str) -> None:
         """A connection is over."""
@@ -211,7 +211,7 @@ class _Link:
         if self._over:
             socket.cut("not wanted any more")
             return
-        self._lines.up(self)
+        self._lines.up(self, socket.subprotocol)
         if self.line.stalled:
             socket.pause(True)
         self._tell(Opened(self.id, socket.subprotocol))

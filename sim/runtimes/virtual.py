@@ -92,6 +92,7 @@ class VirtualWorld:
         self._wakes = self._wake  # one object, so that a wake-up is known when it is seen
         self._seed = seed
         self._truth = truth
+        self._begun = False
         self._hosts: dict[str, Host] = {}
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._http = stream(seed, "http-latency")
@@ -171,8 +172,14 @@ class VirtualWorld:
                     self.schedule(self.now + every, beat, ())
 
             self.at(self.now, beat)
-        with _few_collections():
-            self._run(until)
+        if not self._begun:
+            _Leftovers.look()
+        self._begun, carried = True, self.links.frames
+        try:
+            with _few_collections():
+                self._run(until)
+        finally:
+            _Leftovers.frames += self.links.frames - carried
 
     def _run(self, until: Instant) -> None:
         """SimPy's loop over SimPy's heap. Our own entries are calls and need none of what its `step` does for events."""
@@ -347,14 +354,30 @@ def _call(what: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
     fn(*args)
 
 
+class _Leftovers:
+    """What worlds that are over may have left in this process.
+
+    A world is a circle, and one that is over would lie there while the next one runs. To look for it costs as much as the
+    whole process holds, so nobody looks between the steps of one world, nor for worlds in which little happened.
+    """
+
+    MANY = 10_000
+    """Frames that are worth a look."""
+    frames = 0
+    """Frames since the last look, of all worlds."""
+
+    @classmethod
+    def look(cls) -> None:
+        """Collect what is over, if there may be much of it."""
+        if cls.frames >= cls.MANY:
+            gc.collect()
+            cls.frames = 0
+
+
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Nearly nothing in a world is ever garbage in a circle, so the collector looks seldom, and never at what was built.
-
-    It looks once before: a world is a circle itself, and one that is over would lie there while the next one runs.
-    """
+    """Nearly nothing in a world is ever garbage in a circle: the collector looks seldom, and never at what was built."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup, subprotocol_of
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
@@ -95,6 +95,7 @@ class BackEnds:
             return accepted
         connection = process.connections[link.id] = Connection(accepted)
         link.peer = (process, connection)
+        link.subprotocol = subprotocol_of(accepted)
         return None
 
     def handle(self, peer: tuple[Process, Connection], event: Event) -> None:

@@ -39,8 +39,8 @@ class WireSink(Protocol):
         """One frame reached the other side, or was lost (`delivered_at` None)."""
         ...
 
-    def link_opened(self, at: int, station: str, backend: str, link: int) -> None:
-        """A handshake succeeded."""
+    def link_opened(self, at: int, station: str, backend: str, link: int, subprotocol: str | None) -> None:
+        """A handshake succeeded, with the subprotocol that was chosen."""
         ...
 
     def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
@@ -112,13 +112,13 @@ class Links:
             world.schedule(back, self._fail_open, (host, link, str(refusal.status)))
             return
         link.backend_alive = True
-        self._wire.link_opened(world.now, link.station, link.backend, link.id)
+        self._wire.link_opened(world.now, link.station, link.backend, link.id, link.subprotocol)
         world.schedule(back, self._opened, (host, link))
-        world.backends.handle(link.peer, Opened(link.id, "ocpp1.6"))
+        world.backends.handle(link.peer, Opened(link.id, link.subprotocol))
 
     def _opened(self, host: Host, link: Link) -> None:
         if link.station_alive and link.backend_alive:
-            self._world.handle(host, Opened(link.id, "ocpp1.6"))
+            self._world.handle(host, Opened(link.id, link.subprotocol))
         elif link.station_alive:
             self._fail_open(host, link, "reset")
 

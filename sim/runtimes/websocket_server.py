@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -161,8 +161,3 @@ async def listen(
 
     loop = asyncio.get_running_loop()
     return await loop.create_server(made, host, port, ssl=tls, backlog=4096, reuse_port=shared or None)
-
-
-def offered_first(offered: Sequence[str], spoken: Sequence[str]) -> str | None:
-    """The first subprotocol of the station's list that this side speaks: its order counts (OCPP-J 1.6 §3.2)."""
-    return next((name for name in offered if name in spoken), None)

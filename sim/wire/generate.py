@@ -1,4 +1,4 @@
-"""Writes `sim/wire/payloads/v16.py` from the JSON schemas: `python -m sim.wire.generate [--check]`.
+"""Writes the modules of `sim/wire/payloads` from the JSON schemas: `python -m sim.wire.generate [--check]`.
 
 The structs are tolerant and fast, the judgement of `sim.wire.schema` is strict. So enumerations become `str`, lengths
 are not checked, and `multipleOf` must never get into a struct (binary floats make it reject valid decimals). Same
@@ -17,8 +17,36 @@ from typing import Any
 from sim.wire import schema
 from sim.wire.schema import Direction
 
-VERSION = "1.6"
-TARGET = Path(__file__).parent / "payloads" / "v16.py"
+_FOLDER = Path(__file__).parent / "payloads"
+TARGETS = {"1.6": _FOLDER / "v16.py", "2.0.1": _FOLDER / "v201.py"}
+
+_SPOKEN = (
+    "Authorize",
+    "BootNotification",
+    "ChangeAvailability",
+    "ClearCache",
+    "DataTransfer",
+    "FirmwareStatusNotification",
+    "GetBaseReport",
+    "GetVariables",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "NotifyEvent",
+    "NotifyReport",
+    "RequestStartTransaction",
+    "RequestStopTransaction",
+    "Reset",
+    "SecurityEventNotification",
+    "SetNetworkProfile",
+    "SetVariables",
+    "StatusNotification",
+    "TransactionEvent",
+    "TriggerMessage",
+)
+"""The actions of 2.0.1 that this house speaks so far; the schemas know all of them."""
+_NOTHING_SAID = "customData"
+"""A field of every object of 2.0.1, for vendors: nobody here reads it, and structs drop what they do not know."""
 
 _TYPE_NAMES = {
     "configurationKey": "KeyValue",
@@ -94,6 +122,8 @@ class _Module:
         required = node.get("required", [])
         fields = {}
         for wire, child in node.get("properties", {}).items():
+            if wire == _NOTHING_SAID:
+                continue
             fields[_snake(wire)] = (wire, self._type(name, wire, child, root), wire in required)
         known = self.classes.setdefault(name, fields)
         if known != fields:
@@ -105,7 +135,9 @@ class _Module:
         if "$ref" in node:
             definition = str(node["$ref"]).rsplit("/", 1)[-1]
             node, type_name = root["definitions"][definition], definition.removesuffix("Type")
-        kind = node["type"]
+        kind = node.get("type")
+        if kind is None:  # whatever a vendor likes
+            return "Any"
         if kind == "array":
             return f"list[{self._type(owner, wire, node['items'], root)}]"
         if kind == "object":
@@ -115,19 +147,24 @@ class _Module:
         return _PLAIN[kind]
 
 
-def render() -> str:
-    """The text of the module."""
+def render(version: str = "1.6") -> str:
+    """The text of the module of a version."""
     module = _Module()
     directions: tuple[tuple[Direction, str], ...] = (("request", ""), ("response", "Result"))
-    for action in schema.actions(VERSION):
+    actions = _actions(version)
+    for action in actions:
         for direction, suffix in directions:
-            document = schema.document(VERSION, action, direction)
+            document = schema.document(version, action, direction)
             module.add(action + suffix, document, document)
-    parts = [_HEAD.format(version=VERSION)]
+    parts = [_HEAD.format(version=version)]
     parts += [_values(name, values) for name, values in sorted(module.values.items())]
     parts += [_class(name, fields) for name, fields in _needed_first(module.classes)]
-    parts += ["\n", _table("REQUESTS", ""), _table("RESPONSES", "Result"), _TAIL]
+    parts += ["\n", _table("REQUESTS", actions, ""), _table("RESPONSES", actions, "Result"), _TAIL]
     return "".join(parts)
+
+
+def _actions(version: str) -> tuple[str, ...]:
+    return schema.actions(version) if version == "1.6" else _SPOKEN
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,14 +172,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sim.wire.generate", description="Write the payload structs.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the file is out of date")
     options = parser.parse_args(arguments)
-    text = render()
-    if not options.check:
-        TARGET.write_text(text, encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{TARGET.name} is out of date: run python -m sim.wire.generate", file=sys.stderr)
-    return 1
+    stale = []
+    for version, target in TARGETS.items():
+        text = render(version)
+        if not options.check:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            stale.append(target.name)
+    if stale:
+        print(f"out of date: {', '.join(stale)}. Run python -m sim.wire.generate", file=sys.stderr)
+    return 1 if stale else 0
 
 
 def _needed_first(
@@ -174,9 +213,11 @@ def _class(name: str, fields: dict[str, tuple[str, str, bool]]) -> str:
     if not fields:
         return text + "    pass\n"
     for field, (wire, annotation, required) in fields.items():
-        if _camel(field) != wire:
-            raise AssertionError(f"{name}.{wire} would travel as {_camel(field)}")
-        text += f"    {field}: {annotation}\n" if required else f"    {field}: {annotation} | None = None\n"
+        if _camel(field) != wire:  # capitals in a row, which no rule brings back
+            default = f'msgspec.field(name="{wire}"{"" if required else ", default=None"})'
+            text += f"    {field}: {annotation}{'' if required else ' | None'} = {default}\n"
+        else:
+            text += f"    {field}: {annotation}\n" if required else f"    {field}: {annotation} | None = None\n"
     return text
 
 
@@ -184,8 +225,8 @@ def _values(name: str, values: set[str]) -> str:
     return f"{name} = frozenset(\n    (\n" + "".join(f'        "{value}",\n' for value in sorted(values)) + "    )\n)\n"
 
 
-def _table(name: str, suffix: str) -> str:
-    rows = "".join(f'    "{action}": {action}{suffix},\n' for action in schema.actions(VERSION))
+def _table(name: str, actions: Sequence[str], suffix: str) -> str:
+    rows = "".join(f'    "{action}": {action}{suffix},\n' for action in actions)
     return f"\n{name}: dict[str, type[Struct]] = {{\n{rows}}}\n"
 
 

@@ -1,7 +1,8 @@
-"""OCPP-J 1.6 frames: bytes to Call, Result or Error and back. The queue of own calls is `sim.wire.calls`.
+"""OCPP-J frames of 1.6 and 2.0.1: bytes to Call, Result or Error and back. The queue of own calls is `sim.wire.calls`.
 
 Knows the frame, never the payload: a payload stays the bytes that arrived, and `sim.wire.schema` judges it. Whatever a
-peer sends, `parse` raises BadFrame and nothing else. Sources: OCPP-J 1.6 §4, OCPP-J 1.6 errata (2025-04) §5.
+peer sends, `parse` raises BadFrame and nothing else. Sources: OCPP-J 1.6 §4, OCPP-J 1.6 errata (2025-04) §5, OCPP 2.0.1
+Part 4 ed. 3 §4.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ __all__ = [
     "CALLERROR",
     "CALLRESULT",
     "ERROR_CODES",
+    "ERROR_CODES_TWO",
     "MAX_ID",
+    "NO_ID",
     "BadFrame",
     "Call",
     "CallQueue",
@@ -29,9 +32,12 @@ __all__ = [
     "Result",
     "encode_call",
     "encode_error",
+    "encode_error_two",
     "encode_result",
     "known_code",
+    "known_code_two",
     "parse",
+    "parse_two",
 ]
 
 CALL = 2
@@ -58,6 +64,19 @@ _OTHER_SPELLINGS = {
     "FormatViolation": "FormationViolation",
     "OccurrenceConstraintViolation": "OccurenceConstraintViolation",
 }
+_TWO_SPELLINGS = {old: new for new, old in _OTHER_SPELLINGS.items()}
+
+RPC_FRAMEWORK, TYPE_NOT_SUPPORTED = "RpcFrameworkError", "MessageTypeNotSupported"
+
+ERROR_CODES_TWO = (
+    *(_TWO_SPELLINGS.get(code, code) for code in ERROR_CODES),
+    RPC_FRAMEWORK,
+    TYPE_NOT_SUPPORTED,
+)
+"""The codes of OCPP 2.0.1 Part 4 §4.3, spelt as there."""
+
+NO_ID = "-1"
+"""Stands in a CALLERROR of 2.0.1 for the id that could not be read (Part 4 §4.2.3)."""
 _MAX_DESCRIPTION = 255
 
 
@@ -93,15 +112,26 @@ class BadFrame(Exception):
 
     `id` is set when OCPP-J wants a CALLERROR with this id and `code`; None means ignore and log (1.6 has no answer for
     it). `settles` is the id of one of our own calls whose answer was unreadable: that call has failed, and nobody is
-    answered.
+    answered. `read_id` is an id that could be read, and that 1.6 does not answer; `is_call` says whether the frame was
+    one to be answered at all.
     """
 
-    def __init__(self, id: str | None, code: str, why: str, settles: str | None = None) -> None:
+    def __init__(
+        self,
+        id: str | None,
+        code: str,
+        why: str,
+        settles: str | None = None,
+        read_id: str | None = None,
+        is_call: bool = True,
+    ) -> None:
         super().__init__(why)
         self.id = id
         self.code = code
         self.why = why
         self.settles = settles
+        self.read_id = read_id
+        self.is_call = is_call
 
 
 _Id = Annotated[str, Meta(max_length=MAX_ID)]
@@ -140,6 +170,26 @@ def parse(frame: bytes, strict: bool = False) -> Frame:
     return _parse_slowly(frame, strict)
 
 
+def parse_two(frame: bytes) -> Frame:
+    """Read one text frame of 2.0.1. Raises BadFrame, and only that, in the codes of 2.0.1.
+
+    What 1.6 ignores is answered here: an unreadable frame under the id "-1", an unknown message type under its own.
+    """
+    try:
+        return parse(frame)
+    except BadFrame as bad:
+        raise _as_two(bad) from None
+
+
+def _as_two(bad: BadFrame) -> BadFrame:
+    code = _TWO_SPELLINGS.get(bad.code, bad.code)
+    if bad.id is not None or bad.settles is not None or not bad.is_call:
+        return BadFrame(bad.id, code, bad.why, bad.settles)
+    if bad.read_id is not None:
+        return BadFrame(bad.read_id, TYPE_NOT_SUPPORTED, bad.why)
+    return BadFrame(NO_ID, RPC_FRAMEWORK, bad.why)
+
+
 def encode_call(id: str, action: str, payload: bytes) -> bytes:
     """The frame of a request; `payload` must be a JSON object."""
     return b"[2,%b,%b,%b]" % (_encode_text(id), _encode_text(action), payload)
@@ -154,6 +204,18 @@ def encode_error(id: str, code: str, description: str = "", details: bytes = b"{
     """The frame of a refusal. `code` must be one of ERROR_CODES; the description is cut to 255 characters."""
     if code not in ERROR_CODES:
         raise ValueError(f"{code!r} is no OCPP-J 1.6 error code")
+    return _error_frame(id, code, description, details)
+
+
+def encode_error_two(id: str, code: str, description: str = "", details: bytes = b"{}") -> bytes:
+    """The same in 2.0.1; a code in the spelling of 1.6 is written as 2.0.1 has it."""
+    code = _TWO_SPELLINGS.get(code, code)
+    if code not in ERROR_CODES_TWO:
+        raise ValueError(f"{code!r} is no error code of OCPP 2.0.1")
+    return _error_frame(id, code, description, details)
+
+
+def _error_frame(id: str, code: str, description: str, details: bytes) -> bytes:
     why = _encode_text(description[:_MAX_DESCRIPTION])
     return b"[4,%b,%b,%b,%b]" % (_encode_text(id), _encode_text(code), why, details)
 
@@ -164,6 +226,12 @@ def known_code(code: str) -> str:
     return code if code in ERROR_CODES else "GenericError"
 
 
+def known_code_two(code: str) -> str:
+    """The 2.0.1 spelling of a received code; a code that nobody knows counts as GenericError."""
+    code = _TWO_SPELLINGS.get(code, code)
+    return code if code in ERROR_CODES_TWO else "GenericError"
+
+
 def _parse_slowly(frame: bytes, strict: bool) -> Frame:
     """Frames that are short, long, oddly spaced or wrong: find out what is readable, and say what is not."""
     try:
@@ -172,11 +240,12 @@ def _parse_slowly(frame: bytes, strict: bool) -> Frame:
     except _UNREADABLE:
         raise BadFrame(None, "GenericError", "the frame is no JSON array") from None
     kind = _whole_number(elements[0]) if elements else None
-    if kind not in (CALL, CALLRESULT, CALLERROR):
-        raise BadFrame(None, "GenericError", "the message type is none of 2, 3 and 4")
     id = _string(elements[1]) if len(elements) > 1 else None
+    if kind not in (CALL, CALLRESULT, CALLERROR):
+        known = id if kind is not None and id is not None and len(id) <= MAX_ID else None
+        raise BadFrame(None, "GenericError", "the message type is none of 2, 3 and 4", read_id=known)
     if id is None:
-        raise BadFrame(None, "GenericError", "the message has no readable id")
+        raise BadFrame(None, "GenericError", "the message has no readable id", is_call=kind == CALL)
     if kind == CALL:
         return _call(id, elements, frame, strict)
     if kind == CALLRESULT:

@@ -19,6 +19,7 @@ from fleet.station.status import ALLOWED
 from sim.clock import Instant, iso, parse_iso
 from sim.machine import Close, Closed, Command, LinkId, Note, Open, Opened, Received, Send, Settle, Tell, Tick
 from sim.wire import ocmf, ocppj, schema
+from sim.wire.dialect import DIALECTS
 
 START = parse_iso("2019-06-12T06:00:00Z")
 SILENT = object()
@@ -77,9 +78,14 @@ class Bench:
             "Authorize": {"idTagInfo": {"status": "Accepted"}},
             "StartTransaction": self._start,
             "StopTransaction": {},
+            "TransactionEvent": lambda p: {"idTokenInfo": {"status": "Accepted"}} if "idToken" in p else {},
+            "NotifyReport": {},
             "MeterValues": {},
             "StatusNotification": {},
         }
+        self.dialect = DIALECTS[kind.version]
+        if kind.version == "2.0.1":
+            self.table["Authorize"] = {"idTokenInfo": {"status": "Accepted"}}
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._links = 0
@@ -155,7 +161,7 @@ class Bench:
 
         def up() -> None:
             self.link = link
-            self.give(Opened(link))
+            self.give(Opened(link, self.dialect.subprotocol))
 
         self.at(self.now + LATENCY, up)
 
@@ -163,7 +169,7 @@ class Bench:
         assert effect.link == self.link, "a frame on a link that is gone"
         frame = ocppj.parse(effect.frame)
         if isinstance(frame, ocppj.Call):
-            assert schema.judge("1.6", frame.action, "request", frame.payload) is None, effect.frame
+            assert schema.judge(self.dialect.version, frame.action, "request", frame.payload) is None, effect.frame
             assert frame.id not in self._ids, "an id used twice"
             self._ids.add(frame.id)
             self.sent.append(effect.frame)
@@ -171,7 +177,7 @@ class Bench:
             self.at(self.now + LATENCY, lambda: self._answer(call))
         elif isinstance(frame, ocppj.Result):
             action = self._pending.pop(frame.id)
-            assert schema.judge("1.6", action, "response", frame.payload) is None, effect.frame
+            assert schema.judge(self.dialect.version, action, "response", frame.payload) is None, effect.frame
             self.answers.setdefault(action, []).append(json.loads(frame.payload))
         else:
             self.answers.setdefault(self._pending.pop(frame.id, "?"), []).append(frame.code)
@@ -186,7 +192,7 @@ class Bench:
         try:
             answer = answer(call.payload) if callable(answer) else answer
         except Denied as denied:
-            frame = ocppj.encode_error(call.id, str(denied))
+            frame = self.dialect.error(call.id, str(denied), "")
         else:
             if answer is SILENT:
                 return

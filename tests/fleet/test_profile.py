@@ -10,6 +10,7 @@ import pytest
 from fleet.profile import StationProfile, load_profile, profile_names, read_profile
 from fleet.quirks import QUIRKS
 from fleet.station.keys import STANDARD
+from fleet.station.keys import TWO as SETTINGS_TWO
 from sim.errors import BadInput
 
 GOOD = """
@@ -31,7 +32,7 @@ records = "single"
 
 
 def test_six_neutral_profiles_walk_six_routes_and_forget_different_things() -> None:
-    profiles = [load_profile(name) for name in profile_names()]
+    profiles = [profile for name in profile_names() if (profile := load_profile(name)).version == "1.6"]
     assert [profile.name for profile in profiles] == [
         "ac-cloud", "ac-compact", "ac-duo", "ac-image", "ac-swift", "ac-yard",
     ]  # fmt: skip
@@ -131,3 +132,51 @@ def test_every_default_of_the_key_table_is_a_value_it_accepts() -> None:
 def test_a_profile_round_trips_as_plain_data() -> None:
     profile = load_profile("ac-compact")
     assert msgspec.convert(msgspec.to_builtins(profile), StationProfile) == profile
+
+
+TWO = GOOD.replace('name = "mine"', 'name = "mine"\nversion = "2.0.1"').replace('"single"', '"separate"')
+
+
+def test_a_profile_of_2_0_1_names_variables_and_a_station_reads_settings() -> None:
+    profile = read_profile(TWO + '[configuration]\n"SampledDataCtrlr.TxUpdatedInterval" = "20"\n', "mine.toml")
+    assert (profile.version, profile.settings) == ("2.0.1", {"MeterValueSampleInterval": "20"})
+    assert load_profile("ac-nova").version == "2.0.1" and load_profile("ac-duo").version == "1.6"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "problem", "allowed"),
+    [
+        (TWO.replace("2.0.1", "2.1"), "version", "Invalid enum", "1.6, 2.0.1"),
+        (TWO.replace('"separate"', '"single"'), "meter.records", "2,500 characters", "separate"),
+        (TWO.replace("vendor_cloud", "firmware"), "migration.route", "no route firmware", "network_profile"),
+        (
+            TWO + '[configuration]\nHeartbeatInterval = "1"\n',
+            "configuration.HeartbeatInterval",
+            "no variable",
+            "TxCtrlr",
+        ),
+        (
+            TWO + '[configuration]\n"TxCtrlr.EVConnectionTimeOut" = "soon"\n',
+            "configuration.TxCtrlr.EVConnectionTimeOut",
+            "'soon' is no whole number",
+            "'180'",
+        ),
+        (
+            TWO + '[[quirks]]\nname = "eager-status"\nsources = ["a/b#1"]\n',
+            "quirks[1].name",
+            "is one of 1.6, not 2.0.1",
+            "no such quirk",
+        ),
+    ],
+)
+def test_a_mistake_in_a_profile_of_2_0_1_is_named_as_well(text: str, place: str, problem: str, allowed: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_profile(text, "mine.toml")
+    assert caught.value.place == place
+    assert problem in caught.value.problem
+    assert allowed in caught.value.allowed
+
+
+def test_every_default_of_the_settings_of_2_0_1_is_a_value_they_accept() -> None:
+    for key in SETTINGS_TWO.values():
+        key.parse(key.default)

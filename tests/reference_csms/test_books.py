@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sim.backend import Setup
-from sim.clock import HOUR, MINUTE, parse_iso
+from sim.clock import HOUR, MINUTE, iso, parse_iso
 from sim.evidence.schema import BOOKS
 from sim.wire import ocmf
 
@@ -28,6 +28,12 @@ def busy(bench: Any) -> Any:
     bench.stop(link, 4242, 1)
     bench.start(link)
     bench.bill_all()
+    bench.close(link)
+    link = bench.connect("CS-2", ("ocpp2.0.1",))
+    boot = {"chargingStation": {"vendorName": "v", "model": "m"}, "reason": "PowerUp"}
+    assert bench.call(link, "BootNotification", **boot)["status"] == "Accepted"
+    event = {"eventType": "Updated", "timestamp": iso(bench.now), "triggerReason": "Trigger", "seqNo": 3}
+    assert bench.call(link, "TransactionEvent", **event, transactionInfo={"transactionId": "tx"}) == {}
     return bench
 
 

@@ -37,7 +37,7 @@ def test_a_closed_identity_gets_404_and_loses_its_connection(bench: Any) -> None
 
 
 def test_without_a_common_subprotocol_the_link_is_closed_at_once(bench: Any) -> None:
-    bench.connect(subprotocols=("ocpp2.0.1",))
+    bench.connect(subprotocols=("ocpp2.1", "ocpp1.5"))
     assert [type(effect) for effect in bench.out] == [Close]
     assert bench.book("stations")[0]["connected"] == 0
 

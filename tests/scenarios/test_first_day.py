@@ -15,17 +15,18 @@ from scenarios.targets import Target, reference
 from sim.backend import BackEnd, Setup
 from sim.evidence.verdict import CheckResult, Verdict
 
-FAST = range(1, 11)
+FAST = (*range(4, 11), 1, 2, 3)
+"""Those that are asked more at the end, so that they are still at hand then."""
 SLOW = range(11, 51)
 PUBLIC = Path(__file__).parents[3] / "shared" / "data" / "sessions" / "dundee-2018-summer.csv"
 
 
+@lru_cache(maxsize=3)
 def play(seed: int) -> tuple[Played, list[CheckResult]]:
     day = load_scenario("first-day")
     return judge(day, seed, sessions=sessions_path(day), repeat=False)
 
 
-@lru_cache(maxsize=2)
 def day_of(seed: int) -> Played:
     return play(seed)[0]
 
@@ -43,13 +44,6 @@ def assert_healthy(results: list[CheckResult]) -> None:
 @pytest.mark.parametrize("seed", FAST)
 def test_the_healthy_system_gives_no_finding(seed: int) -> None:
     """INV-01..07, 13, 16, 17, 21, 22, 26, 29, 31, 35, B02, B06, B08, B11, L01, L02, L05, T01, T02, T10, DRV-01..03."""
-    assert_healthy(play(seed)[1])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", SLOW)
-def test_the_healthy_system_gives_no_finding_over_more_seeds(seed: int) -> None:
-    """The same checks, forty more seeds: fifty in all."""
     assert_healthy(play(seed)[1])
 
 
@@ -108,10 +102,17 @@ def test_a_broken_copy_of_the_reference_can_be_put_under_the_same_checks() -> No
     def free_of_charge(setup: Setup) -> BackEnd:
         return assemble(setup, tariffs=lambda rows: [{**row, "start_fee": "0"} for row in rows])
 
-    day = load_scenario("first-day")
+    day = load_scenario("first-day").at_sites("campus-4", "campus-5")
     target = Target(name="mine", legacy=reference, new=free_of_charge)
     _, results = judge(day, 1, sessions=sessions_path(day), target=target, repeat=False, wire="index")
     assert {result.check for result in results if result.verdict is Verdict.FAIL} == {"INV-22", "T01"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SLOW)
+def test_the_healthy_system_gives_no_finding_over_more_seeds(seed: int) -> None:
+    """The same checks, forty more seeds: fifty in all."""
+    assert_healthy(play(seed)[1])
 
 
 @pytest.mark.skipif(not PUBLIC.is_file(), reason="the public session file is not beside the checkout")

@@ -35,6 +35,11 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (lambda d: d["sellers"]["ladelaget"].update(prefix="L-1"), "sellers.ladelaget.prefix", "cannot begin a number"),
     (lambda d: d["sellers"]["ladelaget"].update(prefix="LG"), "sellers.ladelaget-group.prefix", "has it too"),
     (lambda d: d["sellers"]["ladelaget"]["vat"].pop("DE"), "sellers.ladelaget.vat", "owners in DE"),
+    (
+        lambda d: d["owners"]["granli"]["onboarding"].update(payment_returned="-3d"),
+        "owners.granli.onboarding.payment_returned",
+        "-3d",
+    ),
     (lambda d: d["upgrade"].update(notice_days=2), "upgrade.notice_days", "2 is outside"),
     (lambda d: d["upgrade"].update(notice_between=[7, 3]), "upgrade.notice_between", "7 to 3 is no range"),
     (lambda d: d["upgrade"].update(deadline=date(2024, 4, 2)), "upgrade.deadline", "is not after"),

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from scenarios.load import load_scenario, sessions_path
 from scenarios.migration import MigrationTool, MoveOrder, StationOrder
 from scenarios.model import Duration
+from scenarios.model_types import LocalTime, Window
 from scenarios.runner import judge
 from sim.clock import HOUR, MINUTE, Instant
 from sim.evidence.verdict import Verdict
-from sim.machine import Answered, Command, Effect, Note, Settled, Tell
+from sim.machine import Answered, Command, Effect, Note, Refused, Settled, Tell
 
 URL_KEY = "CentralUrl"
 NEW_URL = "ws://new"
@@ -23,14 +24,16 @@ NEW_URL = "ws://new"
 class World:
     """Answers the tool's commands at once; `answers` says otherwise per (back-end, kind or action)."""
 
-    def __init__(self, route: str) -> None:
+    def __init__(self, route: str, deadline: int | None = None) -> None:
         row = {"station": "CS-1"}
         station = StationOrder("CS-1", route, URL_KEY, Instant(0), row, (), {}, ())
         order = MoveOrder("hall", "legacy", "new", NEW_URL, (station,), 5 * MINUTE, 30 * MINUTE)
+        order = replace(order, deadline=None if deadline is None else Instant(deadline))
         self.tool = MigrationTool(order)
         self.now = Instant(0)
         self.old_connected, self.new_connected = True, False
         self.answers: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {}
+        self.down: list[str] = []
         self.states: list[str] = []
         self.told: list[tuple[str, str]] = []
 
@@ -49,8 +52,9 @@ class World:
             elif isinstance(effect, Tell):
                 self.told.append((effect.to, effect.command.name))
                 if effect.call_id:
-                    payload = self._answer(effect.to, effect.command)
-                    effects += self.tool.handle(Settled(effect.call_id, Answered(payload)), self.now)
+                    down = effect.to in self.down
+                    outcome = Refused("unavailable") if down else Answered(self._answer(effect.to, effect.command))
+                    effects += self.tool.handle(Settled(effect.call_id, outcome), self.now)
 
     def _answer(self, backend: str, command: Command) -> dict[str, Any]:
         name = str(command.args.get("action", command.name))
@@ -111,6 +115,41 @@ def test_a_station_that_is_stuck_before_the_switch_stays_where_it_is() -> None:
     world.run(HOUR)
     assert world.states[-1] == "STUCK"
     assert world.tool.next_deadline() is None
+
+
+def test_a_station_whose_turn_comes_while_the_new_back_end_is_down_is_moved_when_that_is_up() -> None:
+    """INV-26: nothing was done to it yet, so there is nothing to be stuck in."""
+    world = World("vendor_key", deadline=6 * HOUR)
+    world.down.append("new")
+    world.run(2 * HOUR)
+    assert world.states == ["PLANNED"]
+    world.down.clear()
+    world.run(3 * HOUR)
+    assert world.states[:3] == ["PLANNED", "PREFLIGHT_OK", "NOTIFIED"]
+    assert "SWITCH_SENT" in world.states
+
+
+def test_a_station_that_never_had_its_turn_stays_at_the_old_back_end() -> None:
+    """INV-26: the new back-end is down for the whole working day, and the move is called off."""
+    world = World("vendor_key", deadline=2 * HOUR)
+    world.down.append("new")
+    world.run(4 * HOUR)
+    assert world.states == ["PLANNED", "ROLLBACK", "BACK_AT_OLD"]
+    assert ("legacy", "accept-station") in world.told
+    assert world.tool.next_deadline() is None
+
+
+@pytest.mark.slow
+def test_an_upgrade_whose_new_back_end_is_down_for_two_hours_of_a_wave_has_no_finding() -> None:
+    """INV-26: at seed 2 a station's turn comes in the hours in which the new back-end is away."""
+    day = load_scenario("upgrade-day").at_sites("laboratory-1F")
+    at = Window(from_=LocalTime(13 * HOUR), to=LocalTime(13 * HOUR))
+    faults = (replace(one, at=at, lasts=Duration(2 * HOUR)) if one.id == "noon" else one for one in day.fault)
+    played, results = judge(
+        replace(day, fault=tuple(faults)), 2, sessions=sessions_path(day), repeat=False, wire="index"
+    )
+    assert [(one.check, one.findings[:3]) for one in results if one.verdict is Verdict.FAIL] == []
+    assert not played.evidence.rows("SELECT station FROM truth_outcomes WHERE outcome = 'stuck'")
 
 
 def test_a_station_that_refuses_the_switch_is_operative_again_where_it_is() -> None:

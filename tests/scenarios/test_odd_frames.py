@@ -41,7 +41,7 @@ def factory(setup: Setup) -> BackEnd:
 
 def test_a_wrong_message_type_is_found_at_the_wire() -> None:
     """INV-13."""
-    day = load_scenario("first-day")
+    day = load_scenario("first-day").at_sites("campus-4", "campus-5")
     target = Target(name="odd", legacy=reference, new=factory)
     _, results = judge(day, 1, sessions=sessions_path(day), target=target, repeat=False, wire="index")
     failed = {result.check: result for result in results if result.verdict is Verdict.FAIL}

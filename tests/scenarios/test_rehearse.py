@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from reports.combinations import combinations
 from scenarios import catalogue, children, cli_rehearse
 from scenarios.cli import app
 from scenarios.cli_seed import play_seed
@@ -216,15 +215,3 @@ def test_what_the_session_file_lacks_is_one_sentence(tmp_path: Path, chargerig: 
     result = chargerig(day, "--seeds", "1-3")
     assert result.exit_code == 2 and "tiny.csv" in result.stderr
     assert not (tmp_path / "reports").exists()
-
-
-@pytest.mark.slow
-def test_fifty_seeds_of_the_upgrade_cover_a_hundred_combinations() -> None:
-    """Distinct combinations of state of the move, connector and fault, until there are enough of them."""
-    day = load_scenario("upgrade-day")
-    found: set[tuple[str, str, str]] = set()
-    for seed in range(1, 51):
-        found |= combinations(play(day, seed, sessions=sessions_path(day)).evidence)
-        if len(found) >= 100:
-            break
-    assert len(found) >= 100

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.station.commands import HANDLERS
+from fleet.station.v16_commands import HANDLERS
 from sim.machine import LinkId, Received
 from sim.wire import ocppj, schema
 

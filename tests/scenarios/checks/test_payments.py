@@ -125,6 +125,21 @@ def account_off_here(day: Any) -> None:
     day.row("books_accounts", account=ACCOUNT)["charges_enabled"] = 0
 
 
+def claim_of_another_account(day: Any) -> None:
+    """Every attempt names the right one."""
+    other = {**day.row("partner_accounts"), "account": "acct_x", "owner": "x"}
+    day.add("partner_accounts", **other)
+    day.row("books_claims", claim_id="k-1")["account"] = "acct_x"
+
+
+def claim_of_a_stranger(day: Any) -> None:
+    day.row("books_claims", claim_id="k-1")["account"] = "acct_nobody"
+
+
+def claim_paid_for_no_account(day: Any) -> None:
+    day.row("books_claims", claim_id="k-2")["account"] = None
+
+
 def account_of_another(day: Any) -> None:
     """Two accounts were mixed up when they were handed over."""
     day.row("partner_accounts", account=ACCOUNT)["owner"] = "port"
@@ -188,6 +203,9 @@ def refunded_by_the_other(day: Any) -> None:
         ("P05", account_off_there),
         ("P05", account_off_here),
         ("P05", account_of_another),
+        ("P05", claim_of_another_account),
+        ("P05", claim_of_a_stranger),
+        ("P05", claim_paid_for_no_account),
         ("P04", payout_booked_to_another),
         ("P09", captured_above_the_hold),
         ("P09", hold_forgotten),

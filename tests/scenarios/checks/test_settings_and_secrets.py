@@ -58,6 +58,15 @@ def test_inv_27_takes_what_the_station_refused_for_no_change(day: Any, at: At) -
     assert day.check("INV-27").verdict is Verdict.PASS
 
 
+def test_inv_27_takes_a_write_that_nobody_answered_for_one_that_may_have_been_taken(day: Any, at: At) -> None:
+    write(day, at("10:33"), "LocalAuthorizeOffline", "false")
+    call = day.tables["wire_calls"][-1]
+    call.update(answer_kind=None, answer=None, answered_at=None, answer_delivered_at=None)
+    assert subjects(day.check("INV-27")) == ["S1"]
+    call["delivered_at"] = None
+    assert day.check("INV-27").verdict is Verdict.PASS
+
+
 def test_inv_27_finds_keys_that_a_bulk_edit_wiped(day: Any, at: At) -> None:
     """MF-25: a field that is missing was taken for one to be deleted."""
     dump(day, at("10:20"), "legacy", HeartbeatInterval="900", BackendUrl="ws://legacy", SiteName="alpha")

@@ -1,4 +1,7 @@
-"""A day on which the move meets everything at once: the first day's sessions, six profiles, and faults of the move."""
+"""A day on which the move meets everything at once: the first day's sessions, six profiles, and faults of the move.
+
+Only the site that moves and one that is at the new back-end all day are there: the move touches no other.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from sim.clock import MINUTE
 from sim.evidence.verdict import CheckResult
 
 PROFILES = {"ac-cloud": 0.3, "ac-compact": 0.2, "ac-duo": 0.2, "ac-image": 0.1, "ac-swift": 0.1, "ac-yard": 0.1}
+SITES = ("campus-4", "campus-5")
 MOVING = Where(moving=True, busy=False)
 
 
@@ -29,7 +33,7 @@ def fault(kind: str, lasts: int = 0, on: str = "", at: tuple[str, str] | None = 
 
 def day_with(*faults: Fault, **changes: Any) -> Scenario:
     """The first day with these faults instead of its own, a probation of 20 minutes, and INV-28."""
-    day = load_scenario("first-day")
+    day = load_scenario("first-day").at_sites(*SITES)
     assert day.move is not None
     move = replace(day.move, **{"probation": Duration(20 * MINUTE), **changes})
     wanted = (*(name for name in day.checks.all_of if not name.startswith("DRV")), "INV-28")

@@ -91,6 +91,7 @@ def make_owner(n: int, *fates: str, **more: Any) -> OwnerPlan:
         "resumes_at": RESUMES,
         "pays_after": 10 * DAY,
         "pays_old_account": False,
+        "payment_returned": 0,
         "lacks": (),
         "contract_old": {**old, "backend": "legacy"},
         "contract_new": {**new, "billed_until": "2024-04-01", "backend": "new"},
@@ -130,6 +131,7 @@ def make_plan(owners: Sequence[OwnerPlan], *later: Announced, drivers: Sequence[
     plan = {
         "deadline": DEADLINE,
         "invited_at": INVITED,
+        "remind_days": 5,
         "notice_days": 14,
         "least_days": 10,
         "most_days": 21,

@@ -132,6 +132,18 @@ def test_the_first_invoice_of_the_new_seller_may_be_paid_to_the_old_account_by_m
     assert sorted(old) == sorted([first["number"], *(row["number"] for row in invoices(play, "legacy"))])
 
 
+def test_a_payment_that_the_bank_takes_back_is_made_again(town: Any, owner: Any, plan: Any) -> None:
+    """P07: three lines at the bank, under two end-to-end ids: the owner sees an open invoice again, and pays it."""
+    play = town(plan([owner(1, payment_returned=3 * DAY)])).until("2024-04-27T00:00:00Z")
+    entries = [row for row in play.entries(play.ibans[0]) if row["reference"] == invoices(play, "legacy")[0]["number"]]
+    assert [row["amount"] > 0 for row in entries] == [True, False, True]
+    assert sum(row["amount"] for row in entries) == invoices(play, "legacy")[0]["gross"]
+    assert entries[1]["for_id"] == entries[0]["id"] and entries[1]["at"] - entries[0]["at"] == 3 * DAY
+    (back,) = play.notes("payment-came-back")
+    assert back["data"]["number"] == entries[0]["reference"]
+    assert entries[2]["end_to_end"] == f"{entries[0]['end_to_end']}/2"
+
+
 def test_who_finds_the_old_account_closed_pays_to_the_one_on_the_invoice(town: Any, owner: Any, plan: Any) -> None:
     play = town(plan([owner(1, pays_old_account=True)])).until("2024-04-18T00:00:00Z")
     play.ask("bank", Command("close-account", {"iban": play.ibans[0]}))

@@ -265,3 +265,35 @@ def test_a_file_that_is_no_wire_file_or_was_cut_is_bad_input(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(BadInput):
         list(read_wire(path))
+
+
+def test_each_link_is_judged_by_the_version_that_was_negotiated_on_it() -> None:
+    """The same boot is well-formed on one link and not on the other; so it is with what a back-end answers."""
+    recorder = WireRecorder()
+    recorder.link_opened(0, "S", "new", 1)
+    recorder.link_opened(0, "T", "new", 2, "ocpp2.0.1")
+    boot = (
+        b'[2,"%b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]',
+        b'[3,"%b",{"currentTime":"1970-01-01T00:00:01Z","custom":1}]',
+    )
+    for link, station in ((1, "S"), (2, "T")):
+        for way, frame in zip(("up", "down"), boot, strict=True):
+            recorder.frame(1_000, 1_020, station, "new", link, way, frame % b"b")
+        recorder.frame(1_000, 1_020, station, "new", link, "up", b'[2,"h","Heartbeat",{}]')
+        recorder.frame(1_000, 1_020, station, "new", link, "down", b'[3,"h",{"currentTime":"1970-01-01T00:00:01Z"}]')
+        recorder.frame(1_000, 1_020, station, "new", link, "up", b"nonsense")
+        recorder.frame(1_000, 1_020, station, "new", link, "down", b'[4,"-1","RpcFrameworkError","",{}]')
+    assert [(call["link"], call["well_formed"]) for call in calls(recorder)] == [(1, 0), (2, 1)]
+    assert [(link["link"], link["version"]) for link in links(recorder)] == [(1, "1.6"), (2, "2.0.1")]
+    assert [(row["link"], row["problem"]) for row in recorder.oddities] == [
+        (1, "an answer to '-1', which nobody waits for")
+    ]
+
+
+def test_the_file_names_the_version_of_a_link_only_where_it_is_not_1_6(tmp_path: Path) -> None:
+    path = tmp_path / "wire.jsonl.zst"
+    recorder = WireRecorder(path)
+    recorder.link_opened(0, "S", "new", 1)
+    recorder.link_opened(0, "T", "new", 2, "ocpp2.0.1")
+    recorder.close()
+    assert [line.f for line in read_wire(path)] == ["", "ocpp2.0.1"]

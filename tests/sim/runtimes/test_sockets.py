@@ -15,9 +15,10 @@ from sim.backend import Refusal
 from sim.runtimes.websocket import Keeper, Limits, Socket
 from sim.runtimes.websocket_client import Dial, dial
 from sim.runtimes.websocket_fast import listen_fast
-from sim.runtimes.websocket_server import Admission, Handshake, listen, offered_first
+from sim.runtimes.websocket_server import Admission, Handshake, listen
 
 PATIENCE_S = 10
+SPOKEN = ("ocpp1.6", "ocpp2.0.1")
 
 
 class Echo:
@@ -65,7 +66,7 @@ class Server:
             return Refusal(401, "wrong password")
         peer = Echo()
         self.peers.append(peer)
-        return Admission(peer, offered_first(shake.subprotocols, ("ocpp1.6", "ocpp2.0.1")))
+        return Admission(peer, next((name for name in shake.subprotocols if name in SPOKEN), None))
 
 
 @pytest.fixture(params=[listen, listen_fast], ids=["default", "fast"], autouse=True)

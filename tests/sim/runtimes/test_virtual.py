@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.backend import BackEnd, Operation, Refusal, Setup
+from sim.backend import BackEnd, Operation, Refusal, Setup, subprotocol_of
 from sim.clock import HOUR, MINUTE, SECOND, Instant
 from sim.machine import (
     Answered,
@@ -26,7 +26,7 @@ from sim.machine import (
     Tell,
     Unknown,
 )
-from sim.runtimes.virtual import Crash, VirtualWorld
+from sim.runtimes.virtual import Crash, VirtualWorld, _Leftovers
 
 
 class Wire:
@@ -357,3 +357,52 @@ def test_a_back_end_that_died_never_hears_what_it_had_asked() -> None:
     world.run(Instant(start + MINUTE))
     assert len(shop.asked) == 1
     assert setup.disk["heard"] == []
+
+
+def test_what_a_world_left_is_collected_before_the_next_one_and_never_between_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr("sim.runtimes.virtual.gc.collect", lambda: looks.append(1))
+    monkeypatch.setattr(_Leftovers, "frames", 0)
+    monkeypatch.setattr(_Leftovers, "MANY", 6)
+
+    def busy_world() -> int:
+        """Three frames there and three back, in several steps; says how often the collector had looked before them."""
+        world, _, _, _ = world_with_phone()
+        before = len(looks)
+        for step in range(2, 5):
+            say(world, step * SECOND, b"x")
+            world.run(Instant((step + 1) * SECOND))
+        return before
+
+    assert [busy_world() for _ in range(3)] == [0, 1, 2]
+    assert looks == [1, 1] and _Leftovers.frames == 6
+
+
+@pytest.mark.parametrize("chosen", ["ocpp2.0.1", "ocpp1.6", None])
+def test_both_ends_and_the_wire_hear_which_subprotocol_a_back_end_chose(chosen: str | None) -> None:
+    told: list[Any] = []
+
+    class Chooser(Echo):
+        def accept(self, link: Any, identity: str, subprotocols: Any, now: Instant) -> Any:
+            accepted = super().accept(link, identity, subprotocols, now)
+            accepted.subprotocol = chosen
+            return accepted
+
+    class Listening(Wire):
+        def link_opened(self, *row: Any) -> None:
+            told.append(row[-1])
+
+    world = VirtualWorld(Instant(0), 1, Listening(), Truth(), (10, 0))
+    world.add_backend(Chooser, Setup(name="csms", seed=1, provision={}))
+    phone = Phone()
+    world.add("S1", phone)
+    world.at(1, world.send_command, "S1", Command("dial"))
+    world.run(Instant(1_000))
+    opened = [event for _, event in phone.seen if isinstance(event, Opened)]
+    assert [event.subprotocol for event in opened] == [chosen] == told
+
+
+def test_a_back_end_that_says_nothing_of_it_speaks_1_6() -> None:
+    assert subprotocol_of(Phone()) == "ocpp1.6"

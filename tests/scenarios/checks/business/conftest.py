@@ -100,8 +100,12 @@ class Upgraded:
         self.notice("port", 2, 1, FIRST, "04-03 10:00")
         self.void("port", 2, 1, FIRST, "04-05 12:01")
         self.notice("port", 2, 2, SECOND, "04-10 10:00", earlier=FIRST)
-        self.mail("driver-notice", "ann@drivers.example", when("04-07 10:00"), "The site moves on 9 April 2024.", "en")
-        self.mail("driver-notice", "bo@drivers.example", when("04-14 10:00"), "Stedet flyttes 16. april 2024.", "nb")
+        self.mail(
+            "driver-notice", "ann@drivers.example", when("04-07 10:00"), "At site-city it is on 9 April 2024.", "en"
+        )
+        self.mail(
+            "driver-notice", "bo@drivers.example", when("04-14 10:00"), "På site-port er det 16. april 2024.", "nb"
+        )
         self.mail("onboarding-invitation", TO["city"], when("03-20 10:00"), f"Open {PORTAL}/onboarding/city", "nb")
         for owner, on in MOVED.items():
             self.invoice("legacy", f"OLD-{owner}", owner, "04-01 02:00", "2024-04-01", "2024-05-01")
@@ -143,7 +147,7 @@ class Upgraded:
         language = LANGUAGE[owner]
         earlier = f" Before it was {spoken(more['earlier'], language)}." if "earlier" in more else ""
         text = (
-            f"On {spoken(about, language)} your site moves. From then on pay Nye AS, not Gamle AS, at\n"
+            f"On {spoken(about, language)} site-{owner} moves. From then on pay Nye AS, not Gamle AS, at\n"
             f"NO75 3000 1234 567 by the terms 2024-2.{earlier} Set up: {PORTAL}/onboarding/{owner}\n"
         )
         meta = {"owner": owner, "notice": f"n/{wave}/{owner}/{n}", "wave": wave, "day": about}
@@ -152,7 +156,7 @@ class Upgraded:
     def void(self, owner: str, wave: int, n: int, about: str, at: str) -> Row:
         """An `upgrade-notice-void`."""
         meta = {"owner": owner, "notice": f"n/{wave}/{owner}/{n}", "wave": wave, "day": about}
-        text = f"Nothing happens on {spoken(about, LANGUAGE[owner])}."
+        text = f"Nothing happens at site-{owner} on {spoken(about, LANGUAGE[owner])}."
         return self.mail("upgrade-notice-void", TO[owner], when(at), text, LANGUAGE[owner], meta)
 
     def invoice(self, backend: str, number: str, owner: str, at: str, start: str, until: str, **more: Any) -> Row:
@@ -189,9 +193,25 @@ class Upgraded:
             "reference": f"invoice {number}",
         }
         state = "matched" if claim else "unmatched"
+        if claim:
+            owed = self.day.row("books_claims", backend=reader, claim_id=claim)
+            owed.update(paid=owed["paid"] + 1000, state="paid")
         self.day.add(
             "books_statement_lines", backend=reader, **line, state=state, claim_id=claim, read_at=when(at) + HOUR
         )
+
+    def came_back(self, at: str, claim: str | None) -> Row:
+        """The bank takes the last payment back; with `claim` a back-end has read it."""
+        last = self.day.tables["partner_bank"][-1]
+        entry = {**last, "id": f"r-{last['id']}", "at": when(at), "amount": -1000, "code": "MS03", "for_id": last["id"]}
+        self.day.add("partner_bank", **entry)
+        read = self.day.tables["books_statement_lines"][-1]
+        line = {**read, "line_id": f"{last['iban']}/r-{last['id']}", "amount": -1000, "read_at": when(at) + HOUR}
+        if claim:
+            self.day.add("books_statement_lines", **{**line, "claim_id": claim})
+            owed = self.day.row("books_claims", backend=read["backend"], claim_id=claim)
+            owed.update(paid=owed["paid"] - 1000, state="open")
+        return entry
 
     def account(self, owner: str, at: str, payouts: bool) -> None:
         """The state of an account from an instant on."""

@@ -90,6 +90,36 @@ def test_inv_23_finds_a_document_that_says_what_nobody_agreed(upgraded: Any, cha
     assert says in result.findings[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"due_at": "2024-05-10 12:00"}, "booked as due on 2024-05-10, and 30 days are agreed"),
+        ({"language": "de"}, "booked as written in de, and nb is right"),
+        ({"language": "de", "data": "{}"}, "booked as written in de, and nb is right"),
+    ],
+)
+def test_inv_23_finds_a_day_or_language_that_is_booked_wrongly(
+    upgraded: Any, change: dict[str, str], says: str
+) -> None:
+    """The content of the document is right."""
+    upgraded.plan["upgrade"]["sellers"][1]["due_days"] = 30
+    document = upgraded.row("books_invoices", number="NEW-city")
+    document |= {"due_at": upgraded.when("05-09 12:00"), "language": "nb", "data": json.dumps({"language": "nb"})}
+    assert upgraded.check("INV-23").verdict is Verdict.PASS
+    document |= {**change, **({"due_at": upgraded.when(change["due_at"][5:])} if "due_at" in change else {})}
+    result = upgraded.check("INV-23")
+    assert subjects(result) == ["NEW-city"]
+    assert says in result.findings[0].sentence
+
+
+def test_inv_23_finds_a_credit_that_is_to_be_paid_and_a_drivers_invoice_in_another_language(upgraded: Any) -> None:
+    more = {"kind": "credit", "cancels": "OLD-city", "due_at": upgraded.when("05-09 12:00")}
+    upgraded.invoice("legacy", "OLD-credit", "city", "05-02 02:00", "2024-04-01", "2024-05-01", **more)
+    row = {"kind": "drivers", "customer": "ann", "data": "{}", "language": "nb"}
+    upgraded.add("books_invoices", backend="new", number="D-1", gross=1, net=1, vat=0, issued_at=0, **row)
+    assert subjects(upgraded.check("INV-23")) == ["OLD-credit", "D-1"]
+
+
 def test_inv_23_finds_a_drivers_invoice_to_the_address_of_another_driver(upgraded: Any) -> None:
     row = {"kind": "drivers", "customer": "ann", "data": json.dumps({"customer": {"email": "bo@drivers.example"}})}
     upgraded.add("books_invoices", backend="new", number="D-1", gross=1, net=1, vat=0, issued_at=0, **row)
@@ -237,6 +267,9 @@ def test_inv_25_judges_by_the_day_of_the_first_switch_and_not_by_the_desk(upgrad
         ("2024-2", "2023-1", "terms"),
         ("onboarding/city", "onboarding/city-hall", "link"),
         ("onboarding/city", "onboarding/port", "link"),
+        ("site-city", "site-port", "names site-port, and site-city is what moves"),
+        ("site-city", "site-city, site-port", "names site-city, site-port, and"),
+        ("site-city", "the site", "names no site"),
     ],
 )
 def test_inv_25_finds_a_notice_that_does_not_tell_the_truth(upgraded: Any, old: str, new: str, words: str) -> None:
@@ -289,7 +322,9 @@ def test_inv_25_finds_a_notice_that_was_taken_back_too_late(upgraded: Any) -> No
 
 
 def test_inv_25_finds_a_void_that_names_another_day_or_was_not_due(upgraded: Any) -> None:
-    upgraded.row("partner_mails", kind="upgrade-notice-void")["text"] = "Nothing happens on 10. April 2024."
+    upgraded.row("partner_mails", kind="upgrade-notice-void")["text"] = (
+        "Nothing happens at site-port on 10. April 2024."
+    )
     assert "does not name 2024-04-09" in upgraded.check("INV-25").findings[0].sentence
     upgraded.plan["upgrade"]["waves"][1]["announced"] = [{"day": SECOND, "decided_at": upgraded.when("03-20 12:00")}]
     assert "never given up" in upgraded.check("INV-25").findings[0].sentence
@@ -337,15 +372,19 @@ def test_m09_finds_a_payment_that_was_taken_for_another_claim(upgraded: Any) -> 
     assert subjects(upgraded.check("M09")) == ["NEW-port"]
 
 
-def test_m09_leaves_alone_what_just_came_what_went_back_and_what_names_no_invoice(upgraded: Any) -> None:
+def test_m09_leaves_alone_what_just_came_and_what_names_no_invoice(upgraded: Any) -> None:
     before = upgraded.check("M09").items
     upgraded.pay("NEW-city", NEW_IBAN, "06-30 11:00", "new", None)
     upgraded.pay("nothing", NEW_IBAN, "05-30 11:00", "new", None)
-    upgraded.pay("OLD-port", OLD_IBAN, "05-30 12:00", "legacy", None)
-    returned = {**upgraded.tables["partner_bank"][-1]}
-    upgraded.add("partner_bank", **{**returned, "id": "e-r", "amount": -1000, "for_id": returned["id"]})
     result = upgraded.check("M09")
     assert (result.verdict, result.items) == (Verdict.PASS, before), result
+
+
+def test_m09_asks_for_a_payment_that_went_back_too(upgraded: Any) -> None:
+    """It came once, and the books say so; that it went back is P07's."""
+    upgraded.pay("OLD-port", OLD_IBAN, "05-30 12:00", "legacy", None)
+    upgraded.came_back("06-02 12:00", None)
+    assert subjects(upgraded.check("M09")) == ["OLD-port"]
 
 
 # -- M13 ------------------------------------------------------------------------------------------------------------------
@@ -364,15 +403,29 @@ def test_m13_finds_a_driver_who_was_told_twice_and_one_who_was_not_told(upgraded
 
 
 def test_m13_finds_a_driver_who_was_told_another_day_or_too_late(upgraded: Any) -> None:
-    upgraded.row("partner_mails", to="ann@drivers.example")["text"] = "The site moves on 19 April 2024."
+    upgraded.row("partner_mails", to="ann@drivers.example")["text"] = "At site-city it is on 19 April 2024."
     assert subjects(upgraded.check("M13")) == ["ann"]
     late = upgraded.row("partner_mails", to="bo@drivers.example")
     late["delivered_at"] = late["delivered_at"] + 2 * DAY
     assert subjects(upgraded.check("M13")) == ["ann", "bo"]
 
 
+@pytest.mark.parametrize(("text", "says"), [("site-port", "names site-port"), ("the site", "names no site")])
+def test_m13_finds_a_driver_who_was_told_of_other_sites(upgraded: Any, text: str, says: str) -> None:
+    upgraded.row("partner_mails", to="ann@drivers.example")["text"] = f"At {text} it is on 9 April 2024."
+    result = upgraded.check("M13")
+    assert subjects(result) == ["ann"]
+    assert says in result.findings[0].sentence
+
+
+def test_inv_25_finds_a_void_that_names_another_site(upgraded: Any) -> None:
+    row = upgraded.row("partner_mails", kind="upgrade-notice-void")
+    row["text"] = row["text"].replace("site-port", "site-city")
+    assert "names site-city" in upgraded.check("INV-25").findings[0].sentence
+
+
 def test_m13_takes_a_driver_notice_that_replaces_an_earlier_one(upgraded: Any) -> None:
-    text = "Stedet flyttes 9. april 2024."
+    text = "På site-port er det 9. april 2024."
     upgraded.mail("driver-notice", "bo@drivers.example", upgraded.when("04-04 10:00"), text, "nb")
     row = upgraded.row("partner_mails", id="mail-6")
     row["text"] += " Dette erstatter 9. april 2024."

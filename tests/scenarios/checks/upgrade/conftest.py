@@ -126,7 +126,9 @@ class Upgrade:
             self.invoice(
                 backend, invoice, "drivers", ("2019-06-01", "2019-07-01"), issued_at=at, claim_id=name, **totals
             )
-            self.line(backend, invoice, "session", gross, bill=number, session_id=bill["session_id"])
+            kwh = self.day.row("books_cdrs", backend=backend, cdr_id=bill["cdr_id"])["kwh"]
+            over = {"bill": number, "session_id": bill["session_id"], "quantity": kwh, "unit": "kWh"}
+            self.line(backend, invoice, "session", gross, **over)
             who = bill["customer"]
             self.entry(backend, "invoice", invoice, at, (f"invoiced:{who}", gross), (f"receivable:{who}", -gross))
             self.claim(backend, name, "drivers", invoice, gross, customer=who, created_at=at)

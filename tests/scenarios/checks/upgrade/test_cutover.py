@@ -306,3 +306,54 @@ def test_a_message_a_few_seconds_late_is_not_late(moved: Any) -> None:
     for call in moved.day.rows("wire_calls", action="StopTransaction", station="S1", backend="new"):
         call["delivered_at"] -= HOUR - 5 * SECOND
     assert moved.day.check("M12").verdict is Verdict.NOT_APPLICABLE
+
+
+def taken_and_died(up: Any) -> Any:
+    """Evidence by hand: new got the stop and died before it could answer, S1 went back, and legacy answered the stop."""
+    (stop,) = up.day.rows("wire_calls", action="StopTransaction", station="S1", backend="new")
+    again = {**stop, "call_no": 9_001, "backend": "legacy", "message_id": "again", "link": 1}
+    for name in ("sent_at", "delivered_at", "answered_at", "answer_delivered_at"):
+        again[name] += HOUR
+    stop.update(answer_kind=None, answer=None, answered_at=None, answer_delivered_at=None)
+    up.day.add("wire_calls", **again)
+    for number, state in enumerate(("ROLLBACK", "BACK_AT_OLD")):
+        at = stop["delivered_at"] + (10 + number) * MINUTE
+        up.day.add("truth_migration", at=at, station="S1", site="alpha", state=state)
+    return stop
+
+
+@pytest.mark.parametrize("who", ["new", "legacy"])
+@pytest.mark.parametrize("name", ["M04", "M12", "B04"])
+def test_a_stop_that_died_with_its_first_hearer_may_be_billed_there_or_by_the_next(
+    moved: Any, name: str, who: str
+) -> None:
+    """Whether new had committed is in its books alone: the wire says maybe, and one bill of either is right."""
+    taken_and_died(moved)
+    if who == "legacy":
+        billed_by_the_old(moved)
+        if name == "B04":  # collected there too, by the partner of that side
+            number = crossing_at(moved, "legacy")["number"]
+            moved.day.row("books_billables", number=number)["backend"] = "legacy"
+            claim = moved.day.row("books_claims", document=number)
+            claim.update(backend="legacy", route="riverty")
+            moved.day.row("books_payments", claim_id=claim["claim_id"]).update(backend="legacy", partner="riverty")
+    result = moved.day.check(name)
+    assert (result.verdict, result.findings) == (Verdict.PASS, ()), result
+
+
+def crossing_at(up: Any, backend: str) -> Any:
+    return up.day.row("books_bills", backend=backend, customer="c-GUEST-7", session_id="s-1002")
+
+
+@pytest.mark.parametrize("name", ["M04", "M12"])
+def test_a_stop_that_died_with_its_first_hearer_is_still_not_billed_by_both(moved: Any, name: str) -> None:
+    taken_and_died(moved)
+    billed_by_both(moved)
+    result = moved.day.check(name)
+    assert result.verdict is Verdict.FAIL and "2 bills" in result.findings[0].sentence
+
+
+def test_who_answered_a_stop_with_an_error_did_not_take_it(moved: Any) -> None:
+    taken_and_died(moved).update(answer_kind="error", answer='{"code":"InternalError"}')
+    result = moved.day.check("M04")
+    assert result.verdict is Verdict.FAIL and "legacy has it by the rule" in result.findings[0].sentence

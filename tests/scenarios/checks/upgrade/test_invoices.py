@@ -59,6 +59,14 @@ def line_over_nothing(up: Any) -> None:
     up.line("new", "CITY-ND-000001", "session", 100, bill="CITY-new-000099")
 
 
+def line_of_another_session(up: Any) -> None:
+    up.day.row("books_invoice_lines", number="CITY-ND-000001")["session_id"] = "s-1"
+
+
+def line_over_other_energy(up: Any) -> None:
+    up.day.row("books_invoice_lines", number="CITY-ND-000001")["quantity"] = "8.1"
+
+
 def wrong_route(up: Any) -> None:
     up.day.row("books_claims", claim_id="k-CITY-LD-000001")["route"] = "stripe"
 
@@ -187,6 +195,8 @@ def credited_to_another_owner(up: Any) -> None:
         ("B03", paid_directly_and_by_invoice, "2 times"),
         ("B03", collected_by_both, "2 times by 2 bills"),
         ("B03", line_over_nothing, "no book"),
+        ("B03", line_of_another_session, "its invoice line of s-1"),
+        ("B03", line_over_other_energy, "its invoice line over 8.1"),
         ("B03", invoice_to_somebody_else, "CITY-ND-000001 has c-XX99"),
         ("B03", invoice_of_another_owner, "CITY-ND-000001 has port"),
         ("B03", claim_against_somebody_else, "k-CITY-ND-000001 has c-XX99"),

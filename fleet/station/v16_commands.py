@@ -10,24 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fleet.station.ears import Refusal, Reply, Then
 from fleet.station.metering import TRIGGER
+from fleet.station.v16_words import entry_of
 from sim.clock import iso
 from sim.wire.payloads import v16
 
 if TYPE_CHECKING:
     from fleet.station.v16 import Station
-
-Then = Callable[[], None]
-Reply = tuple[Any, Then | None]
-
-
-class Refusal(Exception):
-    """This request gets a CALLERROR: code and a short description."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
-        self.why = why
 
 
 def change_availability(station: Station, request: v16.ChangeAvailability) -> Reply:
@@ -74,7 +64,8 @@ def get_local_list_version(station: Station, request: v16.GetLocalListVersion) -
 
 def send_local_list(station: Station, request: v16.SendLocalList) -> Reply:
     """OCPP 1.6 §5.15."""
-    rows = request.local_authorization_list or []
+    listed = request.local_authorization_list or []
+    rows = [(row.id_tag, None if row.id_tag_info is None else entry_of(row.id_tag_info)) for row in listed]
     status = station.tokens.update(request.list_version, request.update_type, rows)
     return v16.SendLocalListResult(status=status), None
 
