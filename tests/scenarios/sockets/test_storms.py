@@ -32,7 +32,8 @@ from tests.scenarios.sockets.test_serve import get, serving, url
 TIME_OUT_S = 30.0
 REPLIES_P99_MS = 5_000
 BACK_AFTER_S = 120
-WAIT_S, JITTER_S = 2, 3
+BACK_OFF_S = 3, 15
+"""Back-off and jitter together, of the small storm and of the large one."""
 
 
 class Storm(msgspec.Struct):
@@ -48,9 +49,12 @@ class Storm(msgspec.Struct):
     fleet_mb: float
 
 
-def wish_for(server: ServerChild, count: int, ramp_s: float, session_s: float, pace: float) -> FleetWish:
+def wish_for(
+    server: ServerChild, count: int, ramp_s: float, session_s: float, pace: float, back_off_s: int
+) -> FleetWish:
     profile = load_profile("ac-duo")
-    reconnect = replace(profile.reconnect, wait_min_s=int(WAIT_S * pace), random_s=int(JITTER_S * pace))
+    wait_s = int(back_off_s * pace / 3)
+    reconnect = replace(profile.reconnect, wait_min_s=wait_s, random_s=2 * wait_s)
     return FleetWish(
         url=f"ws://127.0.0.1:{server.port}/ocpp/{{id}}",
         stations=station_names("S-{n:05}", count),
@@ -74,8 +78,8 @@ async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s:
     cut_at: list[float] = []
     came = fleet.lines.up
 
-    def up(link: Any) -> None:
-        came(link)
+    def up(link: Any, *rest: Any) -> None:
+        came(link, *rest)
         if cut_at:
             back.setdefault(link.station, time.perf_counter() - cut_at[0])
 
@@ -88,13 +92,13 @@ async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s:
         while not wanted() and loop.time() < end and not running.done():
             await asyncio.sleep(0.05)
 
-    await until(lambda: fleet.lines.alive() == len(wish.stations), 120)
+    await until(lambda: fleet.lines.alive() == len(wish.stations), 60)
     assert fleet.lines.alive() == len(wish.stations), "the fleet has to be up before it can be cut"
     await asyncio.sleep(charge_s)
     cut_at.append(time.perf_counter())
     for station in wish.stations:
         fleet.world.line(station).reset()
-    await until(lambda: len(back) == len(wish.stations), WAIT_S + JITTER_S + BACK_AFTER_S)
+    await until(lambda: len(back) == len(wish.stations), BACK_OFF_S[1] + BACK_AFTER_S)
     fleet.close()
     await until(fleet.settled, settle_s)
     fleet.world.stop()
@@ -115,10 +119,10 @@ def turned_away(server: ServerChild) -> int:
     return int(float(re.findall(r"^chargerig_shed_total (.*)$", answer.text, re.MULTILINE)[0]))
 
 
-def weathered(found: Storm, count: int) -> None:
+def weathered(found: Storm, count: int, back_off_s: int) -> None:
     """The bounds of point 10."""
     assert len(found.back) == count
-    assert found.back[-1] <= WAIT_S + JITTER_S + BACK_AFTER_S
+    assert found.back[-1] <= back_off_s + BACK_AFTER_S
     assert found.back[-1] <= 3 * median(found.back), (median(found.back), found.back[-1])
     assert found.p99_ms <= REPLIES_P99_MS
     assert found.unsettled == []
@@ -130,12 +134,12 @@ def test_three_hundred_stations_cut_at_once_come_back_and_lose_nothing(tmp_path:
     server = ServerChild(tmp_path, ["--db", f"sqlite:///{tmp_path / 'books.sqlite'}"])
     server.start()
     try:
-        found = asyncio.run(storm(server, wish_for(server, 300, 1, 60, 10.0), charge_s=4, settle_s=40))
+        found = asyncio.run(storm(server, wish_for(server, 300, 1, 40, 10.0, BACK_OFF_S[0]), charge_s=2, settle_s=40))
         assert server.stop() == 0
     finally:
         server.kill()
     print(f"back: median {median(found.back):.2f} s, slowest {found.back[-1]:.2f} s; p99 {found.p99_ms:.0f} ms")
-    weathered(found, 300)
+    weathered(found, 300, BACK_OFF_S[0])
     assert found.shed == 0
 
 
@@ -173,7 +177,9 @@ def test_five_thousand_stations_cut_at_once_come_back(tmp_path: Path) -> None:
     server = ServerChild(tmp_path, ["--db", f"sqlite:///{tmp_path / 'books.sqlite'}"])
     server.start()
     try:
-        found = asyncio.run(storm(server, wish_for(server, 5_000, 20, 60, 1.0), charge_s=5, settle_s=120))
+        found = asyncio.run(
+            storm(server, wish_for(server, 5_000, 20, 60, 1.0, BACK_OFF_S[1]), charge_s=5, settle_s=120)
+        )
         assert server.stop() == 0
     finally:
         server.kill()
@@ -181,7 +187,7 @@ def test_five_thousand_stations_cut_at_once_come_back(tmp_path: Path) -> None:
         f"back: median {median(found.back):.2f} s, slowest {found.back[-1]:.2f} s; p99 {found.p99_ms:.0f} ms; "
         f"lag of the fleet {found.lag_ms:.0f} ms; shed {found.shed}; fleet {found.fleet_mb:.0f} MB; {found.kept}"
     )
-    weathered(found, 5_000)
+    weathered(found, 5_000, BACK_OFF_S[1])
 
 
 # -- by hand ----------------------------------------------------------------------------------------------------------------
@@ -260,7 +266,11 @@ def test_messages_sent_between_a_boot_and_its_answer_are_not_lost() -> None:
         assert len(set(numbers)) == 50
         assert await sessions(where) == sorted((name, 1_000) for name in names)
         rows = (await get(where, "/stations"))["rows"]
-        shown = {row["station"]: row["data"]["statuses"]["1"][0] for row in rows if row["station"] in names}
+        shown = {
+            row["station"]: msgspec.json.decode(row["data"])["statuses"]["1"][0]
+            for row in rows
+            if row["station"] in names
+        }
         assert shown == dict.fromkeys(names, "Preparing")
 
     assert serving(test, accept_unknown=True).failure is None
