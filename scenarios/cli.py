@@ -17,7 +17,17 @@ import typer
 
 from reports.run import Run
 from reports.summary import summary
-from scenarios import catalogue, cli_bench, cli_check, cli_fleet, cli_record, cli_rehearse, cli_screen, cli_serve
+from scenarios import (
+    catalogue,
+    cli_bench,
+    cli_check,
+    cli_fleet,
+    cli_fuzz,
+    cli_record,
+    cli_rehearse,
+    cli_screen,
+    cli_serve,
+)
 from scenarios.cli_guard import Json
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
@@ -378,6 +388,7 @@ app.add_typer(cli_bench.app, name="bench")
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)
+cli_fuzz.register(app)
 
 
 def main() -> None:

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from scenarios.sockets.fuzz_frames import ANY, Probe
+from scenarios.sockets.fuzz_bytes import Finding, throw
+from scenarios.sockets.fuzz_bytes import rubbish as draw_rubbish
+from scenarios.sockets.fuzz_frames import ANY, Probe, probes
 from sim.rng import stream
 from sim.runtimes.aio_ledger import Latencies
-from sim.runtimes.websocket import Channel, Keeper
+from sim.runtimes.websocket import Channel, Keeper, Limits
 from sim.runtimes.websocket_client import Dial, dial
 
 _SUBPROTOCOL = "ocpp1.6"
@@ -26,18 +28,11 @@ _BOOT = b'[2,"%b","BootNotification",{"chargePointModel":"fuzz","chargePointVend
 _MOST_FINDINGS = 100
 
 
-class Finding(Struct, frozen=True):
-    """A probe, and what was wrong about its answer."""
-
-    kind: str
-    frame: str
-    problem: str
-
-
 class Fuzzed(Struct):
     """What came of it. `dials` counts connections: the back-end may end one that sent what is no text."""
 
     sent: int = 0
+    thrown: int = 0
     dials: int = 0
     findings: list[Finding] = []
     answers: Counter[str] = msgspec.field(default_factory=Counter)
@@ -137,6 +132,27 @@ async def fuzz_frames(
     await run.group(waiting)
     await run.leave()
     return run.fuzzed
+
+
+async def attack(
+    url: str, frames: int, rubbish: int, seed: int, at_once: int = 1, login: tuple[str, bytes] | None = None
+) -> Fuzzed:
+    """Frames, then rubbish below OCPP, at this URL of one station. Raises Lost if the back-end is gone, also afterwards."""
+    keeper = Keeper(Limits())
+    fuzzed = await fuzz_frames(url, probes(seed, frames), keeper, at_once, login=login)
+    for one in draw_rubbish(seed, rubbish):
+        fuzzed.thrown += 1
+        try:
+            found = await throw(url, one)
+        except OSError as err:
+            raise Lost(f"it takes no connection any more: {err}") from None
+        if found is not None:
+            fuzzed.findings.append(found)
+    last = Client(url, keeper, login)
+    await last.up(10.0)
+    await last.ask("last", _BOOT % b"last", 10.0)
+    keeper.cut_all("the fuzz is over")
+    return fuzzed
 
 
 _ALONE = frozenset({"no-utf8"})  # ends its connection, as RFC 6455 §8.1 wants

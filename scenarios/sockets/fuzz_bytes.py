@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from scenarios.sockets.fuzz import Finding
 from sim.rng import stream
 
 _KEY = base64.b64encode(b"0123456789abcdef").decode()
@@ -23,6 +22,14 @@ _MASK = b"\x11\x22\x33\x44"
 _CONT, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _INJECTED = "X-Injected"
 _BEAT = b'[2,"beat","Heartbeat",{}]'
+
+
+class Finding(Struct, frozen=True):
+    """What was sent, and what was wrong about its answer."""
+
+    kind: str
+    frame: str
+    problem: str
 
 
 class Rubbish(Struct, frozen=True):
