@@ -151,7 +151,7 @@ async def attack(
     last = Client(url, keeper, login)
     await last.up(10.0)
     await last.ask("last", _BOOT % b"last", 10.0)
-    keeper.cut_all("the fuzz is over")
+    await gone(keeper)
     return fuzzed
 
 
@@ -245,6 +245,13 @@ def _wanted(probe: Probe) -> str:
     allowed += ["any error"] if probe.codes == ANY else list(probe.codes)
     allowed += ["silence"] if probe.silence else []
     return ", ".join(allowed)
+
+
+async def gone(keeper: Keeper) -> None:
+    """Cut what this side holds, and wait until nothing of it is left."""
+    keeper.cut_all("it is over")
+    while len(keeper):
+        await asyncio.sleep(0.01)
 
 
 class Neighbour:

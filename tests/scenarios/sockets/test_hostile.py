@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reference_csms.endpoint import Connection
-from scenarios.sockets.fuzz import Fuzzed, Neighbour, fuzz_frames
+from scenarios.sockets.fuzz import Fuzzed, Neighbour, fuzz_frames, gone
 from scenarios.sockets.fuzz_bytes import rubbish, throw
 from scenarios.sockets.fuzz_frames import probes
 from scenarios.sockets.serve import ServeWish, Where, serve
@@ -45,6 +45,7 @@ def beside_a_neighbour(tmp_path: Path, fast: bool, test: Callable[[str, Keeper],
             finally:
                 neighbour.stop()
                 said = await asyncio.gather(working, return_exceptions=True)
+                await gone(keeper)
                 stop.set()
                 served = await task
         assert said == [None]

@@ -19,7 +19,7 @@ from fleet.profile import load_profile
 from scenarios.sockets.account import Account, account, provision
 from scenarios.sockets.child import ServerChild
 from scenarios.sockets.fleet import Fleet, FleetWish, station_names
-from scenarios.sockets.fuzz import Client
+from scenarios.sockets.fuzz import Client, gone
 from scenarios.sockets.serve import Where
 from scenarios.sockets.sheet import SITE
 from scenarios.sockets.visits import Traffic
@@ -30,6 +30,7 @@ from sim.runtimes.websocket import Keeper, Limits
 from tests.scenarios.sockets.test_serve import get, serving, url
 
 TIME_OUT_S = 30.0
+HELD = 5_000
 REPLIES_P99_MS = 5_000
 BACK_AFTER_S = 120
 BACK_OFF_S = 3, 15
@@ -47,6 +48,15 @@ class Storm(msgspec.Struct):
     unsettled: list[str]
     dials: int
     fleet_mb: float
+    server_mb: float
+    server_lag_ms: float
+
+    def told(self) -> str:
+        """For whoever reads the log of the slow tests."""
+        back = f"back: median {median(self.back):.2f} s, slowest {self.back[-1]:.2f} s; " if self.back else ""
+        lags = f"lag of the fleet {self.lag_ms:.0f} ms, of the server {self.server_lag_ms:.0f} ms; "
+        memory = f"fleet {self.fleet_mb:.0f} MB, server {self.server_mb:.0f} MB; "
+        return f"{back}p99 {self.p99_ms:.0f} ms; {lags}{memory}shed {self.shed}; {self.kept}"
 
 
 def wish_for(
@@ -60,7 +70,7 @@ def wish_for(
         stations=station_names("S-{n:05}", count),
         profile=replace(profile, reconnect=reconnect),
         tokens=("K1", "K2", "K3"),
-        traffic=Traffic(session_s=session_s, gap_s=10),
+        traffic=Traffic(session_s=session_s, gap_s=10 * session_s, spread_s=ramp_s * pace),
         sample_s=30,
         for_s=280,
         ramp_s=ramp_s * pace,
@@ -69,8 +79,8 @@ def wish_for(
     )
 
 
-async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s: float) -> Storm:
-    """Charge, cut all at one moment, wait for all, let them finish, look into the books."""
+async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s: float, cut: bool = True) -> Storm:
+    """Charge, cut all at one moment (or none), wait for all, let them finish, look into the books."""
     fleet, loop = Fleet(wish), asyncio.get_running_loop()
     with Http(server.api, server.token) as http:
         await asyncio.to_thread(provision, http, fleet.configs(), wish.tokens, SITE)
@@ -92,13 +102,14 @@ async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s:
         while not wanted() and loop.time() < end and not running.done():
             await asyncio.sleep(0.05)
 
-    await until(lambda: fleet.lines.alive() == len(wish.stations), 60)
+    await until(lambda: fleet.lines.alive() == len(wish.stations), 60 + 2 * wish.ramp_s / wish.pace)
     assert fleet.lines.alive() == len(wish.stations), "the fleet has to be up before it can be cut"
     await asyncio.sleep(charge_s)
-    cut_at.append(time.perf_counter())
-    for station in wish.stations:
-        fleet.world.line(station).reset()
-    await until(lambda: len(back) == len(wish.stations), BACK_OFF_S[1] + BACK_AFTER_S)
+    if cut:
+        cut_at.append(time.perf_counter())
+        for station in wish.stations:
+            fleet.world.line(station).reset()
+        await until(lambda: len(back) == len(wish.stations), BACK_OFF_S[1] + BACK_AFTER_S)
     fleet.close()
     await until(fleet.settled, settle_s)
     fleet.world.stop()
@@ -106,17 +117,33 @@ async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s:
     await fleet.leave()
     with Http(server.api, server.token) as http:
         kept = await asyncio.to_thread(account, http, fleet.driven(), fleet.unsettled(), fleet.began, 60)
-    shed = await asyncio.to_thread(turned_away, server)
-    mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    shed = int(gauge(server, "chargerig_shed_total"))
     return Storm(
-        sorted(back.values()), result.p99_ms, result.lag_worst_ms, kept, shed, fleet.unsettled(), result.dials, mb
+        back=sorted(back.values()),
+        p99_ms=result.p99_ms,
+        lag_ms=result.lag_worst_ms,
+        kept=kept,
+        shed=shed,
+        unsettled=fleet.unsettled(),
+        dials=result.dials,
+        fleet_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        server_mb=memory_mb(server),
+        server_lag_ms=gauge(server, "chargerig_loop_lag_seconds") * 1_000,
     )
 
 
-def turned_away(server: ServerChild) -> int:
-    """What the server counted."""
-    answer = httpx.get(server.api + "/metrics", headers={"Authorization": f"Bearer {server.token}"})
-    return int(float(re.findall(r"^chargerig_shed_total (.*)$", answer.text, re.MULTILINE)[0]))
+def gauge(server: ServerChild, name: str) -> float:
+    """One figure of the server's metrics."""
+    answer = httpx.get(server.api + "/metrics", headers={"Authorization": f"Bearer {server.token}"}, timeout=30)
+    return float(re.findall(rf"^{name} (.*)$", answer.text, re.MULTILINE)[0])
+
+
+def memory_mb(server: ServerChild) -> float:
+    """What the server process holds now; 0 where the system does not tell."""
+    assert server._process is not None
+    status = Path(f"/proc/{server._process.pid}/status")
+    text = status.read_text() if status.exists() else "VmRSS: 0 kB"
+    return int(re.findall(r"VmRSS:\s*(\d+) kB", text)[0]) / 1000
 
 
 def weathered(found: Storm, count: int, back_off_s: int) -> None:
@@ -126,7 +153,7 @@ def weathered(found: Storm, count: int, back_off_s: int) -> None:
     assert found.back[-1] <= 3 * median(found.back), (median(found.back), found.back[-1])
     assert found.p99_ms <= REPLIES_P99_MS
     assert found.unsettled == []
-    assert found.kept.clean and found.kept.driven >= count // 2, found.kept
+    assert found.kept.clean and found.kept.driven >= 0.8 * count, found.kept
     assert found.kept.billed == found.kept.stored
 
 
@@ -138,7 +165,7 @@ def test_three_hundred_stations_cut_at_once_come_back_and_lose_nothing(tmp_path:
         assert server.stop() == 0
     finally:
         server.kill()
-    print(f"back: median {median(found.back):.2f} s, slowest {found.back[-1]:.2f} s; p99 {found.p99_ms:.0f} ms")
+    print(found.told())
     weathered(found, 300, BACK_OFF_S[0])
     assert found.shed == 0
 
@@ -160,13 +187,14 @@ def test_a_storm_on_a_server_with_too_little_room_is_shed_and_told_and_loses_not
         for number, client in enumerate(inside):
             answer = await client.ask(f"b{number}", boot(f"b{number}"), TIME_OUT_S)
             assert answer is not None and answer[2]["status"] == "Accepted"
+        await gone(keeper)
         return len(inside), refused
 
     server = ServerChild(tmp_path, ["--db", "memory", "--accept-unknown", "--max-connections", "40"])
     server.start()
     try:
         assert asyncio.run(run(server)) == (40, 20)
-        assert turned_away(server) == 20
+        assert gauge(server, "chargerig_shed_total") == 20
         assert server.stop() == 0
     finally:
         server.kill()
@@ -183,11 +211,24 @@ def test_five_thousand_stations_cut_at_once_come_back(tmp_path: Path) -> None:
         assert server.stop() == 0
     finally:
         server.kill()
-    print(
-        f"back: median {median(found.back):.2f} s, slowest {found.back[-1]:.2f} s; p99 {found.p99_ms:.0f} ms; "
-        f"lag of the fleet {found.lag_ms:.0f} ms; shed {found.shed}; fleet {found.fleet_mb:.0f} MB; {found.kept}"
-    )
+    print(found.told())
     weathered(found, 5_000, BACK_OFF_S[1])
+
+
+@pytest.mark.slow
+def test_five_thousand_stations_held_and_charging_are_all_billed(tmp_path: Path) -> None:
+    """One fleet process, one server process (speed, last point)."""
+    server = ServerChild(tmp_path, ["--db", f"sqlite:///{tmp_path / 'books.sqlite'}"])
+    server.start()
+    try:
+        wish = wish_for(server, HELD, 40, 45, 1.0, BACK_OFF_S[1])
+        found = asyncio.run(storm(server, wish, charge_s=5, settle_s=120, cut=False))
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    print(found.told())
+    assert found.unsettled == [] and found.kept.clean, found.kept
+    assert found.kept.driven == found.kept.stored == found.kept.billed >= 0.95 * HELD
 
 
 # -- by hand ----------------------------------------------------------------------------------------------------------------
@@ -238,6 +279,7 @@ def test_the_same_names_eight_times_in_a_second_get_one_session_each() -> None:
         keeper, at = Keeper(Limits()), Clock().now()
         names = [f"AGAIN-{n}" for n in range(20)]
         await asyncio.gather(*(one(where, name, at, keeper) for name in names))
+        await gone(keeper)
         assert await sessions(where) == sorted((name, 1_000) for name in names)
 
     served = serving(test, accept_unknown=True)
@@ -263,6 +305,7 @@ def test_messages_sent_between_a_boot_and_its_answer_are_not_lost() -> None:
         keeper, at = Keeper(Limits()), Clock().now()
         names = [f"HASTY-{n}" for n in range(50)]
         numbers = await asyncio.gather(*(one(where, name, at, keeper) for name in names))
+        await gone(keeper)
         assert len(set(numbers)) == 50
         assert await sessions(where) == sorted((name, 1_000) for name in names)
         rows = (await get(where, "/stations"))["rows"]
@@ -292,6 +335,7 @@ def test_simultaneous_starts_lose_nothing(tmp_path: Path, count: int) -> None:
         assert len(set(numbers)) == count
         pairs = zip(clients, numbers, strict=True)
         await asyncio.gather(*(stop(client, number, at) for client, number in pairs))
+        await gone(keeper)
         assert await sessions(where) == sorted((name, 1_000) for name in names)
 
     assert serving(test, accept_unknown=True, store=f"sqlite:///{tmp_path / 'books.sqlite'}").failure is None
