@@ -103,7 +103,7 @@ class Sessions:
         verdict = self._parts.deduplicate_stop(session, stop)
         if verdict == REPEAT:
             return Answer(session.stop_status, session.grp if session.stop_status else None)
-        answer = self._answer(stop)
+        answer = self.on_token(stop)
         if verdict == CLOSE:
             self._settlement.close(session, stop, answer)
             return replace(answer, connector=session.connector)
@@ -115,7 +115,7 @@ class Sessions:
         foreign = self._foreign(stop)
         if foreign is not None and foreign.stop_key == stop.key:
             return Answer(foreign.stop_status, foreign.grp if foreign.stop_status else None)
-        answer = self._answer(stop)
+        answer = self.on_token(stop)
         if foreign is not None:
             detail = f"transaction {foreign.transaction_id} was closed at {foreign.issuer} with other values"
             self._hold(stop, SECOND_STOP, detail, None, answer)
@@ -145,7 +145,7 @@ class Sessions:
         self._quarantine.hold(reason, detail, stop, judgement, session, energy_wh, answer)
         self._quarantine.keep_records(judgement, None, stop.station, stop.received_at)
 
-    def _answer(self, stop: Stop) -> Answer:
+    def on_token(self, stop: Stop) -> Answer:
         """The word on the idTag of a stop, if it names one."""
         if stop.id_tag is None:
             return Answer(None)

@@ -13,6 +13,8 @@ RepeatedEvent = Callable[[Spans, int], bool]
 MissingEvents = Callable[[Spans], Sequence[int]]
 MOST_MISSING = 1_000
 """More missing numbers than this are not named one by one: a peer may number its events as it likes."""
+MOST_SPANS = 500
+"""So many spans are told apart; with more holes than that, the oldest ones are given up and count as seen."""
 
 
 def came_before(seen: Spans, number: int) -> bool:
@@ -30,6 +32,8 @@ def with_number(seen: Spans, number: int) -> tuple[tuple[int, int], ...]:
             joined[-1] = (joined[-1][0], last)
         else:
             joined.append((first, last))
+    while len(joined) > MOST_SPANS:
+        joined[:2] = [(joined[0][0], joined[1][1])]
     return tuple(joined)
 
 

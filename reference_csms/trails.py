@@ -21,6 +21,8 @@ from reference_csms.storage.port import Store, put
 from reference_csms.trail import TRAILS, Trail
 
 STARTED, UPDATED, ENDED = "started", "updated", "ended"
+MOST_VALUES = 2_000
+"""Signed values that are kept of one transaction; with more than that its session lacks some and is held."""
 LATE_BEGIN = "the begin of its transaction came after it"
 
 
@@ -60,7 +62,7 @@ class Trails:
             connector=trail.connector or told.connector,
             id_tag=trail.id_tag or told.id_tag,
             started=trail.started or (told if told.kind == STARTED else None),
-            values=tuple(sorted((*trail.values, *((told.seq, value) for value in told.values)))),
+            values=tuple(sorted((*trail.values, *((told.seq, value) for value in told.values)))[:MOST_VALUES]),
         )
         trail, opened = self._open(trail, told)
         trail, answer = self._end(trail, told, opened)
@@ -94,17 +96,19 @@ class Trails:
             return trail, self._sessions.stop(_stop_of(trail, told))
         waiting = trail.ended
         if waiting is not None and trail.session_id is not None:
-            # Held as it came, with the values that were there then: that is the case which is closed now.
-            self._sessions.stop(replace(_stop_of(trail, waiting), received_at=told.received_at))
-            held = _stop_of(trail, waiting)
-            self._quarantine.let_go(held, UNKNOWN_TRANSACTION, LATE_BEGIN, told.received_at)
+            stop = _stop_of(trail, waiting)
+            self._sessions.stop(replace(stop, received_at=told.received_at))
+            self._quarantine.let_go(stop, UNKNOWN_TRANSACTION, LATE_BEGIN, told.received_at)
             trail = replace(trail, ended=None)
-        return trail, self._on_token(told) if opened is None or told.id_tag is None else opened
+        return trail, self._on_token(trail, told) if opened is None or told.id_tag is None else opened
 
-    def _on_token(self, told: Told) -> Answer:
-        """The word on the token of an event that neither begins nor ends a session."""
+    def _on_token(self, trail: Trail, told: Told) -> Answer:
+        """The word on the token of an event that neither begins nor ends a session: that of its begin lasts."""
         if told.id_tag is None:
             return Answer(None)
+        session = self._session(trail)
+        if session is not None and told.id_tag.upper() == session.id_tag.upper():
+            return Answer(session.token_status, session.grp)
         site = self._catalogue.site_of(told.station)
         status, token = self._access.decide(told.id_tag, site, told.received_at)
         return Answer(status, token.grp if token else None)
@@ -112,13 +116,12 @@ class Trails:
     def _again(self, trail: Trail, told: Told) -> Answer:
         """The answer to an event that was taken before."""
         session = self._session(trail)
-        if told.id_tag is None:
-            return Answer(None)
-        if session is None:
-            return self._on_token(told)
         if told.kind == ENDED:
+            stop = _stop_of(trail, told)
+            if session is None or session.stop_key != stop.key:
+                return self._sessions.on_token(stop)
             return Answer(session.stop_status, session.grp if session.stop_status else None)
-        return Answer(session.token_status, session.grp)
+        return self._on_token(trail, told)
 
     def _session(self, trail: Trail) -> Session | None:
         return self._sessions.of_start(trail.key) if trail.session_id is not None else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,20 +22,20 @@ from scenarios import (
     cli_check,
     cli_fleet,
     cli_fuzz,
+    cli_mutants,
     cli_record,
     cli_rehearse,
     cli_screen,
     cli_serve,
+    cli_target,
 )
-from scenarios.cli_guard import Json
+from scenarios.cli_guard import Json, Seed
 from scenarios.cli_guard import doors_of as _doors
 from scenarios.cli_guard import guarded as _guarded
 from scenarios.cli_guard import print_json as _print_json
 from scenarios.cli_guard import say as _say
 from scenarios.cli_many import NotRun, play_all, plays_of
 from scenarios.cli_run import (
-    FINDING,
-    OK,
     Done,
     Wish,
     draw,
@@ -53,15 +52,13 @@ from scenarios.load import load_scenario
 from scenarios.model import plain
 from scenarios.runfolder import newest_run, open_run
 from scenarios.stopping import quiet
+from scenarios.targets import foreign
 from sim.errors import BadInput, unknown
 
 Templates = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Your own templates of the documents: .typ files and texts as nb.toml."),
 ]
-FIRST_DAY = "first-day"
-"""Whose planted bugs are run when nobody says which."""
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
 
 
 class _Root(OneSentence):
@@ -83,7 +80,7 @@ app = typer.Typer(
     "wrongly?\n\n"
     "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
     "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing "
-    "found but something could not be judged.",
+    "found but something could not be judged, 130 and 143 stopped by a signal.",
 )
 
 
@@ -143,6 +140,12 @@ def run(
     repeat: Annotated[
         bool, typer.Option(help="Run it a second time in another process, to see that it repeats itself (INV-39).")
     ] = True,
+    pace: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Behind sockets: how many times as fast as the clock on the wall.")
+    ] = 1.0,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Behind sockets: meters go on from here in the next run.")
+    ] = None,
 ) -> None:
     """Run scenarios and judge them.
 
@@ -152,13 +155,18 @@ def run(
     chargerig run first-day --seeds 1-10 --jobs 2
     chargerig run first-day --target mycompany.backend:factory
     chargerig run first-day --sessions mine.csv --zone Europe/London
+    chargerig run smoke --target target.toml --pace 40 --state meters
     """
     with _guarded(as_json):
         days = [wanted_scenario(name, sessions, zone, sites) for name in scenario]
         forgiven = known_checks(allow_unknown or [])
         command = shlex.join(["chargerig", *sys.argv[1:]]) if sys.argv[1:] else ""
         wanted = [seed] if seeds is None else cli_rehearse.seeds_of(seeds)
-        plays = plays_of(days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates))
+        if jobs > 1 and foreign(target) is not None:
+            raise BadInput("command line", "--jobs", "one station cannot dial twice at a time", "1 behind sockets")
+        plays = plays_of(
+            days, wanted, Wish(seed, target, out, repeat, forgiven, command, documents, templates, pace, state)
+        )
         _doors(context).try_documents(documents, templates)
         if len(plays) == 1:
             day, wish = plays[0].scenario, plays[0].wish
@@ -297,58 +305,6 @@ def trace(
 
 
 @app.command()
-def mutants(
-    context: typer.Context,
-    name: Annotated[
-        list[str] | None, typer.Argument(help="Planted bugs to run; if none is named, all of a scenario.")
-    ] = None,
-    seed: Seed = 1,
-    scenario: Annotated[
-        str | None,
-        typer.Option(help="Those that are planted in this scenario: first-day, which is quick, or upgrade-day."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Run back-ends with planted bugs and see whether the checks catch them. Exit code 1 if one escapes.
-
-    \b
-    chargerig list mutants
-    chargerig mutants repeated-stop-billed-twice
-    chargerig mutants --scenario upgrade-day
-    """
-    with _guarded(as_json):
-        known, places = catalogue.mutants(), catalogue.planted_in()
-        day = None if scenario is None else load_scenario(scenario).name
-        if day is not None and day not in places.values():
-            raise BadInput("command line", "--scenario", f"no bug is planted in {scenario}", "first-day, upgrade-day")
-        for one in name or []:
-            if one not in known:
-                raise BadInput("command line", "NAME", *unknown("mutant", one, known, "`chargerig list mutants`"))
-            if day not in (None, places[one]):
-                raise BadInput("command line", "NAME", f"{one} is planted in {places[one]}", [*catalogue.mutants(day)])
-        wanted = name or [*catalogue.mutants(day or FIRST_DAY)]
-        doors = _doors(context)
-        rows = []
-        for one in wanted:
-            cli_screen.err().print(f"{one}: {known[one]}", soft_wrap=True, markup=False)
-            with quiet():
-                rows.append(doors.run_mutant(one, seed))
-        caught = sum(bool(row.caught) for row in rows)
-        code = OK if caught == len(rows) else FINDING
-        if as_json:
-            keys = ("name", "check", "caught", "failed", "note")
-            data = [{key: getattr(row, key) for key in keys} for row in rows]
-            _print_json({"planted": len(rows), "caught": caught, "mutants": data, "exit_code": code})
-        else:
-            cli_screen.mutants(rows)
-            cli_screen.out().print(f"{caught} of {len(rows)} planted bugs caught")
-            for other, count in Counter(places.values()).items() if not name and day is None else ():
-                if other != FIRST_DAY:
-                    cli_screen.out().print(f"{count} more: chargerig mutants --scenario {other}", highlight=False)
-        raise typer.Exit(code)
-
-
-@app.command()
 def rehearse(
     context: typer.Context,
     scenario: Annotated[str, typer.Argument(help="The name of a scenario, or the path of a .toml file.")],
@@ -385,6 +341,8 @@ def rehearse(
 
 app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
+app.add_typer(cli_target.app, name="target")
+cli_mutants.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)

@@ -18,6 +18,12 @@ def _judge(*args: Any, **named: Any) -> Any:
     return judge(*args, **named)
 
 
+def _judge_live(*args: Any, **named: Any) -> Any:
+    from scenarios.sockets.live import judge_live
+
+    return judge_live(*args, **named)
+
+
 def _resolve(spec: str) -> Any:
     from scenarios.targets import resolve
 
@@ -71,7 +77,8 @@ def _bill_page(bill: dict[str, Any]) -> str:
 
 
 class Doors(Struct, frozen=True):
-    """Every door. `judge` runs and judges a scenario, `resolve` finds a target, `reports` renders a run folder.
+    """Every door. `judge` runs and judges a scenario, `judge_live` does so on real sockets, `resolve` finds a target,
+    `reports` renders a run folder.
 
     `run_mutant(name, seed)` gives something with `name`, `check`, `caught`, `failed` (names of the checks that found
     something) and `note`. `documents` draws the PDFs of a run folder and gives a `scenarios.cli_documents.Drawn`;
@@ -80,6 +87,7 @@ class Doors(Struct, frozen=True):
     """
 
     judge: Callable[..., Any] = _judge
+    judge_live: Callable[..., Any] = _judge_live
     resolve: Callable[[str], Any] = _resolve
     reports: Callable[[Path], None] = _reports
     picture: Callable[[Path, Path], None] = _picture

@@ -17,6 +17,7 @@ from scenarios.cli_run import BAD_INPUT, blame
 from scenarios.stopping import Stopped, stopping
 from sim.errors import BadInput
 
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The number that everything random is drawn from.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +25,7 @@ from scenarios.cli_doors import Doors
 from scenarios.load import load_scenario, sessions_path, unknown, with_sessions
 from scenarios.model import Scenario, plain
 from scenarios.runfolder import RunFolder, write_manifest, write_verdicts
-from sim.errors import BadInput, TargetFailed
+from sim.errors import BadInput, TargetFailed, need
 from sim.evidence.store import Evidence, open_evidence
 from sim.evidence.verdict import CheckResult, Verdict, overall
 
@@ -58,6 +59,8 @@ class Wish(Struct, frozen=True):
     command: str = ""
     documents: str = "sample"
     templates: Path | None = None
+    pace: float = 1.0
+    state: Path | None = None
 
 
 class Done(Struct, frozen=True):
@@ -133,19 +136,11 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, dr
 
     Documents that cannot be drawn raise too, but only when the run lies in its folder: what was judged is not lost.
     """
-    target = doors.resolve(wish.target)
     sessions = sessions_path(scenario)
+    judge = _judging(scenario, wish, doors, sessions)
     with RunFolder(scenario.name, wish.seed, wish.out) as folder:
         begun = perf_counter()
-        played, results = doors.judge(
-            scenario,
-            wish.seed,
-            sessions=sessions,
-            target=target,
-            folder=folder.path,
-            progress=progress,
-            repeat=wish.repeat,
-        )
+        played, results = judge(folder=folder.path, progress=progress)
         played.evidence.close()
         judged = perf_counter()
         with closing(open_evidence(folder.path / "evidence.sqlite")) as evidence:
@@ -175,6 +170,7 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, dr
             "counts": counts,
             "timings": timings,
             "scenario": plain(scenario),
+            **({"live": played.facts} if played.facts else {}),
         }
         write_verdicts(folder.path, results, wish.allow_unknown)
         write_manifest(folder.path, manifest)
@@ -195,6 +191,20 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, dr
         counts=counts,
         timings=dict(manifest["timings"]),
     )
+
+
+def _judging(scenario: Scenario, wish: Wish, doors: Doors, sessions: Path) -> Callable[..., Any]:
+    """Plays and judges it: in virtual time, or against a back-end behind sockets. Raises BadInput for what fits neither."""
+    from scenarios.targets import foreign
+
+    behind_sockets = foreign(wish.target)
+    if behind_sockets is not None:
+        how = {"pace": wish.pace, "state": wish.state}
+        return partial(doors.judge_live, scenario, wish.seed, behind_sockets, sessions=sessions, **how)
+    for option, given in (("--pace", wish.pace != 1), ("--state", wish.state is not None)):
+        need(not given, "command line", option, "is for a back-end behind sockets", "--target TARGET.toml with [ocpp]")
+    target = doors.resolve(wish.target)
+    return partial(doors.judge, scenario, wish.seed, sessions=sessions, target=target, repeat=wish.repeat)
 
 
 def blame(err: Exception) -> tuple[int, str]:

@@ -5,7 +5,7 @@ Results go to standard output, progress and complaints to standard error. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -204,6 +204,25 @@ def mutants(rows: Iterable[Any]) -> None:
         besides = f"; {', '.join(others)} found something too" if others else ""
         table.add_row(word, f"[bold]{escape(row.name)}[/]: {row.check} is named for it{besides}")
         table.add_row("", f"[dim]{escape(row.note)}[/]")
+    out().print(table)
+
+
+def answerable(rows: Iterable[tuple[str, str, Sequence[str]]]) -> None:
+    """Which checks a target lets us answer: check, its sentence, and all that it lacks."""
+    table = _table("check", "answer", "what it says, or what is missing")
+    for check, sentence, missing in rows:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        answer = "[yellow]UNKNOWN[/]" if missing else "[green]can be answered[/]"
+        table.add_row(f"[bold]{check}[/]", answer, escape(missing[0] if missing else sentence) + more)
+    out().print(table)
+
+
+def judged(rows: Iterable[tuple[str, str, int, str]]) -> None:
+    """Verdicts of a run by other books: check, verdict, items, and the first finding or the reason."""
+    table = _table("check", "verdict", "items", "why")
+    styles = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow"}
+    for check, verdict, items, why in rows:
+        table.add_row(f"[bold]{check}[/]", f"[{styles.get(verdict, 'dim')}]{verdict}[/]", f"{items:,}", escape(why))
     out().print(table)
 
 

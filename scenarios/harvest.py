@@ -74,7 +74,9 @@ class _Source:
             return dict.fromkeys(BOOKS, shown)
         if not isinstance(shown, Mapping):
             return {name: Unverifiable(f"books() of {self.name} returned {_kind(shown)}") for name in BOOKS}
-        return {name: self._book(shown, name) for name in BOOKS}
+        gaps = {f"{name}.{column}" for name, columns in BOOKS.items() for column in columns}
+        partial = {name: shown[name] for name in shown if name in gaps and isinstance(shown[name], Unverifiable)}
+        return {name: self._book(shown, name) for name in BOOKS} | partial
 
     def _book(self, shown: Mapping[str, Any], name: str) -> Sequence[Row] | Unverifiable:
         return self._careful(f"showing {name}", lambda: _rows(shown, name, self.name))

@@ -52,11 +52,12 @@ Progress = Callable[[Instant, Instant, Instant, int], None]
 
 
 class Played(Struct):
-    """A day that has happened: its evidence, open for the checks."""
+    """A day that has happened: its evidence, open for the checks; `facts` are of real sockets, for the manifest."""
 
     stage: Stage
     evidence: Evidence
     frames: int
+    facts: dict[str, str] = {}
 
 
 def play(

@@ -65,6 +65,7 @@ class Unverifiable(Struct, frozen=True):
 
 
 Books = dict[str, "Sequence[Row] | Unverifiable"]
+"""By table. `table.column` may stand beside its table as Unverifiable: then that column is not shown, and the rest is."""
 
 
 class BackEnd(Protocol):
@@ -84,8 +85,11 @@ class BackEnd(Protocol):
         """Take an operation. Never returns a verdict: the outcome is released as `Settle(call_id, outcome)`."""
         ...
 
-    def flush(self, now: Instant, release: Release) -> None:
-        """Commit what was staged at this instant, then release replies, commands, settlements and tells in order."""
+    def flush(self, now: Instant, release: Release) -> bool | None:
+        """Commit what was staged at this instant, then release replies, commands, settlements and tells in order.
+
+        True says that `next_deadline` is what it was before, and spares being asked.
+        """
         ...
 
     def tick(self, now: Instant) -> None:
@@ -93,7 +97,7 @@ class BackEnd(Protocol):
         ...
 
     def next_deadline(self) -> Instant | None:
-        """When `tick` is wanted next. Asked after each flush."""
+        """When `tick` is wanted next. Asked after each flush, unless that said that nothing has moved."""
         ...
 
     def books(self, now: Instant) -> Books:

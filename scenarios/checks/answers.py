@@ -54,7 +54,7 @@ def _violation(version: str, action: str, payload: str) -> str:
     "INV-17",
     sentence="the time that back-ends tell is UTC and less than a second off, and boot intervals are positive",
     planes=("wire",),
-    needs=("wire_calls", "wire_counts", "wire_oddities"),
+    needs=("wire_calls", "wire_counts", "wire_oddities", "backend_clock"),
 )
 def tells_the_time(evidence: Evidence, judge: Judge) -> None:
     """Each answer to a BootNotification, against the instant at which it was sent; heartbeats as they were heard."""

@@ -17,6 +17,7 @@ RIGHTLY_REFUSED = frozenset(("blocked-token", "refused-by-right"))
     "DRV-01",
     sentence="no more starts were refused to drivers who may charge than the budget allows",
     planes=("truth", "plan"),
+    needs=("levers",),
 )
 def refused_starts(evidence: Evidence, judge: Judge) -> None:
     """Refusals of visits that were not refused by right; a visit that ended refused counts at least once."""
@@ -41,6 +42,7 @@ def interrupted_charges(evidence: Evidence, judge: Judge) -> None:
     "DRV-03",
     sentence="drivers lost no more connector-minutes than the budget allows",
     planes=("truth", "plan"),
+    needs=("levers",),
 )
 def minutes_lost(evidence: Evidence, judge: Judge) -> None:
     """Time in which a driver was at a connector, wanted energy and got none; whole minutes of the sum, rounded up."""

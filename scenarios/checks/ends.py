@@ -213,9 +213,9 @@ def never_negative(evidence: Evidence, judge: Judge) -> None:
         _signs(judge, rated.cdr_id, rated, back, *_amounts(rated), *lines)
     for bill in evidence.read(BookBill):
         _signs(judge, bill.number, bill, False, *_amounts(bill))
-    for invoice in evidence.read(BookInvoice):
+    for invoice in evidence.read_shown(BookInvoice):
         _signs(judge, invoice.number, invoice, invoice.kind in TAKEN_BACK, *_amounts(invoice))
-    for one in evidence.read(BookInvoiceLine):
+    for one in evidence.read_shown(BookInvoiceLine):
         if one.kind != "reversal":  # of a cancelled invoice that had a credit on it, this may be either
             _signs(judge, one.number, one, one.kind == "credit", (f"line {one.position}", one.amount))
     for table in ("books_invoices", "books_invoice_lines"):

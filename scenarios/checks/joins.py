@@ -151,8 +151,9 @@ def _stops_of(evidence: Evidence, truths: list[TrueSession]) -> dict[tuple[str, 
 
 
 def _orphans(evidence: Evidence, said: dict[tuple[str, int | str], int]) -> dict[int, list[Held]]:
+    """By true session the cases of the quarantine. A check that looks at them declares the quarantine among its needs."""
     found: dict[int, list[Held]] = {}
-    for held in evidence.read(Held):
+    for held in evidence.read_shown(Held):
         number = said.get((held.station or "", held.transaction_id or 0)) if held.session_id is None else None
         if number is not None:
             found.setdefault(number, []).append(held)

@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from scenarios.checks.columns import requirements
 from sim.errors import BadInput
+from sim.evidence.gaps import Lacking
 from sim.evidence.reader import Evidence
 from sim.evidence.verdict import CheckResult, EvidenceLine, Finding, Plane, SubjectKind, Verdict
 
@@ -93,15 +95,23 @@ class Check(Struct, frozen=True):
     needs: tuple[str, ...]
     judge: Callable[[Evidence, Judge], None]
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Every table and `table.column` without which it is UNKNOWN."""
+        return requirements(self.name, self.needs)
+
     def run(self, evidence: Evidence) -> CheckResult:
         """Judge the evidence. Never raises."""
         judge = Judge(self.name)
-        missing = [reason for table in self.needs for reason in evidence.missing(table)]
+        missing = evidence.missing(*self.requirements)
         if missing:
             judge.unknown("; ".join(missing))
         else:
             try:
-                self.judge(evidence, judge)
+                with evidence.judged():
+                    self.judge(evidence, judge)
+            except Lacking as err:
+                judge.unknown(str(err))
             except Exception as err:  # a crash of ours must never look like a verdict on the back-end
                 judge.crashed = True
                 judge.doubt = f"the check crashed: {type(err).__name__}: {err}"

@@ -13,6 +13,8 @@ from sim.evidence.views import BookCdr, BookSession, WireCall
 
 HELD, RELEASED = "held", "released"
 
+_DIGESTS = ("books_records", "books_records.digest")
+
 
 @check(
     "INV-40",
@@ -24,7 +26,7 @@ def explained_and_undone(evidence: Evidence, judge: Judge) -> None:
     """Every case of the quarantine; every credit and replacement of a record with the note of who made it."""
     sessions = {(one.backend, one.session_id): one for one in evidence.read(BookSession)}
     messages = {(call.station, call.message_id) for call in evidence.read(WireCall) if call.way == "up"}
-    digests = {one.digest for one in evidence.read(SignedDigest)}
+    digests = {one.digest for one in evidence.read_shown(SignedDigest)}
     for case in evidence.read(CaseFile):
         judge.examined()
         session = sessions.get((case.backend, case.session_id or ""))
@@ -62,7 +64,7 @@ def _pointers(
             problems.append(f"points at a message that {case.station} never sent")
     lost = [one for one in proof.get("digests") or () if one not in digests]
     if lost:
-        if evidence.missing("books_records"):
+        if evidence.missing(*_DIGESTS):
             judge.unknown(f"{case.backend} does not show the records of {case.quarantine_id}")
         else:
             problems.append(f"points at {len(lost)} records that are in no book")

@@ -126,7 +126,7 @@ def _keys_shown(evidence: Evidence, judge: Judge) -> None:
 def _shown(evidence: Evidence, judge: Judge) -> Iterator[Shown]:
     for call, _ in _dumps(evidence):
         yield Shown("station", call.station, "a configuration dump", call.answer or "", _place(call))
-    for export in evidence.read(StationExport):
+    for export in evidence.read_shown(StationExport):
         if export.data:
             yield Shown(
                 "station",

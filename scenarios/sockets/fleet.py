@@ -131,7 +131,7 @@ class Fleet:
         self._began = self.clock.now()
         self._closed = False
         self._booted_s: float | None = None
-        self._meters = _read_state(wish.state)
+        self._meters = read_state(wish.state)
 
     def configs(self) -> list[RigConfig]:
         """How its stations are made: what a back-end has to be told of them can be read from it."""
@@ -158,6 +158,7 @@ class Fleet:
     def put_up(self) -> None:
         """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
         wish = self.wish
+        self.clock.begin()  # whatever was prepared takes no time of the world, which may run faster than that on the wall
         self._began = self.clock.now()
         end = int(self._began + (wish.for_s - wish.quiet_s) * SECOND * wish.pace)
         for number, config in enumerate(self.configs()):
@@ -226,7 +227,7 @@ class Fleet:
         self.keeper.cut_all("the fleet is gone")
         self._wire.close()
         if self.wish.state is not None:
-            _write_state(self.wish.state, self.rigs, self.clock.now())
+            write_state(self.wish.state, self.rigs, self.clock.now())
 
     async def _watch_boots(self) -> None:
         """Note when the last station was accepted."""
@@ -281,8 +282,8 @@ class Fleet:
         )
 
 
-def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
-    """Registers and pages by station and connector, as an earlier run left them."""
+def read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
+    """Registers in Wh and pages by station and connector, as an earlier run left them. Raises BadInput."""
     if folder is None or not (folder / _STATE).exists():
         return {}
     try:
@@ -292,8 +293,9 @@ def _read_state(folder: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
         raise BadInput(str(folder / _STATE), None, f"it holds no meters: {err}", allowed) from None
 
 
-def _write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
-    state: Row = dict(_read_state(folder))
+def write_state(folder: Path, rigs: dict[str, Rig], now: Instant) -> None:
+    """Keep the meters of these rigs for a later run, beside those of others; whole or not at all."""
+    state: Row = dict(read_state(folder))
     for station, rig in rigs.items():
         state[station] = {
             number: (outlet.meter.register(now), outlet.meter.pagination)

@@ -8,18 +8,19 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from reference_csms import assemble
+from scenarios.strict import parse_toml, read_text
+from scenarios.targets.file import WHAT, is_foreign, make_target
+from scenarios.targets.model import ROLES, ForeignTarget
 from sim.backend import BackEnd, Factory, Setup
 from sim.errors import BadInput, raised
 
 ALLOWED = "`reference`, a target file (*.toml), or `package.module:factory`"
-ROLES = ("legacy", "new")
 _KEYS = ("factory", "legacy", "new", "options")
 
 
@@ -54,6 +55,14 @@ def reference(setup: Setup) -> BackEnd:
 REFERENCE = Target(name="reference", legacy=reference, new=reference, spec="reference")
 
 
+def foreign(spec: str) -> ForeignTarget | None:
+    """The target behind sockets that a user named, None if it is of another kind. Raises BadInput."""
+    if not spec.endswith(".toml"):
+        return None
+    data = parse_toml(read_text(Path(spec), WHAT), spec)
+    return make_target(data, spec) if is_foreign(data) else None
+
+
 def resolve(spec: str) -> Target:
     """The target that a user named. Raises BadInput with what is allowed."""
     if spec == "reference":
@@ -65,18 +74,16 @@ def resolve(spec: str) -> Target:
 
 
 def _from_file(path: Path) -> Target:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(str(path), "", "there is no such target file", ALLOWED) from None
-    except (OSError, UnicodeDecodeError) as err:
-        raise BadInput(str(path), "", f"it cannot be read: {err}", "a TOML file in UTF-8") from None
-    except tomllib.TOMLDecodeError as err:
-        raise BadInput(str(path), "", f"it is no TOML: {err}", "see https://toml.io") from None
+    data = parse_toml(read_text(path, WHAT), str(path))
+    if is_foreign(data):
+        make_target(data, str(path))
+        problem = "it names a back-end behind sockets, which this command cannot dial"
+        raise BadInput(str(path), "", problem, "a target file with `factory`, or `chargerig run` and `target check`")
     for key in data:
         if key in ("url", "urls"):
-            problem = "back-ends by URL need real sockets, which this version does not have"
-            raise BadInput(str(path), key, problem, "`factory`, or `legacy` and `new`, each as package.module:factory")
+            raise BadInput(
+                str(path), key, "this key is unknown", "[ocpp] with url, or `factory` as package.module:factory"
+            )
         if key not in _KEYS:
             raise BadInput(str(path), key, "this key is unknown", ", ".join(_KEYS))
     options = data.get("options", {})

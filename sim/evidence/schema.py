@@ -269,7 +269,7 @@ PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
 }
 
 # meta: digest, hash_seed, schema, ended_at. unverifiable: books that a back-end does not keep or show, or that cannot
-# be read; a check that needs one is UNKNOWN
+# be read; a check that needs one is UNKNOWN. A book as `table.column` is shown but for that column
 RUN: dict[str, tuple[str, ...]] = {"meta": ("key", "value"), "unverifiable": ("backend", "book", "reason")}
 
 # fmt: on

@@ -48,6 +48,10 @@ class HarvestedBooks:
             for book, columns in BOOKS.items():
                 shown = books[backend].get(book, Unverifiable("the back-end showed no such book"))
                 self._take(backend, book, columns, shown)
+                for column in columns:
+                    gap = books[backend].get(f"{book}.{column}")
+                    if isinstance(gap, Unverifiable) and not isinstance(shown, Unverifiable):
+                        self.unverifiable.append((backend, f"{book}.{column}", gap.reason))
 
     def _take(self, backend: str, book: str, columns: tuple[str, ...], shown: Sequence[Row] | Unverifiable) -> None:
         cells = shown if isinstance(shown, Unverifiable) else _cells(columns, shown)

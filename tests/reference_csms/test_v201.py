@@ -8,10 +8,10 @@ from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reference_csms.spans import came_before, gaps, with_number
+from reference_csms.spans import MOST_SPANS, came_before, gaps, with_number
 from sim.clock import HOUR, MINUTE, SECOND, iso
 from sim.machine import Answered, Refused
 
@@ -324,3 +324,82 @@ def test_spans_know_what_came_and_what_is_missing(numbers: list[int]) -> None:
 
 def test_a_number_far_ahead_does_not_name_a_million_missing_ones() -> None:
     assert len(gaps(with_number((), 10**9))) == 1_000
+
+
+def test_of_too_many_holes_the_oldest_are_given_up() -> None:
+    seen: tuple[tuple[int, int], ...] = ()
+    for number in range(0, 2_000, 2):
+        seen = with_number(seen, number)
+    assert len(seen) == MOST_SPANS and came_before(seen, 1) and not came_before(seen, 1_997)
+
+
+EVENTS = st.fixed_dictionaries(
+    {
+        "eventType": st.sampled_from(("Started", "Updated", "Ended")),
+        "timestamp": st.sampled_from((iso(0), iso(10**12), "2026-06-10T12:00:00+02:00", "1970-01-01T00:00:00Z")),
+        "triggerReason": st.sampled_from(("Authorized", "Trigger")),
+        "seqNo": st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 6),
+        "transactionInfo": st.fixed_dictionaries({"transactionId": st.text(max_size=36) | st.sampled_from(("a", "b"))}),
+    },
+    optional={
+        "offline": st.booleans(),
+        "evse": st.fixed_dictionaries({"id": st.integers(-2, 3) | st.integers(-(2**63), 2**63 - 1)}),
+        "idToken": st.fixed_dictionaries(
+            {"idToken": st.sampled_from(("TOK-A", "TOK-B", "")) | st.text(max_size=36), "type": st.just("Central")}
+        ),
+        "meterValue": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "timestamp": st.just(iso(0)),
+                    "sampledValue": st.lists(
+                        st.fixed_dictionaries(
+                            {"value": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)},
+                            optional={
+                                "context": st.sampled_from(("Transaction.Begin", "Transaction.End", "Other")),
+                                "unitOfMeasure": st.fixed_dictionaries(
+                                    {},
+                                    optional={"multiplier": st.integers(-(2**63), 2**63 - 1), "unit": st.just("kWh")},
+                                ),
+                                "signedMeterValue": st.fixed_dictionaries(
+                                    {
+                                        "signedMeterData": st.text(max_size=40),
+                                        "signingMethod": st.just(""),
+                                        "encodingMethod": st.just("OCMF"),
+                                        "publicKey": st.just(""),
+                                    }
+                                ),
+                            },
+                        ),
+                        min_size=1,
+                        max_size=3,
+                    ),
+                }
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def shared_post(shared_bench: Any) -> Post:
+    return Post(shared_bench)
+
+
+@given(event=EVENTS)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_event_is_answered_and_nothing_of_it_is_billed(shared_post: Post, event: dict[str, Any]) -> None:
+    """INV-05, INV-38: also numbers, places and units that no station can mean."""
+    answer = shared_post.tell(event)
+    assert isinstance(answer, dict) or answer in ("TypeConstraintViolation", "PropertyConstraintViolation"), answer
+    assert shared_post.tell(event) == answer
+    assert shared_post.bench.book("cdrs") == []
+
+
+@given(frame=st.binary(max_size=60) | st.builds(lambda id, kind: json.dumps([kind, id, "Reset", {}]).encode(),
+                                                st.text(max_size=40), st.integers(-1, 9)))  # fmt: skip
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_frame_gets_an_answer_of_201_or_none(shared_post: Post, frame: bytes) -> None:
+    for effect in shared_post.bench.raw(shared_post.link, frame):
+        assert json.loads(effect.frame)[0] in (3, 4)

@@ -53,7 +53,7 @@ class Rig:
             named["folder"] / "evidence.sqlite", {"meta": [("digest", DIGEST)], "books_bills": [BILL, BILL]}
         ).close()
         (named["folder"] / "wire.jsonl.zst").write_bytes(b"")
-        return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234), [
+        return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234, facts={}), [
             self._result(v) for v in self.verdicts
         ]
 

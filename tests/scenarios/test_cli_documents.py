@@ -241,7 +241,9 @@ def chargerig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         save_tables(named["folder"] / "evidence.sqlite", tables).close()
         (named["folder"] / "wire.jsonl.zst").write_bytes(b"")
         evidence = SimpleNamespace(close=lambda: None)
-        return SimpleNamespace(evidence=evidence, frames=1), [CheckResult("INV-02", Verdict.PASS, "holds", 1, (), "")]
+        return SimpleNamespace(evidence=evidence, frames=1, facts={}), [
+            CheckResult("INV-02", Verdict.PASS, "holds", 1, (), "")
+        ]
 
     def call(*args: str) -> Result:
         doors = Doors(judge=judge, resolve=lambda spec: spec)

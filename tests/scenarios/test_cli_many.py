@@ -28,7 +28,7 @@ def _judge(scenario: Any, seed: int, **named: Any) -> tuple[Any, list[CheckResul
     findings = (Finding("INV-02", "session", "s1", "it was billed twice"),) if seed == 2 else ()
     verdict = Verdict.FAIL if findings else Verdict.PASS
     result = CheckResult("INV-02", verdict, "nobody is billed twice", 7, findings, "")
-    return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234), [result]
+    return SimpleNamespace(evidence=SimpleNamespace(close=lambda: None), frames=1234, facts={}), [result]
 
 
 def _resolve(spec: str) -> str:

@@ -23,7 +23,7 @@ from scenarios.load import load_scenario, with_sessions
 from scenarios.model import Duration, Fault, LocalTime, Scenario, Where, Window
 from scenarios.runner import Played, judge
 from scenarios.targets import REFERENCE, Target, reference, resolve
-from sim.backend import BackEnd, Factory, Setup
+from sim.backend import BackEnd, Factory, Setup, Unverifiable
 from sim.clock import MINUTE
 from sim.errors import BadInput, TargetFailed
 from sim.evidence.verdict import CheckResult, Verdict
@@ -118,6 +118,19 @@ def chargerig(tmp_path: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch) -
 def nothing_left(tmp_path: Path) -> bool:
     out = tmp_path / "reports" / "out"
     return not out.is_dir() or not any(out.iterdir())
+
+
+def test_a_back_end_that_hides_a_column_leaves_only_its_readers_unjudged(day: Scenario) -> None:
+    def shy(setup: Setup) -> BackEnd:
+        made = assemble(setup)
+        whole = made.books
+        made.books = lambda now: {**whole(now), "books_journal.hash": Unverifiable("not ours to show")}  # type: ignore[method-assign]
+        return made
+
+    _, results = run(day, Target(name="shy", legacy=shy, new=shy), ["L01", "L05"])
+    assert results["L01"].verdict is Verdict.PASS
+    assert results["L05"].verdict is Verdict.UNKNOWN
+    assert "legacy: no books_journal.hash (not ours to show)" in results["L05"].reason
 
 
 # -- the second run --------------------------------------------------------------------------------------------------

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fleet.station.v201_commands import HANDLERS
 from sim.clock import parse_iso
 from sim.wire import ocmf
 
@@ -324,5 +328,29 @@ def test_a_server_that_does_not_choose_201_is_left(bench: Any) -> None:
     assert rig.closed[0][1] == "no common subprotocol" and rig.actions() == []
 
 
+LEAVES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=12)
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner))
+ACTIONS = st.sampled_from((*HANDLERS, "Fly", "UnlockConnector"))
+ASKED = st.tuples(ACTIONS, VALUES)
+
+
 def _fields(struct: Any) -> dict[str, Any]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+@given(asked=st.lists(ASKED | st.binary(max_size=40), max_size=6))
+@settings(max_examples=60)
+def test_whatever_a_back_end_sends_a_station_goes_on(bench: Any, asked: list[Any]) -> None:
+    rig = bench("ac-nova", connectors=(1, 2)).boot()
+    rig.charge(1)
+    for one in asked:
+        if isinstance(one, bytes):
+            rig.receive_later(b"!" + one)
+        else:
+            rig._pending["x"] = one[0]
+            rig.receive_later(json.dumps([2, "x", *one]).encode())
+        rig.run(1)
+    rig.run(60)
+    if rig.rig.station is not None:
+        rig.do("swipe", connector=1, token="TAG").run(5)
+    assert [one["seqNo"] for one in events(rig)] == list(range(len(events(rig))))

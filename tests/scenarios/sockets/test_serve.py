@@ -35,7 +35,7 @@ SHEET = {
 }
 
 
-def serving(test: Callable[[Where, asyncio.Event], Awaitable[None]], **wish: Any) -> Served:
+def serving(test: Callable[[Where, asyncio.Event], Awaitable[None]], patience_s: float = 30, **wish: Any) -> Served:
     """Serve while a test runs, then stop."""
 
     async def run() -> Served:
@@ -43,7 +43,7 @@ def serving(test: Callable[[Where, asyncio.Event], Awaitable[None]], **wish: Any
         stop = asyncio.Event()
         given = {"port": 0, "api_port": 0, "tokens": (api_token("test", SECRET),), "sheet": SHEET, **wish}
         task = asyncio.ensure_future(serve(ServeWish(**given), lambda event, **said: None, up.set_result, stop))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience_s):
             await asyncio.wait([task, up], return_when="FIRST_COMPLETED")
             if not up.done():
                 return await task
