@@ -22,6 +22,7 @@ from reference_csms.numbers import Numbers
 from reference_csms.parts import Parts
 from reference_csms.provision import Provisioner
 from reference_csms.sessions import Sessions
+from reference_csms.shapes import well_shaped
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
 from sim.backend import Operation, Row
@@ -92,6 +93,7 @@ class Operations:
         """Begin an operation; it is settled at once, or by the station's answer."""
         kind = self._kinds.get(operation.kind)
         try:
+            well_shaped(operation.kind, operation.args)
             if kind is not None:
                 outcome = kind(operation.args, call_id, now)
             elif self._money is not None and operation.kind in self._money.kinds:

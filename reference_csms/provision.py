@@ -26,6 +26,7 @@ from reference_csms.guard import BASIC, TLS_BASIC, UNSECURED
 from reference_csms.passwords import sealed
 from reference_csms.pricing.tariffs import Tariff, tariff_from_row
 from reference_csms.records import METERS, OWNERS, SITES, STATIONS, TARIFFS, TOKENS, Meter, Owner, Site, Station, Token
+from reference_csms.shapes import reading
 from reference_csms.storage.port import Store, Table, put
 from sim.backend import Row
 from sim.clock import Instant, parse_iso, zone
@@ -72,16 +73,14 @@ class Provisioner:
 
     def _take(self, what: str, rows: Sequence[Row], first: bool) -> None:
         transform = self._transforms.get(what, as_given)
-        rows = transform(rows)
-        readers = [RowReader(what, n, row) for n, row in enumerate(rows)]
-        if what == "stations":
-            for station in [self._station(reader, first) for reader in readers]:
-                put(self._store, STATIONS, station)
-            return
-        table, read = _READ[what]
-        for row in [read(reader) for reader in readers]:
-            if row is not None:
-                put(self._store, table, row)
+        table, read = _READ[what] if what != "stations" else (STATIONS, lambda row: self._station(row, first))
+        read_rows: list[Struct | None] = []
+        for n, row in enumerate(transform(rows)):
+            with reading(what, n):
+                read_rows.append(read(RowReader(what, n, row)))
+        for one in read_rows:
+            if one is not None:
+                put(self._store, table, one)
 
     @staticmethod
     def _login(row: RowReader) -> tuple[str | None, int]:

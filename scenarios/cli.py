@@ -21,6 +21,7 @@ from scenarios import (
     cli_bench,
     cli_check,
     cli_fleet,
+    cli_fuzz,
     cli_load,
     cli_mutants,
     cli_record,
@@ -346,6 +347,7 @@ cli_mutants.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)
+cli_fuzz.register(app)
 cli_load.register(app)
 
 

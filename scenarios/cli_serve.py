@@ -67,6 +67,12 @@ def serve(
     ] = "30s",
     max_frame: Annotated[int, typer.Option(min=1024, help="Bytes of a message; longer ones are closed with 1009.")] = 1
     << 20,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="With so many connected the next one gets 503 and is told to come again.")
+    ] = 100_000,
+    most_lag: Annotated[
+        str, typer.Option(metavar="DURATION", help="While it is so late with its work, newcomers get 503.")
+    ] = "10s",
     wire: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl.zst", help="Write every frame down, for `chargerig check`.")
     ] = None,
@@ -97,6 +103,7 @@ def serve(
         from scenarios.sockets.sheet import read_sheet
         from sim.runtimes.aio import Clock
         from sim.runtimes.aio_loop import run_loop
+        from sim.runtimes.aio_shed import ShedLimits
         from sim.runtimes.entropy import secret_text
         from sim.runtimes.tls import server_context
         from sim.runtimes.websocket import Limits
@@ -115,7 +122,7 @@ def serve(
         try:
             tokens = (api_token("operator", secret),)
         except BadInput as bad:
-            raise BadInput(_TOKEN_VARIABLE, None, bad.problem, bad.allowed) from None
+            raise BadInput(TOKEN, None, bad.problem, bad.allowed) from None
         wish = ServeWish(
             host=host,
             port=port,
@@ -130,6 +137,7 @@ def serve(
             else None,
             tokens=tokens,
             limits=Limits(ping_interval_s=seconds("--ping", ping), max_frame=max_frame),
+            shed=ShedLimits(most_connections=max_connections, most_lag_s=seconds("--most-lag", most_lag)),
             heartbeat_s=heartbeat,
             fast=fast,
             wire=wire,

@@ -22,6 +22,8 @@ class Refusal(Struct, frozen=True):
 
     status: int
     reason: str
+    retry_after_s: int | None = None
+    """With 503: when to come again, at the earliest."""
 
 
 class Operation(Struct, frozen=True):

@@ -35,6 +35,8 @@ DOORS = {
         "scenarios/cli_bench.py",
         "scenarios/cli_check.py",
         "scenarios/cli_fleet.py",
+        "scenarios/cli_fuzz.py",
+        "scenarios/cli_fuzz.py",
         "scenarios/cli_guard.py",
         "scenarios/cli_load.py",
         "scenarios/cli_mutants.py",
@@ -87,7 +89,7 @@ MAY_READ_CLOCKS = ("sim/runtimes/", "scenarios/cli", "scenarios/bench/", "scenar
 # The library's engine is asyncio; processes have one door.
 MAY_OWN_THREADS = (
     "sim/runtimes/", "scenarios/bench/", "scenarios/processes.py", "scenarios/sockets/", "scenarios/cli_serve.py",
-    "scenarios/cli_fleet.py",
+    "scenarios/cli_fleet.py", "scenarios/cli_fuzz.py",
 )  # fmt: skip
 GENERATED = ("sim/wire/payloads/",)
 MOST_LINES = {"code": 400, "tests": 500}  # a table of cases is long and easy to read

@@ -29,6 +29,7 @@ from sim.machine import Answered, Refused
 from sim.runtimes.aio import Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_http import Http, serve_http
+from sim.runtimes.aio_shed import ShedLimits
 from sim.runtimes.websocket import Keeper, Limits
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
@@ -57,6 +58,7 @@ class ServeWish(Struct, frozen=True, kw_only=True):
     tls: ssl.SSLContext | None = None
     tokens: tuple[ApiToken, ...] = ()
     limits: Limits = Limits()
+    shed: ShedLimits = ShedLimits()
     compression: bool = True
     fast: bool = False
     heartbeat_s: int = 300
@@ -71,6 +73,7 @@ class Served(Struct, frozen=True):
     handshakes: dict[int, int]
     calls: int
     groups: int
+    shed: int = 0
 
 
 class Where(Struct, frozen=True):
@@ -100,7 +103,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
         why = raised(err).partition(" (Background on this error")[0]
         raise BadInput("--db", None, f"the database cannot be opened: {why}", allowed) from None
     wire = WireRecorder(wish.wire, policy="whole") if wish.wire is not None else None
-    host = BackEndHost(backend, clock, wire)
+    host = BackEndHost(backend, clock, wire, limits=wish.shed)
     await _provision(host, wish.sheet)
     keeper = Keeper(wish.limits)
     try:
@@ -136,8 +139,9 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
         handshakes=dict(counters.handshakes),
         calls=sum(counters.calls.values()),
         groups=counters.groups,
+        shed=counters.shed,
     )
-    log("stopped", calls=served.calls, groups=served.groups, failure=served.failure or "none")
+    log("stopped", calls=served.calls, groups=served.groups, shed=served.shed, failure=served.failure or "none")
     return served
 
 

@@ -36,6 +36,7 @@ from sim.office import ConnectionView, Counters
 from sim.runtimes.aio import Clock
 from sim.runtimes.aio_kept import KeptFrames
 from sim.runtimes.aio_server_link import ServerLink
+from sim.runtimes.aio_shed import Shedder, ShedLimits
 from sim.runtimes.virtual_links import WireSink
 from sim.runtimes.websocket import (
     GOING_AWAY,
@@ -53,7 +54,7 @@ _NO_SUBPROTOCOL = "no common subprotocol"
 class BackEndHost:
     """Runs one back-end in this loop: implements `reference_csms.web.port.Office` and the judge of its sockets.
 
-    `partners` are asked what the back-end tells somebody by name. `wire` gets every frame.
+    `partners` are asked what the back-end tells somebody by name. `wire` gets every frame. `limits`: when it is overloaded.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class BackEndHost:
         clock: Clock,
         wire: WireSink | None = None,
         partners: Callable[[str, Operation], Any] | None = None,
+        limits: ShedLimits = ShedLimits(),  # noqa: B008
     ) -> None:
         self.backend = backend
         self.name = backend.name
@@ -70,6 +72,7 @@ class BackEndHost:
         self.counters = Counters()
         self.failed = asyncio.get_running_loop().create_future()
         """Done when the back-end cannot go on: the sentence that says why."""
+        self._shedder = Shedder(limits, self.counters)
         self._wire = wire
         self._partners = partners
         self._loop = asyncio.get_running_loop()
@@ -94,6 +97,9 @@ class BackEndHost:
         """What a handshake gets."""
         if self._stopping is not None:
             return Refusal(503, self._stopping)
+        overload = self._shedder.judge(len(self._links))
+        if overload is not None:
+            return overload
         now = self.clock.now()
         try:
             refused = self._guard(shake.identity, shake.proof, now) if self._guard is not None else None
@@ -203,8 +209,6 @@ class BackEndHost:
             self._timer = self._loop.call_later(max(0.0, self.clock.real_s(deadline)), self._tick)
 
     def _tick(self) -> None:
-        late = -self.clock.real_s(self._timer_at or 0) * 1000
-        self.counters.lag_ms = max(self.counters.lag_ms * 0.99, late)
         self._timer = self._timer_at = None
         if self.failed.done():
             return
@@ -368,3 +372,4 @@ class BackEndHost:
             self._flush()
         if self._timer is not None:
             self._timer.cancel()
+        self._shedder.stop()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _KNOWN_ACTIONS = 200
+_LONGEST = 400
+_spaced = re.compile(rb'\s*\[\s*2\s*,\s*"([^"\\]*)"\s*,\s*"([^"\\]*)"').match
+"""A CALL with blanks in it; what is written with escapes is not looked into."""
 
 
 class CallCounts:
@@ -19,9 +24,14 @@ class CallCounts:
         if frame.startswith(b'[2,"'):
             parts = frame.split(b'"', 4)
             if len(parts) == 5:
-                if len(self._open) > 100:
-                    self._open.clear()
-                self._open[parts[1]] = parts[3]
+                self._note(parts[1], parts[3])
+        elif (call := _spaced(frame[:_LONGEST])) is not None:
+            self._note(call[1], call[2])
+
+    def _note(self, id: bytes, action: bytes) -> None:
+        if len(self._open) > 100:
+            self._open.clear()
+        self._open[id] = action
 
     def down(self, frame: bytes) -> None:
         """A frame of the back-end."""

@@ -234,7 +234,8 @@ class Socket(asyncio.Protocol):
         opcode, data = frame.opcode, frame.data
         if opcode is _TEXT or opcode is _CONT:
             if self._parts or not frame.fin:
-                self._parts.append(bytes(data))
+                if data or not self._parts:  # empty pieces without an end must cost nothing
+                    self._parts.append(bytes(data))
                 if not frame.fin:
                     return
                 data = b"".join(self._parts)

@@ -7,6 +7,7 @@ certificate before the handshake is answered, so security profile 3 needs the ot
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,19 +21,32 @@ from sim.runtimes.websocket import (
     CLOSE_TIMEOUT_S,
     INVALID_DATA,
     OVERSIZE,
+    PROTOCOL_ERROR,
     REASON_BYTES,
     TOO_BIG,
     UNSUPPORTED_DATA,
     Keeper,
     Peer,
 )
-from sim.runtimes.websocket_server import Admission, Handshake, Judge, read_handshake
+from sim.runtimes.websocket_server import Admission, Handshake, Judge, read_handshake, refusal_headers
 
 if TYPE_CHECKING:
     from picows import WSFrame, WSListener, WSTransport, WSUpgradeRequest
 
+_FAIL_S = 0.1
+"""So long the word about why a connection fails may take to leave."""
 _SLACK = 1 << 16
 """So much more the package itself takes than we do: what is too large is told by us, with 1009."""
+
+
+class _OurMistakes(logging.LoggerAdapter):
+    """What the package has to say: only exceptions, which are ours. A peer's mistakes must not fill anybody's log."""
+
+    def error(self, msg: object, *args: object, **kwargs: object) -> None:
+        """A frame that breaks the protocol: its connection has been ended."""
+
+    def warning(self, msg: object, *args: object, **kwargs: object) -> None:
+        """A peer that does not read: `check` looks after it."""
 
 
 async def listen_fast(
@@ -63,6 +77,7 @@ async def listen_fast(
             self.subprotocol = subprotocol
             self._transport: WSTransport | None = None
             self._parts: list[bytes] = []
+            self._held = 0
             self._reason: str | None = None
             self._closing = False
             self._heard_at = self._pinged_at = keeper.time()
@@ -90,6 +105,12 @@ async def listen_fast(
                 self._transport.send_close(picows.WSCloseCode(code), said)
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._abort)
 
+        def _fail(self, code: int, reason: str) -> None:
+            """Say why and hang up: a peer that breaks the protocol is not waited for (RFC 6455 §7.1.7)."""
+            self.close(code, reason)
+            if self._transport is not None:
+                asyncio.get_running_loop().call_later(_FAIL_S, self._transport.disconnect)
+
         def cut(self, reason: str) -> None:
             self._reason = self._reason or reason
             self._abort()
@@ -111,19 +132,27 @@ async def listen_fast(
             self._heard_at = keeper.time()
             kind = frame.msg_type
             if kind in (text, continuation):
-                if frame.payload_size + sum(map(len, self._parts)) > limits.max_frame:
+                if (kind == continuation) != bool(self._parts) or frame.rsv1 or frame.rsv2 or frame.rsv3:
+                    self._fail(
+                        PROTOCOL_ERROR, "a piece of no message, or reserved bits"
+                    )  # the package lets them through
+                    return
+                self._held += frame.payload_size
+                if self._held > limits.max_frame:
                     self._reason = OVERSIZE
-                    self.close(TOO_BIG, "the message is too large")
+                    self._fail(TOO_BIG, "the message is too large")
                     return
                 data = frame.get_payload_as_bytes()
                 if self._parts or not frame.fin:
-                    self._parts.append(data)
+                    if data or not self._parts:  # empty pieces without an end must cost nothing
+                        self._parts.append(data)
                     if not frame.fin:
                         return
                     data, self._parts = b"".join(self._parts), []
+                self._held = 0
                 self._whole(data)
             elif kind == binary:
-                self.close(UNSUPPORTED_DATA, "OCPP-J frames are text")
+                self._fail(UNSUPPORTED_DATA, "OCPP-J frames are text")
             elif kind == close:
                 code = frame.get_close_code()
                 self._close_code = int(code.value) if code is not None else ABNORMAL
@@ -141,7 +170,7 @@ async def listen_fast(
                 try:
                     data.decode()
                 except UnicodeDecodeError:
-                    self.close(INVALID_DATA, "text that is no UTF-8")
+                    self._fail(INVALID_DATA, "text that is no UTF-8")
                     return
             if not self._closing:
                 self._peer.text(data)
@@ -183,7 +212,7 @@ async def listen_fast(
         verdict = judge(shake) if isinstance(shake, Handshake) else shake
         if isinstance(verdict, Refusal):
             counted(verdict.status)
-            extra = [("WWW-Authenticate", 'Basic realm="OCPP"')] if verdict.status == 401 else None
+            extra = refusal_headers(verdict) or None
             body = f"{verdict.reason}\n".encode()
             response = picows.WSUpgradeResponse.create_error_response(verdict.status, body, extra_headers=extra)
             return picows.WSUpgradeResponseWithListener(response, None)
@@ -199,6 +228,7 @@ async def listen_fast(
         port,
         websocket_handshake_timeout=limits.open_timeout_s,
         max_frame_size=limits.max_frame + _SLACK,
+        logger_name=_OurMistakes(logging.getLogger("picows.server")),
         ssl=tls,
         backlog=4096,
         reuse_port=shared or None,

@@ -62,8 +62,8 @@ def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Call
         verdict = judge(shake) if isinstance(shake, Handshake) else shake
         if isinstance(verdict, Refusal):
             response = protocol.reject(verdict.status, f"{verdict.reason}\n")
-            if verdict.status == 401:
-                response.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
+            for name, value in refusal_headers(verdict):
+                response.headers[name] = value
         else:
             chosen[0] = verdict.subprotocol
             response = protocol.accept(request)
@@ -79,6 +79,14 @@ def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Call
 
     socket._handshake = answer
     return socket
+
+
+def refusal_headers(refusal: Refusal) -> list[tuple[str, str]]:
+    """What an HTTP answer says beside its status (RFC 7617 §2, RFC 9110 §10.2.3)."""
+    headers = [("WWW-Authenticate", 'Basic realm="OCPP"')] if refusal.status == 401 else []
+    if refusal.retry_after_s is not None:
+        headers.append(("Retry-After", str(refusal.retry_after_s)))
+    return headers
 
 
 def _handshake(request: Request, transport: asyncio.Transport | None) -> Handshake | Refusal:
@@ -97,6 +105,8 @@ def read_handshake(
         identity = unquote(raw, errors="strict")
     except UnicodeDecodeError:
         return Refusal(400, "the identity in the path is no percent-encoded UTF-8")
+    if not identity.isprintable():
+        return Refusal(400, "the identity in the path holds control characters")  # which no database has to understand
     offered: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         offered += [name.strip() for name in value.split(",") if name.strip()]
