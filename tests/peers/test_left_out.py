@@ -29,7 +29,7 @@ def collected(path: str, tmp_path: Path) -> str:
 
 
 def test_without_node_its_tests_are_named_and_not_run(tmp_path: Path) -> None:
-    said, _, summary = collected(str(tmp_path), tmp_path).partition("2 tests NOT RUN")
+    said, _, summary = collected(str(tmp_path), tmp_path).partition(" tests NOT RUN")
     assert "they need node: there is no node on the path" in summary
     assert "[ocpp-rpc, strict]" in summary and "[ocpp-ts]" in summary
     assert "[ocpp]" in said and "[ocpp-ts]" not in said
