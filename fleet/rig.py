@@ -106,9 +106,8 @@ class Rig:
         earliest = self._physical
         timers = self._timers
         if timers is not None:
-            wish = timers.least if timers.known else timers.find()
-            if wish < earliest:
-                earliest = wish
+            if timers.least < earliest:
+                earliest = timers.least
             if timers.answer < earliest:
                 earliest = timers.answer
         return earliest if earliest < NEVER else None  # type: ignore[return-value]

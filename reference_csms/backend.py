@@ -214,21 +214,21 @@ class ReferenceCsms:
         self._stage.moved = True
         self._operations.take(operation, call_id, now)
 
-    def flush(self, now: Instant, release: Release) -> None:
+    def flush(self, now: Instant, release: Release) -> bool:
         """Commit what was staged, then release it, in the order that the part `committer` gives.
 
         A group of readings and heartbeats has written nothing down, and moved no deadline.
         """
         stage = self._stage
         if not stage.moved:
-            for effect in stage.taken():
-                release(effect)
-            return
+            stage.release_all(release)
+            return True
         stage.moved = False
         self._outbox.seen_time(now)
         self._parts.committer(self._store.commit, lambda: stage.release_all(release))
         wish = self._earliest()
         self._wish = wish if wish is None else max(wish, now)
+        return False
 
     def settled(self, call_id: str, outcome: Outcome, now: Instant) -> None:
         """What became of a request to a partner."""

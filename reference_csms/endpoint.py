@@ -16,7 +16,7 @@ from reference_csms.calls import Asked, StationCalls, encode_payload
 from reference_csms.handlers import v16, v201
 from reference_csms.handlers.house import Handler, Handlers
 from reference_csms.handlers.orders import Orders
-from reference_csms.readings import Readings
+from reference_csms.readings import Readings, is_plain_call
 from reference_csms.received import KEPT
 from reference_csms.records import UNKNOWN
 from reference_csms.stage import Stage
@@ -28,7 +28,9 @@ from sim.wire.dialect import V16, V201, Dialect
 from sim.wire.glance import glance
 from sim.wire.schema import known_actions
 
-_READING = "MeterValues"
+_BEAT = b'","Heartbeat",{}]'
+_ID, _BEHIND_ID = slice(4, 40), slice(40, None)
+_READING, _HEARTBEAT = "MeterValues", "Heartbeat"
 _TRIGGER_BOOT = encode_payload("TriggerMessage", {"requestedMessage": "BootNotification"})
 """The same bytes in both versions."""
 _SPOKEN: dict[str, tuple[dict[str, Handler], Orders]] = {
@@ -40,6 +42,9 @@ QUIET = v16.QUIET
 
 class Connection:
     """The Machine of one link. `dialect` is the version spoken on it, `orders` how requests are written in that."""
+
+    tickless = True
+    """Timeouts of all connections are kept by the back-end."""
 
     __slots__ = (
         "_admit",
@@ -102,15 +107,16 @@ class Connection:
             if not state.unsaved:
                 self._stations.plan_to_save(state, now)
                 self._stage.moved = True
-            reading = self._readings.again(event.frame)
+            frame, admit = event.frame, self._admit
+            reading = self._readings.again(frame)
             if reading is None:
-                self._look(event.frame, now)
-            elif self._admit(_READING, state.accepted):
+                self._look(frame, now)
+            elif admit(_READING, state.accepted):
                 id, connector, wh = reading
                 state.register(connector, wh)
                 if self._keep is not None:
-                    self._keep(state.station, event.frame, now)
-                self._stage.add(Send(self.link, b'[3,"%b",{}]' % id))
+                    self._keep(state.station, frame, now)
+                self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
             else:
                 self._call(reading[0].decode(), _READING, None, now)
             return ()
@@ -127,7 +133,7 @@ class Connection:
         return self.dialect.subprotocol if self.understood else None
 
     def next_deadline(self) -> Instant | None:
-        """Timeouts of all connections are kept by the back-end."""
+        """Never, see `tickless`."""
         return None
 
     def hang_up(self, reason: str, now: Instant) -> None:
@@ -158,7 +164,14 @@ class Connection:
 
     def _look(self, frame: bytes, now: Instant) -> None:
         """Any frame but one of the readings that are told by their bytes."""
-        usual, accepted = glance(frame) if self._glances else None, self.state.accepted
+        accepted = self.state.accepted
+        beats = self._glances and frame[_BEHIND_ID] == _BEAT and is_plain_call(frame)
+        if beats and self._admit(_HEARTBEAT, accepted):
+            id = frame[_ID].decode()  # told by its bytes, as most readings are
+            reply = self._table[_HEARTBEAT](self._handlers, self.state, None, id, now)
+            self._stage.effects.append(Send(self.link, ocppj.encode_result(id, reply)))
+            return
+        usual = glance(frame) if self._glances else None
         if usual is None:
             self._unusual(frame, now)
         elif usual.action in QUIET and self._admit(usual.action, accepted):

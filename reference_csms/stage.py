@@ -13,19 +13,15 @@ class Stage:
     """Effects of the running group, and whether a deadline of the house may have moved with it."""
 
     def __init__(self) -> None:
-        self._effects: list[Effect] = []
-        self.add = self._effects.append
+        self.effects: list[Effect] = []
+        """Everything in order."""
+        self.add = self.effects.append
         self.moved = True
         """Set by everything but readings and heartbeats, which write nothing down and wait for nothing."""
 
-    def taken(self) -> list[Effect]:
-        """Everything in order, to be released now. What is not taken is lost, as in a crash."""
-        effects = self._effects
-        self._effects = []
-        self.add = self._effects.append
-        return effects
-
     def release_all(self, release: Release) -> None:
-        """Let everything go in order."""
-        for effect in self.taken():
+        """Let everything go in order. What is not let go is lost, as in a crash."""
+        effects = self.effects[:]
+        self.effects.clear()
+        for effect in effects:
             release(effect)

@@ -80,7 +80,7 @@ app = typer.Typer(
     "wrongly?\n\n"
     "Begin with [bold]chargerig run first-day --seed 1[/] and open the report that it names.\n\n"
     "Exit codes: 0 all checks pass, 1 a finding, 2 bad input, 3 our own failure or the target's code raised, 4 nothing "
-    "found but something could not be judged.",
+    "found but something could not be judged, 130 and 143 stopped by a signal.",
 )
 
 

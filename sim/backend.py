@@ -83,8 +83,11 @@ class BackEnd(Protocol):
         """Take an operation. Never returns a verdict: the outcome is released as `Settle(call_id, outcome)`."""
         ...
 
-    def flush(self, now: Instant, release: Release) -> None:
-        """Commit what was staged at this instant, then release replies, commands, settlements and tells in order."""
+    def flush(self, now: Instant, release: Release) -> bool | None:
+        """Commit what was staged at this instant, then release replies, commands, settlements and tells in order.
+
+        True says that `next_deadline` is what it was before, and spares being asked.
+        """
         ...
 
     def tick(self, now: Instant) -> None:
@@ -92,7 +95,7 @@ class BackEnd(Protocol):
         ...
 
     def next_deadline(self) -> Instant | None:
-        """When `tick` is wanted next. Asked after each flush."""
+        """When `tick` is wanted next. Asked after each flush, unless that said that nothing has moved."""
         ...
 
     def books(self, now: Instant) -> Books:

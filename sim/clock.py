@@ -64,7 +64,7 @@ def parse_iso(text: str) -> Instant:
     if text[10:17:3] == "T::" and text.isascii():
         seconds, milliseconds = _SECOND_OF.get(text[17:20]), _MILLISECOND_OF.get(text[20:])
         if seconds is not None and milliseconds is not None:  # as `iso` writes it
-            return Instant(_minute_of(text[:17]) + seconds + milliseconds)
+            return _minute_of(text[:17]) + seconds + milliseconds  # type: ignore[return-value]
     moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows `t` and `z`
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")

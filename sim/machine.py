@@ -142,7 +142,10 @@ Effect = Open | Send | Close | Actuate | Persist | Note | Tell | Settle
 
 
 class Machine(Protocol):
-    """Anything that lives in time."""
+    """Anything that lives in time.
+
+    One that never wants a Tick may say so by an attribute `tickless` that is True, and is spared being asked.
+    """
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event. Never raises for what a peer sent; raises loudly for our own mistakes."""

@@ -24,6 +24,17 @@ class Availability:
     """Who is operative. Connector 0 stands for the station and for all its connectors; `waiting` says whether it still
     waits for one of them to be free."""
 
+    __slots__ = (
+        "_bays",
+        "_desk",
+        "_operative",
+        "_statuses",
+        "giver",
+        "on_changed",
+        "on_usable",
+        "waiting",
+    )
+
     def __init__(self, desk: Desk, bays: Sequence[Bay], statuses: StatusTable, operative: bool) -> None:
         self._desk = desk
         self._bays = bays

@@ -122,6 +122,12 @@ class Boot:
 class Liveness:
     """Heartbeats after silence, and at least once a day for the clock."""
 
+    __slots__ = (
+        "_calls",
+        "_desk",
+        "_slot",
+    )
+
     def __init__(self, desk: Desk, calls: Calls) -> None:
         self._desk = desk
         self._calls = calls
@@ -149,7 +155,7 @@ class Liveness:
         desk = self._desk
         interval = desk.keys["HeartbeatInterval"] * SECOND
         desk.timers.set(self._slot, desk.now + interval if interval else NEVER)
-        id = self._calls.mint()
+        id = next(self._calls.ids)
         self._calls.put(Pending(id, "Heartbeat", heartbeat(id), NORMAL, self))
 
     def answered(self, call: Pending, payload: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain, count, islice
+from itertools import count
 from typing import Protocol
 
 import msgspec
@@ -30,10 +30,13 @@ UNREADABLE = "unreadable"
 EMPTY_ANSWERS = ("MeterValues", "StatusNotification")
 """Actions whose answer has no fields."""
 
-_HEARTBEAT = re.compile(
-    rb'\[3,"[-0-9a-f]{36}",\{"currentTime":"20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]'
-)
-"""A Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
+_ID = slice(2, 40)
+"""Where comma, quotation mark and id stand in a frame: ids from `message_ids` have 36 characters."""
+
+_TOLD = b'",{"currentTime":"'
+_TIME = re.compile(rb'20\d\d-(0[1-9]|1[0-2])-([01]\d|2[0-8])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z"\}\]').fullmatch
+"""The end of a Heartbeat answer with a time of this century in UTC; the last days of a month go the slow way."""
+_TO_TIME = len('[3,"') + 36 + len(_TOLD)
 
 
 _THREE_DIGITS = tuple(f"{number:03x}" for number in range(0x1000))
@@ -65,12 +68,25 @@ def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
     h = derive(salt, "message-id", station, boots).hex()
     front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
-    blocks = (map(f"{front}{block:09x}".__add__, _THREE_DIGITS) for block in count())
-    return islice(chain.from_iterable(blocks), 1, None)
+    first = 1  # the counter begins there
+    for block in count():
+        head = f"{front}{block:09x}"
+        for digits in _THREE_DIGITS[first:]:
+            yield head + digits
+        first = 0
 
 
 class Calls:
     """The line of own calls on the present connection."""
+
+    __slots__ = (
+        "_desk",
+        "_queue",
+        "dialect",
+        "ids",
+        "on_forgotten",
+        "on_stuck",
+    )
 
     def __init__(self, desk: Desk, ids: Iterator[str], dialect: Dialect) -> None:
         self._desk = desk
@@ -78,8 +94,8 @@ class Calls:
         """What is spoken on the connection."""
         self._queue = CallQueue(desk.profile.calls.timeout_s * SECOND)
         desk.timers.on_no_answer = self._time_is_up
-        self.mint = ids.__next__
-        """The next message id."""
+        self.ids = ids
+        """Message ids, each used once."""
         self.on_stuck: Callable[[], None] = lambda: None
         self.on_forgotten: Callable[[], None] = lambda: None
 
@@ -90,11 +106,11 @@ class Calls:
 
     def ask(self, action: str, payload: msgspec.Struct, asker: Asker, priority: int = NORMAL) -> None:
         """Put a call in line; it goes out as soon as it may. Without a connection it fails at once."""
-        id = self.mint()
+        id = next(self.ids)
         self.put(Pending(id, action, ocppj.encode_call(id, action, self.dialect.encode(payload)), priority, asker))
 
     def put(self, call: Pending) -> None:
-        """As `ask`, with the frame ready; the id must come from `mint`."""
+        """As `ask`, with the frame ready; the id must come from `ids`."""
         desk, queue = self._desk, self._queue
         link = desk.link
         if link is None:
@@ -129,10 +145,12 @@ class Calls:
         if call is None:
             return False
         if call.action in EMPTY_ANSWERS:
-            if frame != b'[3,"%b",{}]' % call.id.encode():
+            if frame != b"[3" + call.frame[_ID] + b'",{}]':
                 return False
             payload = b"{}"
-        elif call.action == "Heartbeat" and _HEARTBEAT.fullmatch(frame) and frame[4:40] == call.id.encode():
+        elif call.action == "Heartbeat":
+            if frame[:_TO_TIME] != b"[3" + call.frame[_ID] + _TOLD or not _TIME(frame, _TO_TIME):
+                return False
             payload = frame[42:-1]
         else:
             return False

@@ -8,6 +8,7 @@ grid's time. There is no main meter, so connector 0 has no values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from fleet.station.desk import Desk
 from fleet.station.keys import MEASURANDS
 from fleet.station.outbox import Outbox, Sample
 from fleet.station.timers import NEVER
-from sim.clock import DAY, MINUTE, SECOND, iso, iso_bytes
+from sim.clock import DAY, MINUTE, iso, iso_bytes
 from sim.wire import templates
 from sim.wire.payloads import v16
 
@@ -37,6 +38,22 @@ _UNITS = {
 class Metering:
     """The reading schedules of all connectors."""
 
+    __slots__ = (
+        "_bays",
+        "_desk",
+        "_displays",
+        "_fixed",
+        "_grid",
+        "_kept",
+        "_offered",
+        "_outbox",
+        "_plan",
+        "_sampling",
+        "_send",
+        "_tariff",
+        "on_tariff_change",
+    )
+
     def __init__(
         self,
         desk: Desk,
@@ -52,8 +69,9 @@ class Metering:
         self._offered = offered
         self._outbox = outbox
         self._bays = bays
-        self._kept: tuple[Any, str, Any] = (None, "", None)
-        self._fixed: dict[int, tuple[bytes, bytes, bytes]] = {}
+        self._plan = self._planned()
+        self._kept: tuple[Any, str, Any, bool] = (None, "", None, False)
+        self._fixed: dict[int, tuple[bytes, ...]] = {}
         self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
         self._sampling = {bay.number: desk.timers.slot(self._sampler(bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
@@ -78,6 +96,7 @@ class Metering:
 
     def key_changed(self, name: str) -> None:
         """A configuration key has a new value."""
+        self._plan = self._planned()
         if name == "MeterValueSampleInterval":
             for bay in self._bays:
                 if bay.transaction is not None:
@@ -86,6 +105,12 @@ class Metering:
             self._arm_grid()
         elif name == "TariffChangeTimes":
             self._arm_tariff()
+
+    def _planned(self) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+        """What the keys say of samples: interval in ms, what is sent, and what is kept for the end."""
+        keys = self._desk.keys
+        interval = keys.seconds("MeterValueSampleInterval")
+        return interval, keys["MeterValuesSampledData"], keys["StopTxnSampledData"]
 
     def _arm_sampling(self, bay: Bay) -> None:
         interval = self._desk.keys.seconds("MeterValueSampleInterval")
@@ -120,11 +145,11 @@ class Metering:
             running = bay.transaction
             if running is None:
                 return
-            keys, now = desk.keys, desk.now
-            desk.timers.set(self._sampling[number], now + keys["MeterValueSampleInterval"] * SECOND)
-            self._push(bay, running.number, keys["MeterValuesSampledData"], PERIODIC)
-            if keys["StopTxnSampledData"]:
-                self._keep(bay, keys["StopTxnSampledData"], PERIODIC, now + desk.clock.offset)
+            now, (interval, sent, kept) = desk.now, self._plan
+            desk.timers.set(self._sampling[number], now + interval)
+            self._push(bay, running.number, sent, PERIODIC)
+            if kept:
+                self._keep(bay, kept, PERIODIC, now + desk.clock.offset)
 
         return sampled
 
@@ -142,11 +167,19 @@ class Metering:
         if self._send is not None:
             self._send(bay, measurands, context)
             return
-        if self._kept[0] is not measurands or self._kept[1] is not context:
-            self._kept = (measurands, context, self._template(measurands, context))
-        desk = self._desk
-        texts = (iso_bytes(desk.now + desk.clock.offset), *self._read(bay, measurands))
-        self._outbox.push_sample(transaction, Sample(self._kept[2], bay.number, texts))
+        kept = self._kept
+        if kept[0] is not measurands or kept[1] is not context:
+            kept = self._kept = (measurands, context, self._template(measurands, context), measurands == _FIRST_FOUR)
+        desk, number = self._desk, bay.number
+        if kept[3]:  # as `_read`, for what is nearly always wanted
+            register, power = self._displays[number](desk.now)
+            first, others = b"%d" % register, self._fixed.get(power) or self._fix(power)
+        else:
+            first, *rest = self._read(bay, measurands)
+            others = tuple(rest)
+        self._outbox.push_sample(
+            transaction, Sample(kept[2], number, iso_bytes(desk.now + desk.clock.offset), first, others)
+        )
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:
@@ -177,8 +210,6 @@ class Metering:
         desk = self._desk
         register, power = self._displays[bay.number](desk.now)
         fixed = self._fixed.get(power) or self._fix(power)
-        if measurands == _FIRST_FOUR:
-            return (b"%d" % register, *fixed)
         offers = bay.transaction is not None and bay.offered and not bay.blocked
         limit = self._offered(bay.number)
         most = desk.config.max_power_w if limit is None else min(limit, desk.config.max_power_w)
@@ -186,9 +217,14 @@ class Metering:
         shown = (b"%d" % register, *fixed, offered)
         return tuple([shown[MEASURANDS.index(measurand)] for measurand in measurands])
 
-    def _fix(self, power: int) -> tuple[bytes, bytes, bytes]:
-        """What follows from the power alone: power, current per phase cut to a tenth of an ampere, voltage."""
+    def _fix(self, power: int) -> tuple[bytes, ...]:
+        """What follows from the power alone."""
         meter = self._desk.profile.meter
-        tenths = power * 10 // (meter.voltage * meter.phases)
-        made = self._fixed[power] = (b"%d" % power, b"%d.%d" % divmod(tenths, 10), b"%d" % meter.voltage)
+        made = self._fixed[power] = _follows(power, meter.voltage, meter.phases)
         return made
+
+
+@lru_cache(maxsize=4096)
+def _follows(power: int, voltage: int, phases: int) -> tuple[bytes, ...]:
+    """Texts of power, current per phase cut to a tenth of an ampere, and voltage: one object for a whole fleet."""
+    return b"%d" % power, b"%d.%d" % divmod(power * 10 // (voltage * phases), 10), b"%d" % voltage

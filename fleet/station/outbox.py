@@ -20,6 +20,7 @@ from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
 from sim.wire import ocppj
 from sim.wire.calls import TRANSACTION, Pending
+from sim.wire.same import same
 from sim.wire.templates import MeterValuesTemplate
 
 NO_ID = -1
@@ -35,17 +36,26 @@ _PLACED = b'"transactionId":' + _PLACE
 
 
 class Sample(Struct, frozen=True, gc=False):
-    """MeterValues not written out yet: timestamp and values as bytes, in the order of the template."""
+    """MeterValues not written out yet: timestamp and values as bytes, in the order of the template.
+
+    Between two samples only the timestamp and the first value are likely to differ.
+    """
 
     template: MeterValuesTemplate
     connector: int
-    texts: tuple[bytes, ...]
+    timestamp: bytes
+    first: bytes
+    others: tuple[bytes, ...]
 
     def payload(self, in_transaction: bool) -> bytes:
         """The payload, with the place for the transaction id if it belongs to one."""
         pattern = self.template.bound(self.connector, OPEN_ID if in_transaction else None)
-        frame = pattern % (b"", *self.texts)
+        frame = pattern % (b"", self.timestamp, self.first, *self.others)
         return frame[len(b'[2,"","MeterValues",') : -1].replace(_WRITTEN, _PLACED, 1)
+
+
+Pieces = tuple[bytes, bytes, bytes, bytes]
+"""A frame of a sample without id, timestamp and first value: what stands before, between and behind them."""
 
 
 class Message(Struct, gc=False):
@@ -76,6 +86,21 @@ def oldest(spare: Sequence[Message]) -> Sequence[Message]:
 class Outbox:
     """The queue and its one message under way."""
 
+    __slots__ = (
+        "_calls",
+        "_desk",
+        "_next",
+        "_not_before",
+        "_patterns",
+        "_queue",
+        "_room",
+        "_slot",
+        "_under_way",
+        "_victims",
+        "ids",
+        "on_confirmed",
+    )
+
     def __init__(self, desk: Desk, calls: Calls, flash: Mapping[str, Any], victims: Victims = oldest) -> None:
         self._desk = desk
         self._calls = calls
@@ -85,7 +110,7 @@ class Outbox:
         self._under_way = False
         self._not_before = 0
         self._queue: deque[Message] = deque()
-        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, bytes]] = {}
+        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, tuple[bytes, ...], Pieces]] = {}
         self.ids: dict[int, int] = {}
         self.on_confirmed: Settled = lambda message, payload: None
         self._restore(flash)
@@ -125,7 +150,7 @@ class Outbox:
 
     def push_sample(self, transaction: int, sample: Sample) -> None:
         """Queue MeterValues. They reach the flash only while the station is offline: that wears it out otherwise."""
-        desk, queue, calls = self._desk, self._queue, self._calls
+        desk, queue = self._desk, self._queue
         online = desk.accepted and desk.link is not None
         number = self._next
         message = Message(number, "MeterValues", transaction, sample, spare=True)
@@ -133,9 +158,17 @@ class Outbox:
             self._next = number + 1
             queue.append(message)
             self._under_way = True
-            id = calls.mint()
-            known = self.ids.get(transaction, NO_ID) if transaction else None
-            calls.put(Pending(id, "MeterValues", self._sampled(id, sample, known), TRANSACTION, self))
+            calls = self._calls
+            id = next(calls.ids)
+            calls.put(
+                Pending(
+                    id,
+                    "MeterValues",
+                    self._sampled(id, sample, self.ids.get(transaction, NO_ID) if transaction else None),
+                    TRANSACTION,
+                    self,
+                )
+            )
         else:
             self._put(message, save=not online)
 
@@ -203,7 +236,7 @@ class Outbox:
             return
         message = self._queue[0]
         self._under_way = True
-        id = self._calls.mint()
+        id = next(self._calls.ids)
         self._calls.put(Pending(id, message.action, self._frame(id, message), TRANSACTION, self))
 
     def _frame(self, id: str, message: Message) -> bytes:
@@ -217,12 +250,16 @@ class Outbox:
         return self._sampled(id, body, known)
 
     def _sampled(self, id: str, sample: Sample, known: int | None) -> bytes:
-        """The frame of a sample: by the same pattern again and again while a transaction runs."""
+        """The frame of a sample: made of the same pieces again and again while a transaction runs and power is even."""
         kept = self._patterns.get(sample.connector)
-        if kept is None or kept[0] is not sample.template or kept[1] != known:
-            kept = (sample.template, known, sample.template.bound(sample.connector, known))
+        if kept is None or kept[0] is not sample.template or kept[1] != known or kept[2] != sample.others:
+            pattern = sample.template.bound(sample.connector, known)
+            pieces = (pattern % (_PLACE, _PLACE, _PLACE, *sample.others)).split(_PLACE)
+            start, stamp, value, rest = map(same, pieces)
+            kept = (sample.template, known, sample.others, (start, stamp, value, rest))
             self._patterns[sample.connector] = kept
-        return kept[2] % (id.encode(), *sample.texts)
+        start, stamp, value, rest = kept[3]
+        return b"".join((start, id.encode(), stamp, sample.timestamp, value, sample.first, rest))
 
     def answered(self, call: Pending, payload: bytes) -> None:
         """Confirmed: the message is done, and the next one may go."""

@@ -25,6 +25,20 @@ _HARD_DELAY = SECOND
 class Restart:
     """A restart that was decided and has not happened yet."""
 
+    __slots__ = (
+        "_bays",
+        "_calls",
+        "_charging",
+        "_connection",
+        "_desk",
+        "_outbox",
+        "_polite",
+        "_slot",
+        "decided",
+        "on_decided",
+        "waits_for",
+    )
+
     def __init__(
         self,
         desk: Desk,

@@ -1,4 +1,4 @@
-"""The deadlines of a station's parts, and the earliest of them at the cost of at most one `min` over those that are set.
+"""The deadlines of a station's parts, in order.
 
 A slot holds one instant; a part sets, moves or clears its own slots and is called when one has come. The answer to the
 outstanding call is awaited in a place of its own, since that deadline moves with every message.
@@ -6,6 +6,7 @@ outstanding call is awaited in a place of its own, since that deadline moves wit
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 
 NEVER = 1 << 62
@@ -18,14 +19,13 @@ _SLOTS = (1 << _BITS) - 1
 class Timers:
     """All deadlines of one station, at most 1,023 slots."""
 
-    __slots__ = ("_at", "_calls", "_first", "answer", "known", "least", "on_no_answer")
+    __slots__ = ("_calls", "_codes", "_order", "answer", "least", "on_no_answer")
 
     def __init__(self) -> None:
-        self._at: dict[int, int] = {}  # by slot: instant and slot in one number, so that one `min` finds both
-        self._first = 0  # the slot whose instant is `least`
+        self._codes: list[int | None] = []  # by slot: instant and slot in one number, None if it is not set
+        self._order: list[int] = [NEVER << _BITS]  # the same numbers, the earliest first
         self.least = NEVER
-        """The earliest slot's instant, if `known`; else ask `find`."""
-        self.known = True
+        """The earliest slot's instant, NEVER for none."""
         self._calls: list[Callable[[], None]] = []
         self.answer = NEVER
         """Until when the answer to the outstanding call may take. Before every slot that comes at the same instant."""
@@ -34,47 +34,42 @@ class Timers:
     def slot(self, call: Callable[[], None]) -> int:
         """A new slot; `call` runs when its instant has come."""
         self._calls.append(call)
+        self._codes.append(None)
         assert len(self._calls) <= _SLOTS
         return len(self._calls) - 1
 
     def set(self, slot: int, when: int) -> None:
         """Let this slot come at that instant, NEVER for not at all."""
-        self.known = False
+        order, codes = self._order, self._codes
+        old = codes[slot]
+        if old is not None:
+            order.remove(old)
         if when < NEVER:
-            self._at[slot] = when << _BITS | slot
+            code = codes[slot] = when << _BITS | slot
+            insort(order, code)
         else:
-            self._at.pop(slot, None)
+            codes[slot] = None
+        self.least = order[0] >> _BITS
 
     def fire(self, now: int) -> None:
         """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
+        order = self._order
         while True:
-            least = self.least if self.known else self.find()
-            if self.answer <= least:
-                if self.answer > now:
+            least, answer = self.least, self.answer
+            if least < answer:
+                if least > now:
                     return
-                self.answer = NEVER
-                self.on_no_answer()
-            elif least > now:
+                slot = order[0] & _SLOTS
+                del order[0]
+                self._codes[slot] = None
+                self.least = order[0] >> _BITS
+                self._calls[slot]()
+            elif answer > now:
                 return
             else:
-                first = self._first
-                del self._at[first]
-                self.known = False
-                self._calls[first]()
-
-    def find(self) -> int:
-        """The earliest instant of all slots, NEVER for none."""
-        self.known = True
-        at = self._at
-        if at:
-            first = min(at.values())
-            self._first = first & _SLOTS
-            least = self.least = first >> _BITS
-            return least
-        self.least = NEVER
-        return NEVER
+                self.answer = NEVER
+                self.on_no_answer()
 
     def earliest(self) -> int:
         """The next deadline, NEVER for none."""
-        least = self.least if self.known else self.find()
-        return least if least < self.answer else self.answer
+        return self.least if self.least < self.answer else self.answer

@@ -50,6 +50,31 @@ class Station:
     The first event must be power-up.
     """
 
+    __slots__ = (
+        "_flash",
+        "addresses",
+        "availability",
+        "bays",
+        "body",
+        "boot",
+        "calls",
+        "charging",
+        "connection",
+        "desk",
+        "ears",
+        "firmware",
+        "liveness",
+        "metering",
+        "outbox",
+        "reservations",
+        "restart",
+        "smart_charging",
+        "statuses",
+        "teller",
+        "tokens",
+        "use",
+    )
+
     def __init__(self, config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> None:
         flash, forgotten = remembered(config.profile, flash)
         self._flash = dict(flash)

@@ -143,6 +143,7 @@ class Fleet:
 
     def put_up(self) -> None:
         """Put the stations up; their power comes on within the ramp, and EVs come while it lasts."""
+        self.clock.begin()  # whatever was prepared takes no time of the world, which may run faster than that on the wall
         self._began = self.clock.now()
         for number, config in enumerate(self.configs()):
             share = number / max(1, len(self.wish.stations))

@@ -8,7 +8,9 @@ This is the only importer of zstandard.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,25 +19,38 @@ import zstandard
 from msgspec import Struct
 
 from sim.backend import DEFAULT_SUBPROTOCOL, Row
+from sim.clock import iso_bytes
 from sim.errors import BadInput
 from sim.evidence.canonical import Scalar
 from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
-from sim.evidence.wire_calls import COUNTED_ONLY, MOSTLY, READING, CallLog, Direction, Entry, Where, text
+from sim.evidence.wire_calls import (
+    COUNTED_ONLY,
+    MOSTLY,
+    READING,
+    CallLog,
+    Direction,
+    Entry,
+    Where,
+    WireLink,
+    pack_row,
+    text,
+)
 from sim.wire.dialect import version_of
 
 Policy = Literal["whole", "index", "off"]
 POLICIES: tuple[str, ...] = ("whole", "index", "off")
 
 _ALLOWED = "a wire.jsonl.zst of a run folder"
-_BATCH = 512
-_LEVEL = 1
-_NOTHING = b"{}"
-_NOTHING_MORE = b",{}]"
-_ESCAPE = ord("\\")
+_BATCH, _LEVEL = 512, 1
+_NOTHING, _NOTHING_MORE = b"{}", b",{}]"
+_EMPTY_ANSWER, _BEAT, _BEAT_ANSWER = b'",{}]', b'","Heartbeat",{}]', b'",{"currentTime":"%b"}]'
+_HEARTBEAT = COUNTED_ONLY.encode()
+_ID_ENDS = 40  # of 36 characters, in a CALL and in an answer
+_KIND, _ID, _BEHIND_ID = slice(4), slice(4, _ID_ENDS), slice(_ID_ENDS, None)
+_QUOTE, _ESCAPE = b'"\\'
 _CALL, _RESULT = b'[2,"', b'[3,"'
-_pack = msgspec.msgpack.Encoder().encode
-_lines = msgspec.json.Encoder().encode_lines
+_pack, _lines = msgspec.msgpack.Encoder().encode, msgspec.json.Encoder().encode_lines
 _LOOSE = msgspec.json.Decoder(list[Any])
 
 
@@ -96,22 +111,6 @@ class WireFile:
                 self._file.close()
 
 
-class _Link:
-    """One connection while it is recorded."""
-
-    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
-
-    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
-        self.opened = opened
-        self.version = version
-        self.closed: tuple[int, str, str] | None = None
-        self.up = up
-        self.down = down
-        self.frames_up = 0
-        self.frames_down = 0
-        self.last: int | None = None
-
-
 class WireRecorder:
     """Records frames as the runtime delivers them.
 
@@ -126,12 +125,16 @@ class WireRecorder:
         self._on = policy != "off"
         self._digest = hashlib.sha256(salt.encode())
         self._waiting: list[Entry] = []
-        self._links: dict[int, _Link] = {}
+        self._written = 0
+        self.numbers: Iterator[int] = chain.from_iterable(self._batches())
+        """Numbers the lines; asking for the next number after a batch of lines writes the batch down."""
+        self.line: Callable[[Entry], None] = self._waiting.append if self._on else deque[Entry](maxlen=0).append
+        """Takes the next line whole, its number first: as `frame`, for who has everything at hand."""
+        self._links: dict[int, WireLink] = {}
         versions: dict[int, str] = {}
         self._versions = versions
         self._calls = CallLog(versions)
         self._oddities = Oddities(versions)
-        self._number = 0
         self._unreadable = 0
         self._file = WireFile(path) if path is not None and policy == "whole" else None
 
@@ -141,11 +144,7 @@ class WireRecorder:
         self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
     ) -> None:
         """One frame reached the other side, or was lost (`delivered_at` None)."""
-        if self._on:
-            number = self._number = self._number + 1
-            self._waiting.append((number, sent_at, delivered_at, station, backend, link, way, frame))
-            if not number % _BATCH:
-                self._spill()
+        self.line((next(self.numbers), sent_at, delivered_at, station, backend, link, way, frame))
 
     def link_opened(
         self, at: int, station: str, backend: str, link: int, subprotocol: str | None = DEFAULT_SUBPROTOCOL
@@ -186,7 +185,7 @@ class WireRecorder:
     @property
     def frames(self) -> int:
         """How many lines there are: frames, openings and closings."""
-        return self._number
+        return self._written + len(self._waiting)
 
     @property
     def unreadable(self) -> int:
@@ -205,7 +204,7 @@ class WireRecorder:
         self._spill()
         directions = [one for state in self._links.values() for one in (state.up, state.down)]
         calls = self._calls.rows(directions)
-        links = [self._link_row(link, state) for link, state in self._links.items()]
+        links = [state.row(link) for link, state in self._links.items()]
         rows: dict[str, list[tuple[Scalar, ...]]] = {"wire_calls": calls, "wire_links": links}
         rows["wire_counts"] = self.counts()
         assert rows.keys() == WIRE.keys()
@@ -213,21 +212,29 @@ class WireRecorder:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _link(self, opened: tuple[int, str, str, int | None], link: int) -> _Link:
+    def _link(self, opened: tuple[int, str, str, int | None], link: int) -> WireLink:
         """Begin to record a connection."""
         _, station, backend, _ = opened
         up, down = [self._calls.direction(station, backend, link, way) for way in ("up", "down")]
         version = self._versions.setdefault(link, version_of(DEFAULT_SUBPROTOCOL))
-        state = self._links[link] = _Link(opened, version, up, down)
+        state = self._links[link] = WireLink(opened, version, up, down)
         return state
 
     def _line(self, at: int, station: str, backend: str, link: int, what: str, text: str) -> None:
         """An entry for what is no frame."""
-        self._number += 1
-        self._write([(self._number, at, at, station, backend, link, what, text.encode())])
+        self._write([(next(self.numbers), at, at, station, backend, link, what, text.encode())])
+
+    def _batches(self) -> Iterator[range]:
+        """1, 2, 3 and so on by batches, so that a line costs no look at how many wait."""
+        first = 1
+        while True:
+            yield range(first, first + _BATCH)
+            first += _BATCH
+            self._spill()
 
     def _write(self, entries: list[Entry]) -> None:
         """Into the digest as MessagePack without the head of the list, so that it does not matter what came together."""
+        self._written += len(entries)
         packed = _pack(entries)
         self._digest.update(memoryview(packed)[1 if len(entries) < 16 else 3 :])
         if self._file is not None:
@@ -235,52 +242,93 @@ class WireRecorder:
 
     def _spill(self) -> None:
         """Write down what has piled up. Many frames at once cost less than one by one, even without a file."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+        if not self._waiting:
             return
+        waiting = self._waiting[:]
+        self._waiting.clear()  # and never another list: `line` appends to this one
         self._write(waiting)
-        links, log = self._links, self._calls
-        pack, number = log.packed.add, log.next_number
+        links, packed, numbers = self._links, self._calls.packed.data, self._calls.numbers
         for entry in waiting:
             _, sent_at, delivered_at, station, backend, link, way, frame = entry
             state = links.get(link) or self._link((sent_at, station, backend, None), link)
-            if delivered_at is not None:
-                state.last = delivered_at
             if way == "up":
                 state.frames_up += 1
                 calls, answers = state.up, state.down
             else:
                 state.frames_down += 1
                 calls, answers = state.down, state.up
-            kind = frame[:4]
-            if kind == _CALL:
-                try:
-                    _, id, comma, action, rest = frame.split(b'"', 4)
-                except ValueError:
-                    id = comma = action = rest = b""
-                if comma == b"," and rest[:1] == b"," and _ESCAPE not in id:
-                    counts = calls.counts.get(action)
-                    if counts is None or delivered_at is None or action not in MOSTLY:
-                        log.call(calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at))
-                    else:  # as `call`, for nearly all there is
-                        counts[0] += 1
-                        calls.pending[id] = (number(), counts, entry) if action == READING else counts
-                    continue
-            elif kind == _RESULT:
-                end = frame.find(b'"', 4)
-                id, rest = frame[4:end], frame[end + 1 :]
-                if rest[:1] == b"," and _ESCAPE not in id:
-                    row = answers.pending.pop(id, None)
-                    empty = rest == _NOTHING_MORE
-                    if empty and type(row) is tuple and pack(row, answers.place, id, sent_at, delivered_at):
-                        row[1][1] += 1
+            if delivered_at is not None:
+                state.last = delivered_at
+                # Nearly all there is: readings that go on like one before, heartbeats, and the plain answers to both.
+                kind, id, rest = frame[_KIND], frame[_ID], frame[_BEHIND_ID]
+                if kind == _RESULT:
+                    row = answers.pending.get(id)
+                    if type(row) is tuple:
+                        if rest == _EMPTY_ANSWER and row[3] is not None:
+                            del answers.pending[id]
+                            row[1][1] += 1
+                            call = row[2]
+                            packed += pack_row(
+                                row[0], answers.place, call[1], call[2], sent_at, delivered_at, row[3], len(id)
+                            )
+                            packed += id
+                            continue
+                    elif type(row) is list and rest == _BEAT_ANSWER % iso_bytes(sent_at):
+                        del answers.pending[id]
+                        row[1] += 1
                         continue
-                    answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
-                    known = log.answer(row, id, "result", answer, sent_at, delivered_at)
-                    if way == "down" and (known is None or known == COUNTED_ONLY):
-                        self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
-                    continue
-            self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
+                elif kind == _CALL and _QUOTE not in id and _ESCAPE not in id:
+                    transaction = calls.heads.get(rest[: calls.heads_end])
+                    if transaction is not None:
+                        calls.readings[0] += 1
+                        calls.pending[id] = (next(numbers), calls.readings, entry, transaction)
+                        continue
+                    if rest == _BEAT and (counts := calls.counts.get(_HEARTBEAT)) is not None:
+                        counts[0] += 1
+                        calls.pending[id] = counts
+                        continue
+            self._ordinary(entry, calls, answers)
+
+    def _ordinary(self, entry: Entry, calls: Direction, answers: Direction) -> None:
+        """Any line of a frame."""
+        _, sent_at, delivered_at, station, backend, link, way, frame = entry
+        kind = frame[:4]
+        if kind == _CALL:
+            try:
+                _, id, comma, action, rest = frame.split(b'"', 4)
+            except ValueError:
+                id = comma = action = rest = b""
+            if comma == b"," and rest[:1] == b"," and _ESCAPE not in id:
+                counts = calls.counts.get(action)
+                if counts is None or delivered_at is None or action not in MOSTLY:
+                    self._calls.call(
+                        calls, id, action, rest[1:-1], (station, backend, link, way, sent_at, delivered_at)
+                    )
+                else:  # as `call`, for what is only counted or packed
+                    counts[0] += 1
+                    calls.pending[id] = counts
+                    if action == READING:
+                        calls.pending[id] = (next(self._calls.numbers), counts, entry, calls.learn(frame, len(id)))
+                return
+        elif kind == _RESULT:
+            end = frame.find(b'"', 4)
+            id, rest = frame[4:end], frame[end + 1 :]
+            if rest[:1] == b"," and _ESCAPE not in id:
+                row = answers.pending.pop(id, None)
+                empty = rest == _NOTHING_MORE
+                if (
+                    empty
+                    and type(row) is tuple
+                    and self._calls.packed.add(row, answers.place, id, sent_at, delivered_at)
+                ):
+                    row[1][1] += 1
+                    return
+                answer = _NOTHING if empty else rest[1:-1]  # one object for most answers
+                known = self._calls.answer(row, id, "result", answer, sent_at, delivered_at)
+                if way == "down" and (known is None or known == COUNTED_ONLY):
+                    self._oddities.answered(id, known, answer, (station, backend, link, sent_at, frame))
+                return
+        self._unusual(frame, calls, answers, (station, backend, link, way, sent_at, delivered_at))
 
     def _unusual(
         self,
@@ -315,21 +363,6 @@ class WireRecorder:
                     self._oddities.answered(id.encode(), answered, None, sent)
             case _:
                 self._unreadable += 1
-
-    def _link_row(self, link: int, state: _Link) -> tuple[Scalar, ...]:
-        _, station, backend, opened_at = state.opened
-        closed = state.closed or (None, None, None)
-        return (
-            link,
-            station,
-            backend,
-            opened_at,
-            *closed,
-            state.frames_up,
-            state.frames_down,
-            state.last,
-            state.version,
-        )
 
     def counts(self) -> list[tuple[Scalar, ...]]:
         """The rows of `wire_counts`, without judging or building any other."""

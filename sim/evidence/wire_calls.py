@@ -31,6 +31,11 @@ _PACKED = READING.decode()
 _PAYLOAD = b'"%b",' % READING
 _KEPT = b'"transactionId":'
 _NONE = -(1 << 63)
+_ROW = Packed("<7qH")
+"""Of a packed row: call number, place, sent, delivered, answered, answer delivered, transaction, length of the id."""
+pack_row = _ROW.pack
+_ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
+_MOST_HEADS = 8
 _LONGEST = 18
 """Digits of a number that surely fits into 63 bits."""
 
@@ -62,8 +67,9 @@ class CallRow(Struct, gc=False):
         return (*head, sent_at, delivered_at, self.answer_kind, answer, self.answered_at, self.answer_delivered_at)
 
 
-Reading = tuple[int, list[int], Entry]
-"""A MeterValues that waits for its answer: call number, counts, and the line of its frame."""
+Reading = tuple[int, list[int], Entry, int | None]
+"""A MeterValues that waits for its answer: call number, counts, the line of its frame, and its transaction as packed rows
+have it; None if its row is to be kept whole."""
 Waiting = CallRow | Reading | list[int]
 """A call that waits for its answer; of one that is only counted, the counts."""
 
@@ -72,15 +78,57 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows.
+    rows. `heads` has the transaction of each MeterValues by how its frame goes on behind the id, `heads_end` bytes to the
+    end of the transaction id; `readings` are the counts of those.
     """
 
-    __slots__ = ("counts", "pending", "place")
+    __slots__ = ("counts", "heads", "heads_end", "pending", "place", "readings")
 
     def __init__(self, place: int) -> None:
         self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
         self.place = place
+        self.heads: dict[bytes, int] = {}
+        self.heads_end = 0
+        self.readings: list[int] = []
+
+    def learn(self, frame: bytes, length: int) -> int | None:
+        """The transaction of a MeterValues whose id is so long; what comes next is compared with it."""
+        found = transaction_in(frame)
+        if found is None:
+            return None
+        transaction, end = found
+        if end >= 0 and length == _ID_LENGTH:
+            head = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]
+            if len(head) != self.heads_end or len(self.heads) >= _MOST_HEADS:
+                self.heads.clear()
+                self.heads_end = len(head)
+            self.heads[head] = transaction
+            self.readings = self.counts[READING]
+        return transaction
+
+
+class WireLink:
+    """One connection while it is recorded."""
+
+    __slots__ = ("closed", "down", "frames_down", "frames_up", "last", "opened", "up", "version")
+
+    def __init__(self, opened: tuple[int, str, str, int | None], version: str, up: Direction, down: Direction) -> None:
+        self.opened = opened
+        self.version = version
+        self.closed: tuple[int, str, str] | None = None
+        self.up = up
+        self.down = down
+        self.frames_up = 0
+        self.frames_down = 0
+        self.last: int | None = None
+
+    def row(self, link: int) -> tuple[Scalar, ...]:
+        """The row of `wire_links`."""
+        _, station, backend, opened_at = self.opened
+        closed = self.closed or (None, None, None)
+        counted = (self.frames_up, self.frames_down, self.last, self.version)
+        return (link, station, backend, opened_at, *closed, *counted)
 
 
 class CallLog:
@@ -91,7 +139,7 @@ class CallLog:
         self._versions = versions
         self._names: dict[bytes, str] = {}
         self._whole: dict[int, CallRow] = {}
-        self.next_number = count(1).__next__
+        self.numbers = count(1)
         self.packed = PackedRows()
         self.answers_to_nothing = 0
         """Answers that no call waited for."""
@@ -113,7 +161,7 @@ class CallLog:
             if at[-1] is not None:
                 calls.pending[id] = counts
             return
-        number = self.next_number()
+        number = next(self.numbers)
         row = calls.pending[id] = CallRow(number, at, id, name, payload, counts)
         if name != _PACKED:
             self._whole[number] = row
@@ -163,10 +211,8 @@ class CallLog:
 class PackedRows:
     """MeterValues that were answered with nothing, as everybody does: numbers and id of each in one run of bytes."""
 
-    _head = Packed("<7qH")
-
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self.data = bytearray()
         self._wheres: list[tuple[str, str, int, str]] = []
 
     def place(self, where: tuple[str, str, int, str]) -> int:
@@ -176,28 +222,19 @@ class PackedRows:
 
     def add(self, reading: Reading, place: int, id: bytes, answered_at: int, answer_delivered_at: int | None) -> bool:
         """Pack this row; False, and nothing done, if there is anything unusual about it."""
-        number, _, (_, sent_at, delivered_at, _, _, _, _, frame) = reading
-        at = frame.find(_KEPT)
-        transaction = _NONE
-        if at >= 0:
-            end = frame.find(b",", at)
-            digits = frame[at + len(_KEPT) : end if end >= 0 else -2]
-            if not digits.isdigit() or len(digits) > _LONGEST:
-                return False
-            transaction = int(digits)
-        if answer_delivered_at is None or len(id) > 0xFFFF:
+        number, _, (_, sent_at, delivered_at, _, _, _, _, _), transaction = reading
+        if transaction is None or answer_delivered_at is None or len(id) > 0xFFFF:
             return False
-        self._bytes += self._head.pack(
-            number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)
+        self.data += (
+            pack_row(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id
         )
-        self._bytes += id
         return True
 
     def columns(self) -> Iterator[tuple[Scalar, ...]]:
         """The rows as they go into `wire_calls`."""
-        data, at, size = self._bytes, 0, self._head.size
+        data, at, size = self.data, 0, _ROW.size
         while at < len(data):
-            number, place, sent, delivered, answered, back, transaction, length = self._head.unpack_from(data, at)
+            number, place, sent, delivered, answered, back, transaction, length = _ROW.unpack_from(data, at)
             at += size + length
             id = text(bytes(data[at - length : at]))
             payload = "{}" if transaction == _NONE else f'{{"transactionId":{transaction}}}'
@@ -207,9 +244,23 @@ class PackedRows:
 
 def _unpacked(reading: Reading, id: bytes) -> CallRow:
     """The row of a MeterValues that is to be kept whole after all."""
-    number, counts, (_, sent_at, delivered_at, station, backend, link, way, frame) = reading
+    number, counts, (_, sent_at, delivered_at, station, backend, link, way, frame), _ = reading
     payload = frame[frame.index(_PAYLOAD) + len(_PAYLOAD) : -1]
     return CallRow(number, (station, backend, link, way, sent_at, delivered_at), id, _PACKED, payload, counts)
+
+
+def transaction_in(frame: bytes) -> tuple[int, int] | None:
+    """The transaction id of a MeterValues and where the comma behind it stands, -1 if there is none; None if it is no
+    plain number.
+    """
+    at = frame.find(_KEPT)
+    if at < 0:
+        return _NONE, -1
+    end = frame.find(b",", at)
+    digits = frame[at + len(_KEPT) : end if end >= 0 else -2]
+    if not digits.isdigit() or len(digits) > _LONGEST:
+        return None
+    return int(digits), end
 
 
 def text(data: bytes) -> str:

@@ -50,9 +50,8 @@ class Link:
 
     def arrival_up(self, now: int) -> int:
         """When a frame sent now by the station arrives; never before an earlier one."""
-        uplink = self.uplink  # its `latency`, written out in both directions: no frame goes without
-        begins = uplink.stalled_until if uplink.stalled_until > now else now
-        at = begins + uplink.least + int(uplink.draw() * uplink.jitter)
+        uplink = self.uplink
+        at = (now if now > uplink.stalled_until else uplink.stalled_until) + uplink.latency()
         if at < self.up_free_at:
             at = self.up_free_at
         self.up_free_at = at
@@ -61,8 +60,7 @@ class Link:
     def arrival_down(self, now: int) -> int:
         """When a frame sent now by the back-end arrives; never before an earlier one."""
         uplink = self.uplink
-        begins = uplink.stalled_until if uplink.stalled_until > now else now
-        at = begins + uplink.least + int(uplink.draw() * uplink.jitter)
+        at = (now if now > uplink.stalled_until else uplink.stalled_until) + uplink.latency()
         if at < self.down_free_at:
             at = self.down_free_at
         self.down_free_at = at

@@ -7,33 +7,44 @@ never a fault of this module.
 
 from __future__ import annotations
 
+from math import floor
 from random import Random
 
 from sim.clock import SECOND
 
 CONNECT_TIMEOUT = 30 * SECOND
 KEEPALIVE_TIMEOUT = 60 * SECOND
+_AHEAD = 64
 
 
 class Uplink:
     """Latency and faults of one station's way to the internet; times in ms.
 
-    A frame takes `least` and a drawn share of `jitter`; `stalled_until` and `refused_until` are instants.
+    `ahead` are latencies drawn already, the next one last, since no frame goes without; `stalled_until` and
+    `refused_until` are instants.
     """
 
-    __slots__ = ("_refused", "draw", "jitter", "least", "refused_until", "stalled_until")
+    __slots__ = ("_draw", "_jitter", "_least", "_refused", "ahead", "refused_until", "stalled_until")
 
     def __init__(self, rng: Random, base_ms: int, jitter_ms: int) -> None:
-        self.draw = rng.random
-        self.least = base_ms + 1
-        self.jitter = jitter_ms
+        self._draw = rng.random
+        self._least = base_ms + 1
+        self._jitter = jitter_ms
+        self.ahead: list[int] = []
         self.stalled_until = 0
         self.refused_until = 0
         self._refused: dict[str, int] = {}
 
     def latency(self) -> int:
-        """One-way delay of the next frame, at least 1 ms."""
-        return self.least + int(self.draw() * self.jitter)
+        """One-way delay of the next frame, at least 1 ms: the base and a drawn share of the jitter."""
+        return (self.ahead or self.draw_ahead()).pop()
+
+    def draw_ahead(self) -> list[int]:
+        """Fill `ahead` once it is empty."""
+        draw, least, jitter = self._draw, self._least, self._jitter
+        self.ahead.extend([least + floor(draw() * jitter) for _ in range(_AHEAD)])
+        self.ahead.reverse()
+        return self.ahead
 
     def stall(self, until: int) -> None:
         """Nothing gets through until then; nothing is lost either."""

@@ -65,8 +65,15 @@ class Clock:
         if pace <= 0:
             raise ValueError(f"a pace of {pace}")
         self.pace = pace
+        self._wall = start is None
+        self.start = Instant(0) if start is None else start
+        self.begin()
+
+    def begin(self) -> None:
+        """Time begins now: at the given start, or at what the clock on the wall says."""
         self._zero = time.monotonic()
-        self.start = Instant(time.time_ns() // 1_000_000) if start is None else start
+        if self._wall:
+            self.start = Instant(time.time_ns() // 1_000_000)
 
     def now(self) -> Instant:
         """The present instant."""

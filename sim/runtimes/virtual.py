@@ -45,6 +45,7 @@ __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
 _SLOT = 1 << 10
 """Width of one slot of the far future, ms."""
+_NEVER = 1 << 62
 _TICK = Tick()
 
 
@@ -65,7 +66,7 @@ class Host:
         self.name = name
         self.machine = machine
         self.deadline: Instant | None = None
-        self.armed: int | None = None
+        self.armed: int = _NEVER
         self.unsettled = False
 
 
@@ -80,8 +81,8 @@ class VirtualWorld:
         self.env = simpy.Environment(initial_time=start)
         self.queue: list[Any] = self.env._queue
         """SimPy's heap."""
-        self.number = self.env._eid.__next__
-        """The number of the next entry."""
+        self.numbers: Iterator[int] = self.env._eid
+        """Numbers the entries."""
         self._late: deque[Late] = deque()
         self.later = self._late.append
         """Takes (fn, what), to be called at this instant behind everything else that happens at it (group commit)."""
@@ -98,7 +99,6 @@ class VirtualWorld:
         self._http = stream(seed, "http-latency")
         self.links = Links(self, wire, latency_ms)
         self.backends = BackEnds(self)
-        self._send_up = self.links.send_up
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -149,14 +149,16 @@ class VirtualWorld:
         if when < self._near:
             if when < self.now:
                 raise ValueError(f"an event {self.now - when} ms in the past")
-            heappush(self.queue, (when, NORMAL, self.number(), fn, what))
+            heappush(self.queue, (when, NORMAL, next(self.numbers), fn, what))
             return
         slot = when // _SLOT
-        waiting = self._far.get(slot)
-        if waiting is None:
-            waiting = self._far[slot] = []
-            heappush(self._far_slots, slot)
-        waiting.append((when, NORMAL, self.number(), fn, what))
+        (self._far.get(slot) or self._new_slot(slot)).append((when, NORMAL, next(self.numbers), fn, what))
+
+    def _new_slot(self, slot: int) -> list[Any]:
+        """The entries of a slot of the far future of which there were none."""
+        heappush(self._far_slots, slot)
+        entries = self._far[slot] = []
+        return entries
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -187,50 +189,57 @@ class VirtualWorld:
         limit = min(self._near, until)
         now = min(self.now, until - 1)
         while True:
-            while queue:
-                entry = queue[0]
-                when = entry[0]
-                if when > now:
-                    if late or when >= limit:
-                        break
-                    now = self.now = env._now = when
-                try:
-                    _, _, _, fn, what = entry
-                except ValueError:  # an event of SimPy's own
-                    env.step()
-                else:
-                    heappop(queue)
-                    fn(what)
-            if late:
+            if late and not (queue and queue[0][0] <= now):
                 fn, what = late.popleft()
-                fn(what)
-            elif self._unsettled:
-                self._settle_deadlines()
-            elif self._far_slots and self._far_slots[0] * _SLOT < until:
-                self._come_nearer()
-                limit = min(self._near, until)
-            elif queue and queue[0][0] < until:
-                self._near = (queue[0][0] // _SLOT + 1) * _SLOT
-                limit = min(self._near, until)
+            elif queue and queue[0][0] < limit:
+                entry = heappop(queue)
+                try:
+                    when, _, _, fn, what = entry
+                except ValueError:  # an event of SimPy's own
+                    heappush(queue, entry)
+                    now = self.now = entry[0]
+                    env.step()
+                    continue
+                if when != now:
+                    now = self.now = env._now = when
+            elif self._next_slot(until):
+                limit = self._near if self._near < until else until
+                continue
             else:
                 break
+            fn(what)
         self.now = env._now = until
+
+    def _next_slot(self, until: Instant) -> bool:
+        """The slot is over: arm what its last events left to be armed, then go on to the next; False if there is none."""
+        if self._unsettled:
+            self._settle_deadlines()
+        if self._far_slots and self._far_slots[0] * _SLOT < until:
+            self._come_nearer()
+        elif self.queue and self.queue[0][0] < until:
+            self._near = (self.queue[0][0] // _SLOT + 1) * _SLOT
+        else:
+            return False
+        return True
 
     def _come_nearer(self) -> None:
         """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
+        far, queue, wakes, numbers = self._far, self.queue, self._wakes, self.numbers
         slot = heappop(self._far_slots)
         near = self._near = (slot + 1) * _SLOT
-        queue, wakes = self.queue, self._wakes
-        for entry in self._far.pop(slot):
+        for entry in far.pop(slot):
             if entry[3] is wakes:
                 host = entry[4]
                 if host.armed != entry[0]:
                     continue
                 deadline = host.deadline
-                if deadline is None or deadline >= near:
+                if deadline is None:
+                    host.armed = _NEVER
+                    continue
+                if deadline >= near:
                     host.armed = deadline
-                    if deadline is not None:
-                        self.post(deadline, wakes, host)
+                    later = deadline // _SLOT
+                    (far.get(later) or self._new_slot(later)).append((deadline, NORMAL, next(numbers), wakes, host))
                     continue
             heappush(queue, entry)
 
@@ -247,13 +256,14 @@ class VirtualWorld:
         self.post(deadline, self._wakes, host)
 
     def _wake(self, host: Host) -> None:
-        if host.armed != self.now:
+        now = self.now
+        if host.armed != now:
             return  # a stale wake-up: an earlier one was armed meanwhile
-        host.armed = None
+        host.armed = _NEVER
         deadline = host.deadline
         if deadline is None:
             return
-        if deadline <= self.now:
+        if deadline <= now:
             self.handle(host, _TICK)
         else:
             self._arm(host, deadline)
@@ -261,13 +271,15 @@ class VirtualWorld:
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
         machine = host.machine
-        for effect in machine.handle(event, self.now):
-            if type(effect) is Send:
-                self._send_up(effect)
-            else:
-                self._perform(host, effect)
+        effects = machine.handle(event, self.now)
+        if effects:
+            for effect in effects:
+                if type(effect) is Send:
+                    self.links.send_up(effect)
+                else:
+                    self._perform(host, effect)
         deadline = host.deadline = machine.next_deadline()
-        if deadline is not None and (host.armed is None or deadline < host.armed):
+        if deadline is not None and deadline < host.armed:
             if deadline < self._near:
                 self._arm(host, deadline)
             elif not host.unsettled:  # most such deadlines are timeouts that an answer moves within the same slot
@@ -275,15 +287,16 @@ class VirtualWorld:
                 self._unsettled.append(host)
 
     def _settle_deadlines(self) -> None:
-        """The slot is over: arm what its last events left to be armed."""
-        unsettled, self._unsettled = self._unsettled, []
-        post, wakes = self.post, self._wakes
-        for host in unsettled:
+        """Arm what the events of this slot left to be armed, all of it beyond the slot."""
+        far, numbers, wakes = self._far, self.numbers, self._wakes
+        for host in self._unsettled:
             host.unsettled = False
             deadline = host.deadline
-            if deadline is not None and (host.armed is None or deadline < host.armed):
+            if deadline is not None and deadline < host.armed:
                 host.armed = deadline
-                post(deadline, wakes, host)
+                slot = deadline // _SLOT
+                (far.get(slot) or self._new_slot(slot)).append((deadline, NORMAL, next(numbers), wakes, host))
+        self._unsettled.clear()
 
     def _perform(self, host: Host, effect: Effect) -> None:
         kind = type(effect)

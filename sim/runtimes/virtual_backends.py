@@ -8,9 +8,10 @@ what the back-end was doing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Release, Setup, subprotocol_of
+from sim.backend import Asking, BackEnd, Factory, Operation, Refusal, Setup, subprotocol_of
 from sim.clock import iso
 from sim.errors import BackEndRaised, raised
 from sim.machine import (
@@ -59,7 +60,7 @@ class BackEnds:
     def add(self, factory: Factory, setup: Setup) -> None:
         """Start a back-end for the first time."""
         process = self._processes[setup.name] = Process(factory, setup)
-        process.release = self._releaser(process)
+        process.release = self._world.links.way_down(partial(self._release, process))
         self._start(process)
 
     def is_up(self, name: str) -> bool:
@@ -103,11 +104,13 @@ class BackEnds:
         process, connection = peer
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
-        world = self._world
+        world, hand = self._world, connection.handle
         try:
-            for effect in connection.handle(event, world.now):
-                process.release(effect)
-            if connection.next_deadline() is not None:
+            effects = hand(event, world.now)
+            if effects:
+                for effect in effects:
+                    process.release(effect)
+            if connection.ticks and connection.next_deadline() is not None:
                 self._arm_connection(process, connection)
         except _NOT_THEIRS:
             raise
@@ -115,7 +118,8 @@ class BackEnds:
             raise self._blame(process, f"handling {_told(event)}", err) from err
         if not process.flush_armed:
             process.flush_armed = True
-            world.later(process.flush)
+            later = world.later
+            later(process.flush)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
@@ -151,20 +155,6 @@ class BackEnds:
             self.handle((process, connection), _TICK)
         else:
             self._arm_connection(process, connection)
-
-    def _releaser(self, process: Process) -> Release:
-        """The function through which this back-end lets effects go."""
-        send_down = self._world.links.send_down
-
-        def release(effect: Effect) -> None:
-            if type(effect) is not Send:
-                self._release(process, effect)
-            elif type(effect.frame) is bytes:
-                send_down(effect)
-            else:
-                raise TypeError(f"a frame is bytes, not {type(effect.frame).__name__}")
-
-        return release
 
     def _release(self, process: Process, effect: Effect) -> None:
         kind = type(effect)
@@ -224,7 +214,8 @@ class BackEnds:
                 return
             doomed.groups -= 1
         try:
-            lived.flush(self._world.now, process.release)
+            if lived.flush(self._world.now, process.release):
+                return
             deadline = lived.next_deadline()
         except _NOT_THEIRS:
             raise

@@ -6,13 +6,14 @@ every frame to the wire plane exactly once: when it arrives, or when it turns ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
-from sim.backend import Refusal
-from sim.machine import Closed, LinkId, Open, Opened, Received, Send
+from sim.backend import Refusal, Release
+from sim.machine import Closed, Effect, LinkId, Open, Opened, Received, Send
 from sim.network.link import Link
 from sim.network.uplink import CONNECT_TIMEOUT, KEEPALIVE_TIMEOUT, Uplink
 from sim.rng import stream
@@ -25,6 +26,8 @@ NORMAL = 1
 
 Flight = tuple[Link, bytes, int]
 """A frame under way: its link, its bytes, and when it was sent."""
+Line = tuple[int, int, int | None, str, str, int, str, bytes]
+"""A frame as it is recorded: a number, and what `WireSink.frame` takes."""
 Listener = Callable[[str, str, bytes, int], None]
 _IN_ITS_NAME = ("rig", "knock")
 """Machines `rig:<station>` and `knock:<station>` dial as that station; every other one dials under its own name."""
@@ -53,10 +56,15 @@ class Links:
 
     def __init__(self, world: VirtualWorld, wire: WireSink, latency_ms: tuple[int, int]) -> None:
         self._world = world
-        self._queue, self._number = world.queue, world.number  # frames go straight into the heap: they are always near
+        self._queue, self._numbers = (
+            world.queue,
+            world.numbers,
+        )  # frames go straight into the heap: they are always near
         self._up, self._down = self._deliver_up, self._deliver_down
         self._wire = wire
-        self._record = wire.frame
+        # A sink that numbers lines and takes them whole, as the wire recorder does, spares a call for each frame.
+        self._lines: Iterator[int] = getattr(wire, "numbers", count(1))
+        self._record: Callable[[Line], None] = getattr(wire, "line", lambda line: wire.frame(*line[1:]))
         self._latency = latency_ms
         self._uplinks: dict[str, Uplink] = {}
         self._links: dict[LinkId, Link] = {}
@@ -130,7 +138,13 @@ class Links:
         if link is None or not link.station_alive:
             raise ValueError(f"a frame for link {effect.link}, which its station had lost already")
         now = self._world.now
-        heappush(self._queue, (link.arrival_up(now), NORMAL, self._number(), self._up, (link, effect.frame, now)))
+        uplink = link.uplink  # as `arrival_up`, without a call: no frame goes without
+        begins = now if now > uplink.stalled_until else uplink.stalled_until
+        at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
+        if at < link.up_free_at:
+            at = link.up_free_at
+        link.up_free_at = at
+        heappush(self._queue, (at, NORMAL, next(self._numbers), self._up, (link, effect.frame, now)))
 
     def _deliver_up(self, flight: Flight) -> None:
         link, frame, sent_at = flight
@@ -140,21 +154,41 @@ class Links:
             world.post(link.uplink.stalled_until + 1, self._up, flight)
             return
         self.frames += 1
-        if not link.backend_alive:
-            self._record(sent_at, None, link.station, link.backend, link.id, "up", frame)
-            return
-        self._record(sent_at, now, link.station, link.backend, link.id, "up", frame)
-        world.backends.handle(link.peer, Received(link.id, frame))
-        for listener in self.listeners:
-            listener(link.station, link.backend, frame, now)
+        arrived = now if link.backend_alive else None
+        record = self._record
+        record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
+        if arrived is not None:
+            world.backends.handle(link.peer, Received(link.id, frame))
+            if self.listeners:
+                for listener in self.listeners:
+                    listener(link.station, link.backend, frame, now)
 
-    def send_down(self, effect: Send) -> None:
-        """A frame from the back-end; on a link that is gone meanwhile it goes nowhere, as on a closed socket."""
-        link = self._links.get(effect.link)
-        if link is not None and link.backend_alive:
-            now = self._world.now
-            at = link.arrival_down(now)
-            heappush(self._queue, (at, NORMAL, self._number(), self._down, (link, effect.frame, now)))
+    def way_down(self, otherwise: Release) -> Release:
+        """The function through which a back-end lets effects go; what is no frame is let go by `otherwise`.
+
+        A frame on a link that is gone meanwhile goes nowhere, as on a closed socket.
+        """
+        world, links, queue, numbers, down = self._world, self._links, self._queue, self._numbers, self._down
+
+        def release(effect: Effect) -> None:
+            if type(effect) is not Send:
+                otherwise(effect)
+                return
+            frame = effect.frame
+            if type(frame) is not bytes:
+                raise TypeError(f"a frame is bytes, not {type(frame).__name__}")
+            link = links.get(effect.link)
+            if link is not None and link.backend_alive:
+                now = world.now
+                uplink = link.uplink  # as `arrival_down`
+                begins = now if now > uplink.stalled_until else uplink.stalled_until
+                at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
+                if at < link.down_free_at:
+                    at = link.down_free_at
+                link.down_free_at = at
+                heappush(queue, (at, NORMAL, next(numbers), down, (link, frame, now)))
+
+        return release
 
     def _deliver_down(self, flight: Flight) -> None:
         link, frame, sent_at = flight
@@ -164,11 +198,11 @@ class Links:
             world.post(link.uplink.stalled_until + 1, self._down, flight)
             return
         self.frames += 1
-        if not link.station_alive:
-            self._record(sent_at, None, link.station, link.backend, link.id, "down", frame)
-            return
-        self._record(sent_at, now, link.station, link.backend, link.id, "down", frame)
-        world.handle(link.host, Received(link.id, frame))
+        arrived = now if link.station_alive else None
+        record = self._record
+        record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
+        if arrived is not None:
+            world.handle(link.host, Received(link.id, frame))
 
     # -- closing ------------------------------------------------------------------------------------------------------
 

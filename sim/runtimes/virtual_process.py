@@ -19,11 +19,12 @@ Late = tuple[Callable[[Any], None], Any]
 class Connection:
     """The back-end's Machine of one link, with its armed wake-up."""
 
-    __slots__ = ("armed", "handle", "next_deadline")
+    __slots__ = ("armed", "handle", "next_deadline", "ticks")
 
     def __init__(self, machine: Machine) -> None:
         self.handle = machine.handle
         self.next_deadline = machine.next_deadline
+        self.ticks: bool = not getattr(machine, "tickless", False)
         self.armed: int | None = None
 
 

@@ -40,6 +40,13 @@ class CallQueue:
     `timed_out` end it, `drop_all` empties the line when the connection is gone.
     """
 
+    __slots__ = (
+        "_lines",
+        "outstanding",
+        "timeout_ms",
+        "waiting",
+    )
+
     def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
         self.timeout_ms = timeout_ms
         self.outstanding: Pending | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.clock import iso_bytes
 from sim.errors import BadInput
 from sim.evidence.schema import WIRE
 from sim.evidence.wire import Policy, WireRecorder, read_wire
@@ -136,6 +138,56 @@ def test_answered_meter_values_keep_their_transaction_only_and_refused_ones_keep
     assert (thin["payload"], thin["well_formed"]) == ('{"transactionId":7}', None)
     assert json.loads(refused["payload"])["meterValue"] and refused["well_formed"] == 1
     assert idle["payload"] == "{}"
+
+
+def said(frame: bytes, id: str) -> bytes:
+    """The frame with this id in the place of `@`."""
+    return frame.replace(b"@", id.encode(), 1)
+
+
+READINGS = [
+    b'[2,"@","MeterValues",{"connectorId":1,"transactionId":17,"meterValue":[]}]',
+    b'[2,"@","MeterValues",{"connectorId":1,"transactionId":18,"meterValue":[]}]',
+    b'[2,"@","MeterValues",{"connectorId":2,"transactionId":9,"meterValue":[]}]',
+    b'[2,"@","MeterValues",{"connectorId":2,"transactionId":-1,"meterValue":[]}]',
+    b'[2,"@","MeterValues",{"connectorId":2,"meterValue":[]}]',
+    b'[2,"@","Heartbeat",{}]',
+    b'[2,"@","Heartbeat",{"x":1}]',
+    b'[2,"@","StatusNotification",{}]',
+]
+BEAT = b'[3,"@",{"currentTime":"#"}]'
+ANSWERS = [b'[3,"@",{}]', BEAT, BEAT.replace(b"#", b"1970-01-01T00:00:09.500Z"), b'[4,"@","InternalError","",{}]', b""]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(READINGS), st.sampled_from(ANSWERS), st.booleans(), st.booleans()), max_size=12)
+)
+def test_what_is_told_by_its_bytes_leaves_the_rows_that_a_whole_look_leaves(steps: list[Any]) -> None:
+    """Ids of 36 characters have a quick way, others have not; nothing else may tell the two apart."""
+    found = []
+    for length in (36, 35):
+        recorder = WireRecorder()
+        talk = Talk(recorder)
+        for number, (call, answer, late, lost) in enumerate(steps):
+            id = f"{number:0{length}d}"
+            talk("up", said(call, id), lost)
+            if answer and not (lost and late):
+                talk("down", said(answer, id).replace(b"#", iso_bytes(talk.now + 1_000)), late)
+        rows = [{**row, "message_id": int(row["message_id"])} for row in calls(recorder)]
+        odd = [{**row, "frame": "", "problem": re.sub("'0+", "'", row["problem"])} for row in recorder.oddities]
+        found.append((rows, counts(recorder), links(recorder), recorder.unreadable, odd))
+    assert found[0] == found[1]
+
+
+def test_readings_of_two_connectors_each_keep_their_own_transaction() -> None:
+    recorder = WireRecorder()
+    talk = Talk(recorder)
+    for number in range(8):
+        id = f"{number:036d}"
+        talk("up", said(READINGS[number % 2], id))
+        talk("down", said(ANSWERS[0], id))
+    assert [json.loads(call["payload"])["transactionId"] for call in calls(recorder)] == [17, 18] * 4
+    assert [call["answer"] for call in calls(recorder)] == ["{}"] * 8
 
 
 @pytest.mark.parametrize("tail", [b',"transactionId":12}', b',"transactionId": 12 ,"x":1}'])

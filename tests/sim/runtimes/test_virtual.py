@@ -215,7 +215,7 @@ def test_a_back_end_dies_at_the_moment_named(moment: str, stored: list[bytes], h
     crash = Crash(2 * SECOND, moment, "", 30 * SECOND, lambda at, back: died.append((at, back)))
     crash.action = b"Stop"
     world.backends.arm_crash("csms", crash)
-    world.uplink("S1").jitter = 0
+    world.uplink("S1").ahead[:] = [11] * 20
     say(world, 3 * SECOND, b"Stop a", b"Stop b")
     world.run(Instant(20 * SECOND))
     assert setup.disk["stored"] == stored
@@ -329,6 +329,60 @@ class Payer(Echo):
         for tell in tells:
             release(tell)
         super().flush(now, release)
+
+
+class Counted(Echo):
+    """Counts how often it is asked for its next deadline; `steady` is what its flush tells."""
+
+    steady: bool | None = None
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.asked = 0
+
+    def flush(self, now: Instant, release: Callable[[Any], None]) -> bool | None:  # type: ignore[override]
+        super().flush(now, release)
+        return self.steady
+
+    def next_deadline(self) -> Instant | None:
+        self.asked += 1
+        return None
+
+
+@pytest.mark.parametrize("steady", [True, False, None])
+def test_a_back_end_that_says_that_nothing_moved_is_not_asked_for_its_deadline(steady: bool | None) -> None:
+    world, phone, _, _ = world_with_phone(Counted)
+    world.run(Instant(SECOND))
+    home: Any = world.backend("csms")
+    home.steady, before = steady, home.asked
+    say(world, 2 * SECOND, b"a")
+    world.run(Instant(3 * SECOND))
+    assert phone.heard() == [b"re:a"]
+    assert (home.asked == before) == (steady is True)
+
+
+@pytest.mark.parametrize("tickless", [True, False])
+def test_a_connection_that_never_ticks_is_not_asked_for_its_deadline(tickless: bool) -> None:
+    asked: list[Instant | None] = []
+
+    class Asked(EchoLink):
+        def __init__(self, home: Echo, link: Any) -> None:
+            super().__init__(home, link)
+            self.tickless = tickless
+
+        def next_deadline(self) -> Instant | None:
+            asked.append(None)
+            return None
+
+    class Home(Echo):
+        def accept(self, link: Any, identity: str, subprotocols: Any, now: Instant) -> Any:
+            return Asked(self, link)
+
+    world, phone, _, _ = world_with_phone(Home)
+    say(world, 2 * SECOND, b"a")
+    world.run(Instant(3 * SECOND))
+    assert phone.heard() == [b"re:a"]
+    assert bool(asked) is not tickless
 
 
 def shop_world() -> tuple[VirtualWorld, Shop, Setup]:
