@@ -67,6 +67,8 @@ class Rigs:
         self.generator: Generator | None = None
         self.reports: dict[str, Figures] = {}
         self.course: Course | None = None
+        self._news = not isinstance(self.runner, MasterRunner)
+        """Whether anything is new since the look before: a master hears of its workers every few seconds only."""
         self.plan = self._plan()
         if isinstance(self.runner, WorkerRunner):
             self.runner.register_message(_FINISH, self._last_words)
@@ -140,7 +142,8 @@ class Rigs:
             now = self.generator.figures()
         else:
             return
-        if self.course is not None and not self.course.closed:
+        if self.course is not None and not self.course.closed and self._news:
+            self._news = not isinstance(self.runner, MasterRunner)
             self.course.add(now)
         if now.failure and not isinstance(self.runner, WorkerRunner):
             self.environment.process_exit_code = _OWN_FAILURE
@@ -158,6 +161,7 @@ class Rigs:
         text = data.get(_REPORT)
         if text is not None and not self._is_over(client_id):
             self.reports[client_id] = unpacked(text)
+            self._news = True
 
     def _last_words(self, environment: Any, msg: Any, **_: Any) -> None:
         if self.generator is not None:

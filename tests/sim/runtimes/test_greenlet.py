@@ -40,10 +40,8 @@ def test_a_rig_boots_is_cut_off_dials_again_and_every_call_is_told(server: Serve
     fleet.finish()
     told = fleet.figures(over=True)
     assert (told.stations, told.dials, told.opened) == (1, 2, 2)
-    assert (
-        told.total().sent
-        == len(heard) + told.total().sent - told.total().answered - told.total().errors - told.total().lost
-    )
+    total = told.total()
+    assert total.answered + total.errors + total.lost == len(heard) > 0
     assert told.lag_worst < 5_000 and told.failure == ""
 
 
