@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from websockets.datastructures import Headers
+from websockets.exceptions import WebSocketException
 
 from sim.backend import Refusal
 from sim.errors import BadInput
@@ -239,5 +240,10 @@ def _read(request: WSUpgradeRequest, secure: bool) -> Handshake | Refusal:
     """The words of a handshake, read as strictly as by the other stack."""
     headers = Headers()
     for name, value in request.headers.items():
-        headers[name] = value
+        if not (name + value).isascii():
+            return Refusal(400, "a header that is no ASCII text")
+        try:
+            headers[name] = value
+        except (ValueError, WebSocketException):
+            return Refusal(400, "a header that cannot be read")
     return read_handshake(bytes(request.path).decode("latin-1"), headers, "", secure, None)

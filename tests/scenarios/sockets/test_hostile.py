@@ -42,6 +42,8 @@ def beside_a_neighbour(tmp_path: Path, fast: bool, test: Callable[[str, Keeper],
             working = asyncio.ensure_future(neighbour.run())
             try:
                 await test(where.ocpp.replace("{id}", "BAD"), keeper)
+                while neighbour.times.count < 3 and not working.done():  # a quick test: give it its turns
+                    await asyncio.sleep(0.02)
             finally:
                 neighbour.stop()
                 said = await asyncio.gather(working, return_exceptions=True)
