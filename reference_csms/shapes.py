@@ -18,7 +18,10 @@ _NOT_READABLE = (TypeError, ValueError, AttributeError, ArithmeticError, LookupE
 
 def well_shaped(kind: str, args: Mapping[str, Any]) -> None:
     """Raises BadInput naming the argument."""
-    for name, value in (("payload", args.get("payload") or {}), ("terms", args.get("terms", {}))):
+    objects = [("terms", args.get("terms", {}))]
+    if kind == "call":  # that of a webhook is the text that was signed
+        objects.append(("payload", args.get("payload") or {}))
+    for name, value in objects:
         if not isinstance(value, Mapping):
             raise BadInput(kind, name, f"{value!r:.60} is no object", "an object")
     rows = args.get("rows", ())
@@ -31,9 +34,16 @@ def well_shaped(kind: str, args: Mapping[str, Any]) -> None:
     if not str(connector).isdecimal():
         raise BadInput(kind, "connector", f"{connector!r:.60} is no whole number", "0, 1, 2, ...")
     try:
-        msgspec.msgpack.encode(args)
+        msgspec.msgpack.encode(args, enc_hook=_as_dict)
     except (ValueError, OverflowError, TypeError, RecursionError) as err:
         raise BadInput(kind, "", f"it holds what no database can keep: {err}", "texts, numbers of 64 bits") from None
+
+
+def _as_dict(value: Any) -> dict[Any, Any]:
+    """A mapping of any kind as a dict. Raises TypeError for what is none."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is neither text, number, list nor object")
 
 
 @contextmanager
