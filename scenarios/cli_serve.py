@@ -88,7 +88,7 @@ def serve(
     \b
     chargerig serve --accept-unknown
     chargerig serve --stations depot.toml --db sqlite:///depot.sqlite
-    chargerig serve --db postgresql+psycopg://csms@db.example/csms    (password: PGPASSWORD, ~/.pgpass or in the URL)
+    chargerig serve --db postgresql+psycopg://csms@db/csms    (see PGPASSWORD)
     chargerig serve --security 2 --tls certs/server-ecdsa.pem
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.

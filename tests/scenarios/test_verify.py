@@ -20,14 +20,18 @@ def verify(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    def run(scenario: str, seed: int, hash_seed: str, folder: Path, *options: str) -> dict[str, Any]:
-        return {
-            "digest": f"{seed:064}",
-            "checks": [{"check": "INV-01", "items": 7}, {"check": "T02", "items": items[0]}],
-        }
+    class Run:
+        def __init__(self, scenario: str, seed: int, hash_seed: str, folder: Path, *options: str) -> None:
+            self._seed = seed
+
+        def result(self) -> dict[str, Any]:
+            return {
+                "digest": f"{self._seed:064}",
+                "checks": [{"check": "INV-01", "items": 7}, {"check": "T02", "items": items[0]}],
+            }
 
     items = [3]
-    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module, "Run", Run)
     monkeypatch.setattr(module, "items", items, raising=False)
     return module
 

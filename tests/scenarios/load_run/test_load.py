@@ -127,7 +127,7 @@ def test_two_workers_share_an_outage_and_a_session_that_the_books_lose_is_found(
 ) -> None:
     with forgetful(server.api) as api:
         options = ("--workers", "2", "--shape", "avalanche", "--fail-if", "lost>0", "--fail-if", "errors>0")
-        options = (*options, "--run-time", "10s", "--quiet", "5s")
+        options = (*options, "--run-time", "16s", "--quiet", "10s")
         code, result = load(server, tmp_path / "run", *SHORT, *options, api=api)
     assert result["processes"] == 2 and result["complete"] and result["dials"] > result["opened"] > 4
     assert verdicts(result) == {"books": "FAIL", "lost>0": "FAIL", "errors>0": "PASS"}, result["checks"]
