@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
@@ -34,20 +34,13 @@ from sim.machine import (
 )
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_lines import Line, Lines
+from sim.runtimes.sinks import TruthSink
 from sim.runtimes.websocket import Timer
 
 _TICK = Tick()
 _AT_ONCE = 200
 """So many deadlines are served before the sockets get their turn."""
 _OPERATION_TIMEOUT_S = 30.0
-
-
-class TruthSink(Protocol):
-    """What the runtime reports of the world."""
-
-    def note(self, kind: str, fields: dict[str, Any]) -> None:
-        """One row of a truth table."""
-        ...
 
 
 class Operator(Protocol):
@@ -302,10 +295,6 @@ class AioWorld:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def names(self) -> Iterable[str]:
-        """The names of all Machines, in the order they came."""
-        return tuple(self._hosts)
 
 
 def _call(what: tuple[Callable[..., None], tuple[Any, ...]]) -> None:

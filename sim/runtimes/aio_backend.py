@@ -27,7 +27,6 @@ from sim.machine import (
     Refused,
     Send,
     Settle,
-    Settled,
     Tell,
     Tick,
     Unknown,
@@ -37,7 +36,7 @@ from sim.runtimes.aio import Clock
 from sim.runtimes.aio_kept import KeptFrames
 from sim.runtimes.aio_server_link import ServerLink
 from sim.runtimes.aio_shed import Shedder, ShedLimits
-from sim.runtimes.virtual_links import WireSink
+from sim.runtimes.sinks import WireSink
 from sim.runtimes.websocket import (
     GOING_AWAY,
     NORMAL_CLOSURE,
@@ -266,7 +265,7 @@ class BackEndHost:
             except (OSError, TimeoutError) as err:
                 outcome = Unknown(str(err))
         if tell.call_id is not None and not self.failed.done():
-            cast(Asking, self.backend).settled(Settled(tell.call_id, outcome).call_id, outcome, self.clock.now())
+            cast(Asking, self.backend).settled(tell.call_id, outcome, self.clock.now())
             self._arm_flush()
 
     def _die(self, why: str) -> Refusal:

@@ -19,10 +19,10 @@ import gevent.pool
 import gevent.socket
 
 from sim.clock import Instant
-from sim.runtimes.aio import AioWorld, Clock, TruthSink
+from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_ledger import Told
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.virtual_links import WireSink
+from sim.runtimes.sinks import TruthSink, WireSink
 from sim.runtimes.websocket import Keeper, Limits, Peer, Socket
 from sim.runtimes.websocket_client import Dial, begin, failed
 

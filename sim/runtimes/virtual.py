@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any
 
 import simpy
 
@@ -36,9 +36,10 @@ from sim.machine import (
 )
 from sim.network.uplink import Uplink
 from sim.rng import stream
+from sim.runtimes.sinks import TruthSink, WireSink
 from sim.runtimes.virtual_backends import BackEnds
 from sim.runtimes.virtual_crash import Crash
-from sim.runtimes.virtual_links import NORMAL, Links, WireSink
+from sim.runtimes.virtual_links import NORMAL, Links
 from sim.runtimes.virtual_process import Late
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
@@ -47,14 +48,6 @@ _SLOT = 1 << 10
 """Width of one slot of the far future, ms."""
 _NEVER = 1 << 62
 _TICK = Tick()
-
-
-class TruthSink(Protocol):
-    """What the runtime reports of the world."""
-
-    def note(self, kind: str, fields: dict[str, Any]) -> None:
-        """One row of a truth table."""
-        ...
 
 
 class Host:

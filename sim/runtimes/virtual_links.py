@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from sim.backend import Refusal, Release
@@ -17,6 +17,7 @@ from sim.machine import Closed, Effect, LinkId, Open, Opened, Received, Send
 from sim.network.link import Link
 from sim.network.uplink import CONNECT_TIMEOUT, KEEPALIVE_TIMEOUT, Uplink
 from sim.rng import stream
+from sim.runtimes.sinks import WireSink
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import Host, VirtualWorld
@@ -31,24 +32,6 @@ Line = tuple[int, int, int | None, str, str, int, str, bytes]
 Listener = Callable[[str, str, bytes, int], None]
 _IN_ITS_NAME = ("rig", "knock")
 """Machines `rig:<station>` and `knock:<station>` dial as that station; every other one dials under its own name."""
-
-
-class WireSink(Protocol):
-    """What the runtime reports of the wire."""
-
-    def frame(
-        self, sent_at: int, delivered_at: int | None, station: str, backend: str, link: int, way: str, frame: bytes
-    ) -> None:
-        """One frame reached the other side, or was lost (`delivered_at` None)."""
-        ...
-
-    def link_opened(self, at: int, station: str, backend: str, link: int, subprotocol: str | None) -> None:
-        """A handshake succeeded, with the subprotocol that was chosen."""
-        ...
-
-    def link_closed(self, at: int, link: int, closed_by: str, reason: str) -> None:
-        """A connection ended for its back-end."""
-        ...
 
 
 class Links:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from scenarios.sockets.child import free_port
 from sim.errors import BadInput
 from sim.evidence.compared import Comparison
 from sim.evidence.recording import Recording
@@ -25,13 +25,6 @@ from sim.runtimes.replay import Replay, Wish
 from sim.runtimes.tls import client_context, server_context
 from sim.wire import certificates
 from tests.sim.runtimes.peers import NOW, BackEnd, lines, proxied, station, until
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def test_three_stations_talk_byte_for_byte_as_without_a_proxy(tmp_path: Path) -> None:
