@@ -25,7 +25,9 @@ _FLAGS = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 _EARLIEST = 100_000_000_000
 """Before this many ms after 1970 (1973) nothing was charged: such a number is in seconds."""
 
-_MOST_DIGITS = 15
+_MOST_WHOLE_DIGITS = 15
+_MOST_DECIMALS = 40
+"""A binary float printed in full has up to 17 digits and leading zeros: the checks must see it. More is no amount."""
 
 
 class _Absent:
@@ -139,8 +141,8 @@ class Shape:
         made = Decimal(text)
         if not made.is_finite():
             raise ValueError("is no number")
-        if made.adjusted() > _MOST_DIGITS or int(made.as_tuple().exponent) < -_MOST_DIGITS:
-            raise ValueError(f"has more than {_MOST_DIGITS} digits")
+        if made.adjusted() >= _MOST_WHOLE_DIGITS or int(made.as_tuple().exponent) < -_MOST_DECIMALS:
+            raise ValueError(f"has more than {_MOST_WHOLE_DIGITS} digits before or {_MOST_DECIMALS} behind the point")
         return made
 
     def _instant(self, value: Any, spec: Column, unit: str) -> int:
