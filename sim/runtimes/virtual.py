@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any
@@ -40,7 +40,7 @@ from sim.runtimes.sinks import TruthSink, WireSink
 from sim.runtimes.virtual_backends import BackEnds
 from sim.runtimes.virtual_crash import Crash
 from sim.runtimes.virtual_links import NORMAL, Links
-from sim.runtimes.virtual_process import Late
+from sim.runtimes.virtual_process import Late, hearing
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
@@ -51,13 +51,18 @@ _TICK = Tick()
 
 
 class Host:
-    """A Machine, the deadline it named last, its one armed wake-up, and whether that is still to be armed."""
+    """A Machine and its doors, the deadline it named last, its one armed wake-up, and whether that is still to be armed."""
 
-    __slots__ = ("armed", "deadline", "machine", "name", "unsettled")
+    __slots__ = ("armed", "deadline", "hear", "machine", "name", "next_deadline", "unsettled", "wake")
 
     def __init__(self, name: str, machine: Machine) -> None:
         self.name = name
         self.machine = machine
+        self.hear = hearing(machine)
+        self.wake: Callable[[Instant], Sequence[Effect]] = getattr(
+            machine, "wake", lambda now: machine.handle(_TICK, now)
+        )
+        self.next_deadline = machine.next_deadline
         self.deadline: Instant | None = None
         self.armed: int = _NEVER
         self.unsettled = False
@@ -91,6 +96,7 @@ class VirtualWorld:
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._http = stream(seed, "http-latency")
         self.links = Links(self, wire, latency_ms)
+        self._send_up = self.links.send_up
         self.backends = BackEnds(self)
 
     # -- building ---------------------------------------------------------------------------------------------------
@@ -257,21 +263,22 @@ class VirtualWorld:
         if deadline is None:
             return
         if deadline <= now:
-            self.handle(host, _TICK)
+            self.follow(host, host.wake(now))
         else:
             self._arm(host, deadline)
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
-        machine = host.machine
-        effects = machine.handle(event, self.now)
-        if effects:
-            for effect in effects:
-                if type(effect) is Send:
-                    self.links.send_up(effect)
-                else:
-                    self._perform(host, effect)
-        deadline = host.deadline = machine.next_deadline()
+        self.follow(host, host.machine.handle(event, self.now))
+
+    def follow(self, host: Host, effects: Sequence[Effect]) -> None:
+        """Perform what a Machine wants, and see when it wants to wake."""
+        for effect in effects:
+            if type(effect) is Send:
+                self._send_up(effect)
+            else:
+                self._perform(host, effect)
+        deadline = host.deadline = host.next_deadline()
         if deadline is not None and deadline < host.armed:
             if deadline < self._near:
                 self._arm(host, deadline)
