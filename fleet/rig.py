@@ -125,13 +125,13 @@ class Rig:
 
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
-        earliest = self._physical
-        timers = self._timers
+        earliest, timers = self._physical, self._timers
         if timers is not None:
-            if timers.least < earliest:
-                earliest = timers.least
-            if timers.answer < earliest:
-                earliest = timers.answer
+            least, answer = timers.least, timers.answer
+            if answer < least:
+                least = answer
+            if least < earliest:
+                return least  # type: ignore[return-value]
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def waiting(self) -> int:

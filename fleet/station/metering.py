@@ -137,19 +137,19 @@ class Metering:
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
-    def _sampler(self, bay: Bay) -> Callable[[], None]:
+    def _sampler(self, bay: Bay) -> Callable[[], int | None]:
         """What is to be done at each sample of a connector."""
-        desk, number = self._desk, bay.number
+        desk = self._desk
 
-        def sampled() -> None:
+        def sampled() -> int | None:
             running = bay.transaction
             if running is None:
-                return
-            now, (interval, sent, kept) = desk.now, self._plan
-            desk.timers.set(self._sampling[number], now + interval)
+                return None
+            interval, sent, kept = self._plan
             self._push(bay, running.number, sent, PERIODIC)
             if kept:
-                self._keep(bay, kept, PERIODIC, now + desk.clock.offset)
+                self._keep(bay, kept, PERIODIC, desk.now + desk.clock.offset)
+            return desk.now + interval
 
         return sampled
 
@@ -164,22 +164,22 @@ class Metering:
     def _push(self, bay: Bay, transaction: int, measurands: tuple[str, ...], context: str) -> None:
         if not measurands:
             return
-        if self._send is not None:
-            self._send(bay, measurands, context)
-            return
-        kept = self._kept
-        if kept[0] is not measurands or kept[1] is not context:
-            kept = self._kept = (measurands, context, self._template(measurands, context), measurands == _FIRST_FOUR)
+        known, which, template, usual = self._kept
+        if known is not measurands or which is not context:
+            if self._send is not None:
+                self._send(bay, measurands, context)
+                return
+            template, usual = self._template(measurands, context), measurands == _FIRST_FOUR
+            self._kept = (measurands, context, template, usual)
         desk, number = self._desk, bay.number
-        if kept[3]:  # as `_read`, for what is nearly always wanted
-            register, power = self._displays[number](desk.now)
+        now = desk.now
+        if usual:  # as `_read`, for what is nearly always wanted
+            register, power = self._displays[number](now)
             first, others = b"%d" % register, self._fixed.get(power) or self._fix(power)
         else:
             first, *rest = self._read(bay, measurands)
             others = tuple(rest)
-        self._outbox.push_sample(
-            transaction, Sample(kept[2], number, iso_bytes(desk.now + desk.clock.offset), first, others)
-        )
+        self._outbox.push_sample(transaction, Sample(template, number, iso_bytes(now + desk.clock.offset), first, others))
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:
