@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SEED ?= 1
 WORKERS ?= 2
+# The suite starts some hundred interpreters: with their code kept, each is there in half the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 PEERS := tests/peers/npm/node_modules/.package-lock.json
@@ -50,7 +52,7 @@ verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/python -P tests/verify_runs.py
 
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q $$(grep -rl --include='test_*.py' 'mark\.slow' tests)
 
 picture: $(STAMP) ## draw the picture of the README again
 	rm -rf reports/out/picture
