@@ -52,7 +52,7 @@ verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/python -P tests/verify_runs.py
 
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q $$(grep -rl --include='test_*.py' 'mark\.slow' tests)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q $$(grep -rl --include='test_*.py' 'mark\.slow' tests | sort)
 
 picture: $(STAMP) ## draw the picture of the README again
 	rm -rf reports/out/picture
