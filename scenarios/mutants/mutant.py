@@ -20,7 +20,7 @@ from scenarios.upgrade.parts import DeskParts
 from sim.backend import BackEnd, Factory, Setup
 
 FIRST_DAY = "first-day"
-WEEKS_BEAT = 4 * 3_600
+WEEKS_BEAT = 3_600
 """Seconds between heartbeats in the weeks of an upgrade: most of its messages, and no planted bug of it shows in one."""
 Parts = Callable[[Setup], Mapping[str, Any]]
 
