@@ -13,8 +13,9 @@ from fleet.population import GUEST_GROUP
 from fleet.visits import Visit
 from scenarios.cast import StationPlan
 from scenarios.model import Owner, Scenario, Site, Wave, local_instant
+from scenarios.model_types import DecimalText
 from scenarios.model_upgrade import Upgrade
-from scenarios.upgrade.plan import Announced, Goodwill, Official, OwnerPlan, UpgradePlan, WavePlan
+from scenarios.upgrade.plan import Announced, Dispute, Goodwill, Official, OwnerPlan, UpgradePlan, WavePlan
 from sim.backend import Row
 from sim.clock import DAY, HOUR, Instant
 from sim.rng import stream
@@ -24,6 +25,8 @@ DECIDED_AT = 12 * HOUR
 """When invitations go out, and when a day is decided on, local time of the run."""
 REMIND_DAYS = 5
 """So many days before the deadline those whose account is not ready are reminded."""
+DECIDED_AFTER = 20 * DAY
+"""How long a bank takes to decide on a disputed payment, ms."""
 GOOD_CARD, BAD_CARD = "pm_card_visa", "pm_card_chargeDeclined"
 
 
@@ -59,8 +62,11 @@ def cast_upgrade(
         owners=tuple(owners),
         waves=tuple(_waves(scenario, upgrade, sites, waves)),
         drivers=tuple(_drivers(scenario, sites, waves, visits)),
-        settles_to=_settles_to(scenario, upgrade),
+        settles_to=_accounts_of(scenario, upgrade.old_seller),
         goodwill=tuple(_goodwill(scenario, upgrade, seed, sites, waves, visits, tokens)),
+        debited_from=_accounts_of(scenario, upgrade.new_seller),
+        disputes=tuple(_disputes(scenario, upgrade, seed, sites, waves, visits, tokens)),
+        dispute_goodwill=minor_units(upgrade.dispute_goodwill),
     )
 
 
@@ -125,9 +131,9 @@ def _sellers(scenario: Scenario) -> list[Row]:
     return rows
 
 
-def _settles_to(scenario: Scenario, upgrade: Upgrade) -> dict[str, str]:
-    """The account of the old seller for each currency; what it has none of its own for goes to its main account."""
-    seller = scenario.sellers[upgrade.old_seller]
+def _accounts_of(scenario: Scenario, name: str) -> dict[str, str]:
+    """The account of a seller for each currency; what it has none of its own for goes to its main account."""
+    seller = scenario.sellers[name]
     return {owner.currency: seller.iban for owner in scenario.owners.values()} | dict(seller.ibans)
 
 
@@ -303,10 +309,10 @@ def _goodwill(
     stays: dict[str, set[str]] = {"legacy": set(), "new": set()}
     for visit in visits:
         if visit.customer in monthly and visit.energy_wh > 5_000:
-            if visit.site not in waves:
-                stays[sites[visit.site].backend].add(visit.customer)
-            elif visit.arrive > local_instant(waves[visit.site].date, 24 * HOUR, scenario.day.zone):
+            if _at_new(scenario, visit, sites, waves):
                 stays["new"].add(visit.customer)
+            elif visit.site not in waves:
+                stays["legacy"].add(visit.customer)
     begins = Instant(scenario.day.settles_at + 5 * DAY)
     found = []
     for backend, fitting in stays.items():
@@ -325,6 +331,46 @@ def _goodwill(
     return found
 
 
+def _disputes(
+    scenario: Scenario,
+    upgrade: Upgrade,
+    seed: int,
+    sites: Mapping[str, Site],
+    waves: Mapping[str, Wave],
+    visits: Sequence[Visit],
+    tokens: Sequence[Row],
+) -> list[Dispute]:
+    """Who takes a payment back: drivers with a good card and no invoice, of sites that are at new in the end."""
+    terms = driver_terms(scenario, seed, tokens)
+    cards = {row["customer"] for row in terms if row["pays"] != "contract" and row["method"] == GOOD_CARD}
+    chance = stream(seed, "disputes")
+    fitting = sorted(
+        {
+            visit.customer
+            for visit in visits
+            if visit.customer in cards and visit.energy_wh > 5_000 and _at_new(scenario, visit, sites, waves)
+        }
+    )
+    chance.shuffle(fitting)
+    begins = Instant(scenario.day.settles_at + 5 * DAY)
+    return [
+        Dispute(
+            customer=customer,
+            at=Instant(begins + chance.randrange(10 * DAY)),
+            decided_after=DECIDED_AFTER,
+            won=number < upgrade.disputes_won,
+        )
+        for number, customer in enumerate(fitting[: upgrade.disputes])
+    ]
+
+
+def _at_new(scenario: Scenario, visit: Visit, sites: Mapping[str, Site], waves: Mapping[str, Wave]) -> bool:
+    """Whether a visit is paid by the card partner for sure: the site is at new, since a day if it moved."""
+    if visit.site not in waves:
+        return sites[visit.site].backend == "new"
+    return visit.arrive > local_instant(waves[visit.site].date, 24 * HOUR, scenario.day.zone)
+
+
 def provision_of(role: str, provision: Mapping[str, list[Row]], upgrade: UpgradePlan | None) -> dict[str, list[Row]]:
     """What one of the back-ends is told: the new one lacks what owners forgot to hand over."""
     if upgrade is None or role != "new":
@@ -340,20 +386,26 @@ def money_options(role: str, scenario: Scenario, seed: int) -> dict[str, Any]:
     assert upgrade is not None
     sellers = scenario.sellers
     old, new = sellers[upgrade.old_seller].iban, sellers[upgrade.new_seller].iban
+    foreign = sellers[upgrade.new_seller].ibans.values()
     return {
         "route": "riverty" if role == "legacy" else "stripe",
         "number_code": role[0].upper(),
-        "hold_amounts": {currency: int(amount.value * 100) for currency, amount in upgrade.holds.items()},
+        "hold_amounts": minor_units(upgrade.holds),
         "catch_up_per_day": catch_up_per_day(upgrade),
+        "dispute_goodwill": minor_units(upgrade.dispute_goodwill),
         "webhook_secrets": {"stripe": webhook_secret(seed)},
-        "bank_accounts": [old] if role == "legacy" else [new, old],
+        "bank_accounts": [old] if role == "legacy" else [new, *foreign, old],
     }
 
 
 def catch_up_per_day(upgrade: Upgrade | None) -> dict[str, int]:
     """The most that is charged for one owner in one day from claims that had waited, minor units by currency."""
-    limits = upgrade.catch_up_per_day if upgrade is not None else {}
-    return {currency: int(amount.value * 100) for currency, amount in limits.items()}
+    return minor_units(upgrade.catch_up_per_day) if upgrade is not None else {}
+
+
+def minor_units(amounts: Mapping[str, DecimalText]) -> dict[str, int]:
+    """Amounts by currency in minor units; two places are all that a scenario may give."""
+    return {currency: int(amount.value * 100) for currency, amount in amounts.items()}
 
 
 def webhook_secret(seed: int) -> str:

@@ -44,10 +44,12 @@ class Bank(Party):
     (iban, owner, currency).
     """
 
+    apis = ("payments.create", "statements.retrieve", "accounts.retrieve")
+
     def __init__(
         self,
         seed: object,
-        accounts: Iterable[BankAccount],
+        accounts: Iterable[BankAccount] = (),
         *,
         name: str = "bank",
         foreign: Mapping[str, str] | None = None,

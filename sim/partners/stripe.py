@@ -16,7 +16,7 @@ from sim.partners.party import Endpoint, Failing, Party, Tables, Wrong
 from sim.partners.port import Request, Response
 from sim.partners.stripe_accounts import VERIFY, Account, Accounts
 from sim.partners.stripe_api import KEY_LIFE, Call, Keys, Object, StripeError, missing, wrong
-from sim.partners.stripe_events import Events, stripe_signature
+from sim.partners.stripe_events import EVENTS, Events, stripe_signature
 from sim.partners.stripe_money import Money
 from sim.partners.stripe_onboarding import Onboarding
 from sim.partners.stripe_payments import Payments
@@ -34,6 +34,8 @@ class Stripe(Party):
     them, for the latest charge of theirs), `close-dispute` (dispute, won), `require`
     (account, fields, deadline in ms or None), `reject` (account, reason).
     """
+
+    events = EVENTS
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Stripe(Party):
         self._payments = Payments(self.ids, self.agenda, self.accounts, self._money, self._events, self._note, fees)
         self._onboarding = Onboarding(self.ids, self.accounts)
         self._routes = self._all_routes()
+        self.apis = tuple(self._routes)
         form, payments = self._onboarding, self._payments
         self._acts: dict[str, Callable[[Mapping[str, Any], Instant], Outcome]] = {
             "visit-link": form.visit,
