@@ -5,7 +5,7 @@ Pure. Each rule raises BadInput with the key path; none may repair anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from scenarios.model import Scenario
@@ -21,7 +21,12 @@ from sim.partners.stripe import Stripe
 
 TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
 """Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
-_PARTIES: Mapping[str, type[Party]] = {"stripe": Stripe, "riverty": Riverty, "bank": Bank, "mailbox": Mailbox}
+_PARTIES: Mapping[str, Callable[[object], Party]] = {
+    "stripe": Stripe,
+    "riverty": Riverty,
+    "bank": Bank,
+    "mailbox": Mailbox,
+}
 
 
 def judge_money(scenario: Scenario, upgrade: Upgrade, file: str) -> None:

@@ -33,7 +33,7 @@ def fee_account(kind: str, owner: str | None) -> str:
 def after_lost_dispute(amount: int, currency: str, goodwill: Mapping[str, int]) -> str:
     """What becomes of a claim whose payment was disputed and lost, by the terms: small ones are written off (P07).
 
-    `goodwill`: up to how much, minor units by currency. What is above is open again, and paid to the bank account of the
-    operator, who has paid the owner already: a card that was disputed is not charged again.
+    `goodwill`: up to how much, minor units by currency. What is above is open again and waits for somebody to look at it: a
+    card that was disputed is not charged again, and the owner has been paid by the operator already.
     """
     return rows.WRITTEN_OFF if amount <= goodwill.get(currency, 0) else rows.OPEN

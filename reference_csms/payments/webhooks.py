@@ -126,8 +126,8 @@ class Webhooks:
     def _disputed(self, kind: str, body: Row, event: Row, now: Instant) -> str:
         """A dispute takes the money back at once, from the balance of whose event it is; won, it comes again (P07).
 
-        Lost, the terms decide: the claim is open again and paid to the bank from now on, since a card that was disputed is
-        not charged again; or the operator bears the loss. The owner keeps what was paid out either way.
+        Lost, the terms decide: the claim is open again, until somebody looks at it, since a card that was disputed is not
+        charged by itself; or the operator bears the loss. The owner keeps what was paid out either way.
         """
         claim = self._claim((body.get("metadata") or {}).get("claim"), body.get("payment_intent"))
         if claim is None:
@@ -157,7 +157,7 @@ class Webhooks:
             )
             self._ledger.append(DISPUTE, f"{claim.document} {claim.claim_id} {body['id']}", postings, now)
         if state == rows.OPEN:
-            claim = replace(claim, refunded=claim.refunded + amount, route=rows.BANK)
+            claim = replace(claim, refunded=claim.refunded + amount)
         self._store.update(CLAIMS, replace(claim, state=state, reason=f"dispute {told}"))
         return "booked"
 
