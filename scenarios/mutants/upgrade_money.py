@@ -137,11 +137,12 @@ MONEY_MUTANTS = (
     ),
     planted(
         "fees-booked-again-after-death",
-        "P10",
+        "P04",
         "fees of the card partner are booked again when the back-end begins again",
         parts=bugs.fees_from_memory,
         roles=("new",),
         baits=("backend.crash",),
+        sites=SMALL,
     ),
     planted(
         "fee-of-dispute-not-booked",
