@@ -23,10 +23,11 @@ from reports.summary import Summary
 from scenarios.model import Fault, Scenario, duration_text, hhmm, plain
 from scenarios.model_upgrade import PartnerFault
 from sim import clock
-from sim.clock import HOUR
+from sim.clock import DAY, HOUR
 
 _STYLE = {"holds": "green", "broken": "bold red", "could not be judged": "yellow", "nothing to examine": "dim"}
-_LINE_EVERY = 4 * HOUR
+_LINE_EVERY, _SHORT = 4 * HOUR, 7 * DAY
+"""Virtual time between two lines of progress in a run that is no longer than that; one a day in a longer one."""
 _DRAWN_EVERY = 2.0
 """Seconds between two lines about documents."""
 
@@ -300,15 +301,17 @@ def progress(title: str, zone: str) -> Iterator[Any]:
     def clock_text(now: int, frames: int) -> str:
         local = clock.to_datetime(now, clock.zone(zone))
         rate = int(frames / max(perf_counter() - begun, 0.001))
-        return f"{local:%a %H:%M}  {frames:,} messages  {rate:,}/s"
+        return f"{local:%a %d %b %H:%M}  {frames:,} messages  {rate:,}/s"
 
     if not console.is_terminal:
         told = [0]
 
         def line(start: int, now: int, end: int, frames: int) -> None:
-            if now - max(told[0], start) >= _LINE_EVERY or now >= end:
+            every = _LINE_EVERY if end - start <= _SHORT else DAY
+            if now - max(told[0], start) >= every or now >= end:
                 told[0] = now
-                console.print(f"{title}: {clock_text(now, frames)}", soft_wrap=True)
+                share = 100 * (now - start) // max(end - start, 1)
+                console.print(f"{title}: {share}%  {clock_text(now, frames)}", soft_wrap=True)
 
         yield line
         return
