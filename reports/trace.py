@@ -24,8 +24,8 @@ from sim.clock import MINUTE
 from sim.errors import BadInput
 
 _NEAREST = 3
-_NEAR = 0.8
-"""How alike an id must be to be offered for another one, 1 is the same; one letter of five is mistyped at 0.8."""
+_NEAR = 0.7
+"""How alike an id must be to be offered for another one; 1 is the same, one of four letters mistyped 0.75."""
 _AROUND = 30 * MINUTE
 """How long before a session a step of the move still belongs to its story, ms."""
 
@@ -209,11 +209,7 @@ def _unknown(option: str, what: str, name: str, known: Iterable[object]) -> BadI
     names = list(dict.fromkeys(str(one) for one in known if one not in (None, "")))
     alike = sorted((-_likeness(name, one), _apart(name, one), place) for place, one in enumerate(names))
     near = [names[place] for likeness, _, place in alike[:_NEAREST] if -likeness >= _NEAR]
-    some = (
-        f"nothing is called nearly so; it has {words.plural(len(names), what)}, for instance {names[0]}"
-        if names
-        else ""
-    )
+    some = f"none of its {len(names)} is called nearly so, for instance {names[0]}" if names else ""
     listed = f"nearest: {', '.join(near)}" if near else some or "the run has none"
     return BadInput("command line", option, f"the run knows no {what} {name!r} ({listed})")
 
