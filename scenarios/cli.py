@@ -332,8 +332,8 @@ def rehearse(
         place = cli_rehearse.place_of(out, day, wanted)
         with cli_screen.counted(scenario) as tell:
             done = cli_rehearse.rehearse(day, wanted, cli_rehearse.jobs_of(jobs, len(wanted)), target, tell)
-        name = scenario if sites is None else f"{scenario} --sites {','.join(day.sessions.sites)}"
-        told, code = cli_rehearse.finish(name, day, done, len(wanted), place)
+        only = () if sites is None else day.sessions.sites
+        told, code = cli_rehearse.finish(scenario, day, done, len(wanted), place, only)
         if as_json:
             _print_json({**told, "folder": str(place), "exit_code": code})
         else:

@@ -112,8 +112,11 @@ def _take(done: Rehearsed, seed: int, answer: Mapping[str, Any]) -> None:
     done.seeds.append(Seed(seed, answer["digest"], answer["facts"], findings, answer["not_judged"]))
 
 
-def finish(name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Path) -> tuple[dict[str, Any], int]:
-    """Write the forecast of what was done; it and the exit code. `name` is what the user called the scenario.
+def finish(
+    name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Path, only: Sequence[str] = ()
+) -> tuple[dict[str, Any], int]:
+    """Write the forecast of what was done; it and the exit code. `name` is what the user called the scenario, `only` the
+    sites that they let take part.
 
     Exit code: 130 or 143 after a stop, 3 if a day itself failed, else 0 for go and 1 for no-go or a finding. Raises Stopped
     or TargetFailed where there is nothing to forecast from.
@@ -123,7 +126,8 @@ def finish(name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Pa
             raise Stopped(done.stopped - 128)
         raise TargetFailed(f"no seed came to its end; the first one: {next(iter(done.failed.values()))}")
     budgets = {key: getattr(scenario.budgets, key) for key in scenario.budgets.__struct_fields__}
-    told = rehearsal.forecast(name, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed)
+    what = f"{name} --sites {','.join(only)}" if only else name
+    told = rehearsal.forecast(what, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed, only=only)
     _write(place, told)
     went = OWN_FAILURE if done.failed else OK if told["verdict"] == rehearsal.GO else FINDING
     return told, done.stopped or went

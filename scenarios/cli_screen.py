@@ -108,8 +108,8 @@ def rehearsal(told: Mapping[str, Any], page: Path) -> None:
         sites = escape(", ".join(wave["sites"]))
         console.print(f"\n[bold]wave {wave['wave']}[/], {wave['date']}, {sites}: [{style}]{wave['verdict']}[/]")
         _reasons(console, wave["reasons"])
-        if wave["last_rollback"]:
-            console.print(f"  last safe time to roll back: {wave['last_rollback']['local']}")
+        for one in wave["last_rollbacks"]:
+            console.print(f"  last safe time to roll back: {one['local']}, {escape(one['site'])}", soft_wrap=True)
     console.print("\n[bold]all sites together[/]")
     _reasons(console, told["reasons"])
     for kind in ("findings", "failed", "not_judged", "over_budget"):

@@ -31,7 +31,7 @@ def fees_agree(evidence: Evidence, judge: Judge) -> None:
         if entry.kind == "fee":
             booked.setdefault((entry.ref or "").split(" ")[0], []).append(entry)
     settlements = [one for one in evidence.read(PartnerPayment) if one.kind == "settlement"]
-    known = {one.id for one in (*lines, *settlements)}
+    known = {*(one.id for one in lines), *(one.id for one in settlements)}
     for one in lines:
         if one.fee and not one.account:
             judge.examined()

@@ -15,9 +15,10 @@ from scenarios.cast import StationPlan
 from scenarios.model import Owner, Scenario, Site, Wave, local_instant
 from scenarios.model_types import DecimalText
 from scenarios.model_upgrade import Upgrade
-from scenarios.upgrade.plan import Announced, Dispute, Goodwill, Official, OwnerPlan, UpgradePlan, WavePlan
+from scenarios.upgrade.complaints import BAD_CARD, GOOD_CARD, disputes, goodwill
+from scenarios.upgrade.plan import Announced, Official, OwnerPlan, UpgradePlan, WavePlan
 from sim.backend import Row
-from sim.clock import DAY, HOUR, Instant
+from sim.clock import HOUR, Instant
 from sim.rng import stream
 
 INVITED_AT = 9 * HOUR
@@ -25,9 +26,6 @@ DECIDED_AT = 12 * HOUR
 """When invitations go out, and when a day is decided on, local time of the run."""
 REMIND_DAYS = 5
 """So many days before the deadline those whose account is not ready are reminded."""
-DECIDED_AFTER = 20 * DAY
-"""How long a bank takes to decide on a disputed payment, ms."""
-GOOD_CARD, BAD_CARD = "pm_card_visa", "pm_card_chargeDeclined"
 
 
 def cast_upgrade(
@@ -43,7 +41,7 @@ def cast_upgrade(
     upgrade = scenario.upgrade
     if upgrade is None:
         return None
-    owners = []
+    owners, terms = [], driver_terms(scenario, seed, tokens)
     for name, owner in scenario.owners.items():
         mine = tuple(site for site, one in sites.items() if one.owner == name)
         if mine:
@@ -63,9 +61,9 @@ def cast_upgrade(
         waves=tuple(_waves(scenario, upgrade, sites, waves)),
         drivers=tuple(_drivers(scenario, sites, waves, visits)),
         settles_to=_accounts_of(scenario, upgrade.old_seller),
-        goodwill=tuple(_goodwill(scenario, upgrade, seed, sites, waves, visits, tokens)),
+        goodwill=tuple(goodwill(scenario, upgrade, seed, sites, waves, visits, terms)),
         debited_from=_accounts_of(scenario, upgrade.new_seller),
-        disputes=tuple(_disputes(scenario, upgrade, seed, sites, waves, visits, tokens)),
+        disputes=tuple(disputes(scenario, upgrade, seed, sites, waves, visits, terms)),
         dispute_goodwill=minor_units(upgrade.dispute_goodwill),
     )
 
@@ -292,83 +290,6 @@ def _drivers(
         }
         for customer, (first, there) in sorted(usual.items())
     ]
-
-
-def _goodwill(
-    scenario: Scenario,
-    upgrade: Upgrade,
-    seed: int,
-    sites: Mapping[str, Site],
-    waves: Mapping[str, Wave],
-    visits: Sequence[Visit],
-    tokens: Sequence[Row],
-) -> list[Goodwill]:
-    """Who complains: drivers with monthly invoices, some of sites that stayed and some of sites that are at new."""
-    monthly = {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["pays"] == "contract"}
-    monthly -= {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["method"] == BAD_CARD}
-    stays: dict[str, set[str]] = {"legacy": set(), "new": set()}
-    for visit in visits:
-        if visit.customer in monthly and visit.energy_wh > 5_000:
-            if _at_new(scenario, visit, sites, waves):
-                stays["new"].add(visit.customer)
-            elif visit.site not in waves:
-                stays["legacy"].add(visit.customer)
-    begins = Instant(scenario.day.settles_at + 5 * DAY)
-    found = []
-    for backend, fitting in stays.items():
-        chosen = sorted(fitting)
-        chance = stream(seed, "goodwill", backend)
-        chance.shuffle(chosen)
-        found += [
-            Goodwill(
-                customer=customer,
-                backend=backend,
-                at=Instant(begins + chance.randrange(20 * DAY)),
-                percent=upgrade.goodwill_percent,
-            )
-            for customer in chosen[: upgrade.goodwill]
-        ]
-    return found
-
-
-def _disputes(
-    scenario: Scenario,
-    upgrade: Upgrade,
-    seed: int,
-    sites: Mapping[str, Site],
-    waves: Mapping[str, Wave],
-    visits: Sequence[Visit],
-    tokens: Sequence[Row],
-) -> list[Dispute]:
-    """Who takes a payment back: drivers with a good card and no invoice, of sites that are at new in the end."""
-    terms = driver_terms(scenario, seed, tokens)
-    cards = {row["customer"] for row in terms if row["pays"] != "contract" and row["method"] == GOOD_CARD}
-    chance = stream(seed, "disputes")
-    fitting = sorted(
-        {
-            visit.customer
-            for visit in visits
-            if visit.customer in cards and visit.energy_wh > 5_000 and _at_new(scenario, visit, sites, waves)
-        }
-    )
-    chance.shuffle(fitting)
-    begins = Instant(scenario.day.settles_at + 5 * DAY)
-    return [
-        Dispute(
-            customer=customer,
-            at=Instant(begins + chance.randrange(10 * DAY)),
-            decided_after=DECIDED_AFTER,
-            won=number < upgrade.disputes_won,
-        )
-        for number, customer in enumerate(fitting[: upgrade.disputes])
-    ]
-
-
-def _at_new(scenario: Scenario, visit: Visit, sites: Mapping[str, Site], waves: Mapping[str, Wave]) -> bool:
-    """Whether a visit is paid by the card partner for sure: the site is at new, since a day if it moved."""
-    if visit.site not in waves:
-        return sites[visit.site].backend == "new"
-    return visit.arrive > local_instant(waves[visit.site].date, 24 * HOUR, scenario.day.zone)
 
 
 def provision_of(role: str, provision: Mapping[str, list[Row]], upgrade: UpgradePlan | None) -> dict[str, list[Row]]:
