@@ -30,6 +30,7 @@ from reference_csms.payments.bank import Bank
 from reference_csms.payments.book import ClaimBook
 from reference_csms.payments.customers import Customers
 from reference_csms.payments.desk import Desk
+from reference_csms.payments.fees import Fees
 from reference_csms.payments.gate import Gate
 from reference_csms.payments.rows import CLAIMS, Claim
 from reference_csms.payments.settlements import Settlements
@@ -88,6 +89,7 @@ class Money:
         self._desk.barred = self._gate.read_soon
         self._bank = Bank(store, ledger, stage, options, backend, parts.read_accounts, parts.heed_return)
         self._settlements = Settlements(store, parts, ledger, stage, options, backend)
+        self._fees = Fees(store, parts, ledger, stage, options, backend)
         self._rooms: tuple[_Room, ...] = (
             self._runs,
             self._customers,
@@ -95,8 +97,9 @@ class Money:
             self._gate,
             self._bank,
             self._settlements,
+            self._fees,
         )
-        self._webhooks = Webhooks(store, parts, ledger, self._desk, self._gate, options.webhook_secrets)
+        self._webhooks = Webhooks(store, parts, ledger, self._desk, self._gate, options)
         self._credits = Credits(store, parts, ledger, self._terms, invoicing, self._drivers, self._runs, self._desk)
         self._wish: Instant | None = None
         self._stale = True
@@ -215,6 +218,8 @@ class Money:
             self._customers.heard(name, outcome, now)
         elif room == "settlement":
             self._settlements.heard(outcome, now)
+        elif room == "fee":
+            self._fees.heard(outcome, now)
         else:
             self._bank.heard(name, kind, outcome, now)
 

@@ -17,7 +17,7 @@ class MoneyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `route` is how drivers' claims are paid here: stripe or riverty. `partners` names the Machines that are asked.
     `number_code` tells the numbers of this back-end from those of the other one. `catch_up_per_day` is the most that is
     charged for one account on one day from claims that had waited; a single larger claim goes alone. `bank_zone` is that of
-    the days of bank statements.
+    the days of bank statements. A payment that is disputed and lost is written off up to `dispute_goodwill`.
     """
 
     route: str = "stripe"
@@ -35,6 +35,7 @@ class MoneyOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     bank_poll_s: int = 86_400
     bank_zone: str = "Europe/Oslo"
     settlement_poll_s: int = 86_400
+    dispute_goodwill: dict[str, int] = {}
     run_hour: int = 3
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from reference_csms import authorization, calls, cdr, matching, numbers, provision, quarantine, spans, stations
 from reference_csms.billing import amounts, ledger, periods
 from reference_csms.metering import check
-from reference_csms.payments import bank, claims, signatures
+from reference_csms.payments import bank, claims, losses, signatures
 from reference_csms.pricing import rating
 from reference_csms.pricing.rating import Cdr, RatedCdr, RatingPolicy
 from reference_csms.pricing.tariffs import (
@@ -95,6 +95,10 @@ PARTS: dict[str, str] = {
     "take_webhook": "(seen before) -> whether an event has an effect",
     "moves_on": "(state known, state told) -> whether a payout or dispute is further on",
     "movement_change": "(state known, state told, amount) -> what is booked of a payout or dispute now",
+    "fee_of": "(kind of movement, fee) -> what is booked as the partner's fee, minor units",
+    "books_fee": "(id of the movement, known before) -> whether its fee is booked now",
+    "fee_account": "(kind of movement, account it was for) -> clearing account that a fee is taken from",
+    "after_lost_dispute": "(amount, currency, limits of goodwill) -> state of the claim: open or written-off",
     "committer": "(commit, release) -> None: in which order a group is committed and its replies released",
 }
 
@@ -195,4 +199,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     take_webhook: signatures.TakeWebhook = signatures.take_webhook
     moves_on: signatures.MovesOn = signatures.moves_on
     movement_change: signatures.MovementChange = signatures.movement_change
+    fee_of: losses.FeeOf = losses.fee_of
+    books_fee: losses.BooksFee = losses.books_fee
+    fee_account: losses.FeeAccount = losses.fee_account
+    after_lost_dispute: losses.AfterLostDispute = losses.after_lost_dispute
     committer: Committer = commit_then_release

@@ -81,6 +81,7 @@ def page(run: Run) -> str:
         "drivers": _drivers(run, numbers),
         "faults": run.table("truth_faults"),
         "missed": did_not_happen(run),
+        "only_sites": run.only_sites,
         "own_sessions": "--sessions" in str(run.manifest.get("command", "")).split(),
         "moves": _moves(run),
         "quarantine": [{**row, "is_copy": is_copy(run, row)} for row in run.table("books_quarantine")],

@@ -61,7 +61,9 @@ def money_of(run: Run, documents: Iterable[str], sessions: Iterable[str] = ()) -
     rows += [row for session in sessions for row in run.where("books_claims", session_id=session)]
     claims = [_claim(run, row) for row in {(row["backend"], row["claim_id"]): row for row in rows}.values()]
     payouts = [_payout(run, row) for row in _payouts(run, claims)]
+    theirs = [row for one in claims for row in (*one.besides, *(r for tried in one.attempts for r in tried.partner))]
     names = [*wanted, *(str(one.claim["claim_id"]) for one in claims), *(str(one.row["id"]) for one in payouts)]
+    names += [str(row["id"]) for row in theirs]  # fees and disputes name the payment at the partner
     return Money(billables, invoices, claims, payouts, _entries(run, names))
 
 

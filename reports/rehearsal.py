@@ -53,10 +53,12 @@ def forecast(
     *,
     asked: int,
     failed: Mapping[int, str] | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The whole forecast as JSON-able data. `scenario` is what `chargerig run` takes, `asked` how many seeds were wanted.
 
-    `failed`: seeds of which the run itself failed, and how. Raises ValueError if no seed came to its end.
+    `only`: the sites that took part, if not all of the scenario's did. `failed`: seeds of which the run itself failed, and
+    how. Raises ValueError if no seed came to its end.
     """
     days = sorted(seeds, key=lambda one: one.seed)
     if not days:
@@ -79,6 +81,7 @@ def forecast(
         "format": FORMAT,
         "scenario": scenario,
         "title": title,
+        "only": list(only),
         "verdict": GO if go else NO_GO,
         "asked": asked,
         "seeds": [day.seed for day in days],
@@ -191,6 +194,7 @@ def _wave(
         "verdict": NO_GO if any(reason["ok"] is False for reason in reasons) else GO,
         "reasons": reasons,
         "last_rollback": last,
+        "last_rollbacks": safe if rolled else [],
     }
 
 

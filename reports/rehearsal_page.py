@@ -20,6 +20,8 @@ def headline(told: Mapping[str, Any]) -> str:
     days = words.plural(len(told["seeds"]), "rehearsed day")
     if len(told["seeds"]) + len(told["failed"]) < told["asked"]:
         days += f" of {words.number(told['asked'])}, stopped early"
+    if told["only"]:
+        days += f" at {words.listed(told['only'])} only"
     if told["verdict"] == GO:
         return f"Go: {days}, and nothing speaks against it."
     bad = [str(wave["wave"]) for wave in waves if wave["verdict"] != GO]

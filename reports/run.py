@@ -58,6 +58,12 @@ class Run:
         return str(self.scenario.get("day", {}).get("zone", "UTC"))
 
     @property
+    def only_sites(self) -> list[str]:
+        """The sites that the user let take part instead of all of the scenario's; empty for a whole run."""
+        words = [word.partition("=")[0] for word in str(self.manifest.get("command", "")).split()]
+        return list(self.scenario.get("sessions", {}).get("sites") or ()) if "--sites" in words else []
+
+    @property
     def claims(self) -> list[Row]:
         """Claims with the names of their checks."""
         return list(self.scenario.get("claims", []))

@@ -43,7 +43,21 @@ def summary(run: Run) -> Summary:
 
 
 def headline(run: Run) -> str:
-    """The verdict in words."""
+    """The verdict in words; of a run at some of the sites it says so first, since it proves nothing of the others."""
+    sites = run.only_sites
+    if not sites:
+        return _verdict(run)
+    where = words.listed(sites) if len(sites) <= _MOST_NAMES else words.plural(len(sites), "site")
+    return f"At {where} only: {_uncapitalised(_verdict(run))}"
+
+
+def _uncapitalised(sentence: str) -> str:
+    """A sentence of ours as the rest of one; what a check or a user wrote keeps its letters."""
+    ours = sentence.startswith("Noth")
+    return sentence[:1].lower() + sentence[1:] if ours else sentence
+
+
+def _verdict(run: Run) -> str:
     failed = [result for result in run.results if result.verdict is Verdict.FAIL]
     unknown = [r.check for r in run.results if r.verdict is Verdict.UNKNOWN and r.check not in run.forgiven]
     if failed:

@@ -7,6 +7,7 @@ that the run does not know is one sentence with the nearest ones.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,8 @@ from sim.clock import MINUTE
 from sim.errors import BadInput
 
 _NEAREST = 3
+_NEAR = 0.7
+"""How alike an id must be to be offered for another one; 1 is the same, one of four letters mistyped 0.75."""
 _AROUND = 30 * MINUTE
 """How long before a session a step of the move still belongs to its story, ms."""
 
@@ -204,6 +207,19 @@ def _walk_of_bill(run: Run, bill: Row) -> Walk:
 def _unknown(option: str, what: str, name: str, known: Iterable[object]) -> BadInput:
     """One sentence with the nearest ids."""
     names = list(dict.fromkeys(str(one) for one in known if one not in (None, "")))
-    near = difflib.get_close_matches(name, names, n=_NEAREST, cutoff=0.4) or names[:_NEAREST]
-    listed = f"nearest: {', '.join(near)}" if near else "the run has none"
+    alike = sorted((-_likeness(name, one), _apart(name, one), place) for place, one in enumerate(names))
+    near = [names[place] for likeness, _, place in alike[:_NEAREST] if -likeness >= _NEAR]
+    some = f"none of its {len(names)} is called nearly so, for instance {names[0]}" if names else ""
+    listed = f"nearest: {', '.join(near)}" if near else some or "the run has none"
     return BadInput("command line", option, f"the run knows no {what} {name!r} ({listed})")
+
+
+def _likeness(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, name.lower(), other.lower(), autojunk=False).ratio()
+
+
+def _apart(name: str, other: str) -> int:
+    """How far the numbers at the ends of two ids are from each other: of ids that are equally alike, it decides."""
+    ends = [re.search(r"\d+$", one) for one in (name, other)]
+    first, second = (int(end[0]) if end else 0 for end in ends)
+    return abs(first - second)

@@ -314,6 +314,9 @@ def rehearse(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the forecast, by default reports/out/<scenario>-rehearsal-<seeds>.")
     ] = None,
+    sites: Annotated[
+        str | None, typer.Option(metavar="SITE,...", help="Only these sites of the session file take part.")
+    ] = None,
     target: Annotated[str, typer.Option(help="The back-end under test, as of run.")] = "reference",
     as_json: Json = False,
 ) -> None:
@@ -321,14 +324,16 @@ def rehearse(
 
     \b
     chargerig rehearse upgrade-day --seeds 0-99 --jobs 4
+    chargerig rehearse upgrade-day --seeds 0-9 --sites campus-4,campus-5
     """
     with _guarded(as_json):
-        day, wanted = wanted_scenario(scenario), cli_rehearse.seeds_of(seeds)
+        day, wanted = wanted_scenario(scenario, sites=sites), cli_rehearse.seeds_of(seeds)
         _doors(context).resolve(target)
         place = cli_rehearse.place_of(out, day, wanted)
         with cli_screen.counted(scenario) as tell:
             done = cli_rehearse.rehearse(day, wanted, cli_rehearse.jobs_of(jobs, len(wanted)), target, tell)
-        told, code = cli_rehearse.finish(scenario, day, done, len(wanted), place)
+        only = () if sites is None else day.sessions.sites
+        told, code = cli_rehearse.finish(scenario, day, done, len(wanted), place, only)
         if as_json:
             _print_json({**told, "folder": str(place), "exit_code": code})
         else:

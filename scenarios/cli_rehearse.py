@@ -6,12 +6,8 @@ it may get into what is written.
 
 from __future__ import annotations
 
-import json
 import os
-import selectors
 import signal
-import subprocess
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +17,11 @@ from msgspec import Struct
 from reports import rehearsal
 from reports.rehearsal import Seed
 from reports.rehearsal_page import page
-from scenarios import children
 from scenarios.cli_run import FINDING, OK, OWN_FAILURE
+from scenarios.cli_seed import Day, told
 from scenarios.load import sessions_path
 from scenarios.model import Scenario
+from scenarios.processes import TaskFailed, spread
 from scenarios.runfolder import DEFAULT_BASE
 from scenarios.stopping import Stopped
 from sim.errors import BadInput, TargetFailed
@@ -34,6 +31,10 @@ _MOST_SEEDS = 10_000
 
 Tell = Callable[[int, int, int], None]
 """Seeds done, seeds in all, seeds under way."""
+
+
+def _died(number: int, err: TaskFailed) -> dict[str, Any]:
+    return {"failed": str(err)}
 
 
 class Rehearsed(Struct):
@@ -76,21 +77,24 @@ def rehearse(scenario: Scenario, seeds: Sequence[int], jobs: int, target: str, t
 
     Raises BadInput for what the session file or the scenario lacks, if the first seed to answer finds it.
     """
-    crowd = _Crowd(scenario, sessions_path(scenario), target)
+    sessions = sessions_path(scenario)
+    tasks = [Day(scenario, seed, sessions, target) for seed in seeds]
     done = Rehearsed([], {})
-    waiting = deque(seeds)
+    running = [0]
+
+    def moved(by: int) -> None:
+        running[0] += by
+        tell(len(done.seeds) + len(done.failed), len(seeds), running[0])
+
+    def ended(number: int, answer: Mapping[str, Any]) -> None:
+        _take(done, seeds[number], answer)
+        moved(-1)
+
     try:
-        while waiting or crowd.running:
-            while waiting and len(crowd.running) < jobs:
-                crowd.start(waiting.popleft())
-            tell(len(done.seeds) + len(done.failed), len(seeds), len(crowd.running))
-            for seed, answer in crowd.heard():
-                _take(done, seed, answer)
-        tell(len(done.seeds) + len(done.failed), len(seeds), 0)
+        names = [f"seed {seed}" for seed in seeds]
+        spread(told, tasks, names, jobs, begin=lambda _: moved(1), done=ended, died=_died)
     except KeyboardInterrupt as stop:
         done.stopped = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
-    finally:
-        crowd.stop()
     return done
 
 
@@ -108,55 +112,11 @@ def _take(done: Rehearsed, seed: int, answer: Mapping[str, Any]) -> None:
     done.seeds.append(Seed(seed, answer["digest"], answer["facts"], findings, answer["not_judged"]))
 
 
-class _Crowd:
-    """The processes under way, each with what it has said so far."""
-
-    def __init__(self, scenario: Scenario, sessions: Path, target: str) -> None:
-        self._day = (scenario, sessions, target)
-        self._selector = selectors.DefaultSelector()
-        self.running: dict[int, tuple[subprocess.Popen[bytes], list[bytes]]] = {}
-
-    def start(self, seed: int) -> None:
-        scenario, sessions, target = self._day
-        process = children.start("scenarios.cli_seed", children.packed((scenario, seed, sessions, target)))
-        self.running[seed] = (process, [])
-        assert process.stdout is not None
-        self._selector.register(process.stdout, selectors.EVENT_READ, seed)
-
-    def heard(self) -> list[tuple[int, dict[str, Any]]]:
-        """Wait until somebody says something, at most a second; the answers that are complete."""
-        complete = []
-        for key, _ in self._selector.select(timeout=1):
-            process, said = self.running[key.data]
-            piece = os.read(key.fd, 1 << 16)
-            if piece:
-                said.append(piece)
-                continue
-            self._selector.unregister(key.fileobj)
-            code = process.wait()
-            children.stop(process)
-            del self.running[key.data]
-            complete.append((key.data, _answer(b"".join(said), code)))
-        return complete
-
-    def stop(self) -> None:
-        """End all of them."""
-        for process, _ in self.running.values():
-            children.stop(process)
-        self.running.clear()
-        self._selector.close()
-
-
-def _answer(said: bytes, code: int) -> dict[str, Any]:
-    try:
-        answer = json.loads(said)
-    except ValueError:
-        return {"failed": f"its process ended with exit code {code}"}
-    return answer if isinstance(answer, dict) else {"failed": "its process answered nonsense"}
-
-
-def finish(name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Path) -> tuple[dict[str, Any], int]:
-    """Write the forecast of what was done; it and the exit code. `name` is what the user called the scenario.
+def finish(
+    name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Path, only: Sequence[str] = ()
+) -> tuple[dict[str, Any], int]:
+    """Write the forecast of what was done; it and the exit code. `name` is what the user called the scenario, `only` the
+    sites that they let take part.
 
     Exit code: 130 or 143 after a stop, 3 if a day itself failed, else 0 for go and 1 for no-go or a finding. Raises Stopped
     or TargetFailed where there is nothing to forecast from.
@@ -166,7 +126,8 @@ def finish(name: str, scenario: Scenario, done: Rehearsed, asked: int, place: Pa
             raise Stopped(done.stopped - 128)
         raise TargetFailed(f"no seed came to its end; the first one: {next(iter(done.failed.values()))}")
     budgets = {key: getattr(scenario.budgets, key) for key in scenario.budgets.__struct_fields__}
-    told = rehearsal.forecast(name, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed)
+    what = f"{name} --sites {','.join(only)}" if only else name
+    told = rehearsal.forecast(what, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed, only=only)
     _write(place, told)
     went = OWN_FAILURE if done.failed else OK if told["verdict"] == rehearsal.GO else FINDING
     return told, done.stopped or went

@@ -23,10 +23,11 @@ from reports.summary import Summary
 from scenarios.model import Fault, Scenario, duration_text, hhmm, plain
 from scenarios.model_upgrade import PartnerFault
 from sim import clock
-from sim.clock import HOUR
+from sim.clock import DAY, HOUR
 
 _STYLE = {"holds": "green", "broken": "bold red", "could not be judged": "yellow", "nothing to examine": "dim"}
-_LINE_EVERY = 4 * HOUR
+_LINE_EVERY, _SHORT = 4 * HOUR, 7 * DAY
+"""Virtual time between two lines of progress in a run that is no longer than that; one a day in a longer one."""
 _DRAWN_EVERY = 2.0
 """Seconds between two lines about documents."""
 
@@ -107,8 +108,8 @@ def rehearsal(told: Mapping[str, Any], page: Path) -> None:
         sites = escape(", ".join(wave["sites"]))
         console.print(f"\n[bold]wave {wave['wave']}[/], {wave['date']}, {sites}: [{style}]{wave['verdict']}[/]")
         _reasons(console, wave["reasons"])
-        if wave["last_rollback"]:
-            console.print(f"  last safe time to roll back: {wave['last_rollback']['local']}")
+        for one in wave["last_rollbacks"]:
+            console.print(f"  last safe time to roll back: {one['local']}, {escape(one['site'])}", soft_wrap=True)
     console.print("\n[bold]all sites together[/]")
     _reasons(console, told["reasons"])
     for kind in ("findings", "failed", "not_judged", "over_budget"):
@@ -300,15 +301,17 @@ def progress(title: str, zone: str) -> Iterator[Any]:
     def clock_text(now: int, frames: int) -> str:
         local = clock.to_datetime(now, clock.zone(zone))
         rate = int(frames / max(perf_counter() - begun, 0.001))
-        return f"{local:%a %H:%M}  {frames:,} messages  {rate:,}/s"
+        return f"{local:%a %d %b %H:%M}  {frames:,} messages  {rate:,}/s"
 
     if not console.is_terminal:
         told = [0]
 
         def line(start: int, now: int, end: int, frames: int) -> None:
-            if now - max(told[0], start) >= _LINE_EVERY or now >= end:
+            every = _LINE_EVERY if end - start <= _SHORT else DAY
+            if now - max(told[0], start) >= every or now >= end:
                 told[0] = now
-                console.print(f"{title}: {clock_text(now, frames)}", soft_wrap=True)
+                share = 100 * (now - start) // max(end - start, 1)
+                console.print(f"{title}: {share}%  {clock_text(now, frames)}", soft_wrap=True)
 
         yield line
         return

@@ -1,4 +1,4 @@
-"""One seed of a rehearsal in a process of its own: plays and judges the day, and prints its facts as one line of JSON.
+"""One seed of a rehearsal, played and judged in a process of its own: its facts as plain data.
 
 Writes no file. What goes wrong is told in the answer, with whose mistake it is.
 """
@@ -6,35 +6,37 @@ Writes no file. What goes wrong is told in the answer, with whose mistake it is.
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from reports.seed import dumps, facts_of
-from scenarios import children
 from scenarios.model import Scenario
+from scenarios.stopping import quiet
 from scenarios.targets import resolve
 from sim.errors import BadInput, raised
 from sim.evidence.verdict import Verdict
 
 
-def main() -> int:
-    """Play what standard input describes; print what came of it. Ctrl-C is the parent's business, which ends this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answer = sys.stdout
-    sys.stdout = sys.stderr  # a target may print what it likes
-    print(dumps(_told(*children.unpacked())), file=answer)
-    return 0
+class Day(Struct, frozen=True):
+    """What is played in one process: a scenario with a seed against a target."""
+
+    scenario: Scenario
+    seed: int
+    sessions: Path
+    target: str
 
 
-def _told(scenario: Scenario, seed: int, sessions: Path, target: str) -> dict[str, Any]:
+def told(day: Day) -> dict[str, Any]:
+    """The facts of a day, or whose mistake it is that there are none: `bad_input` with its parts, or `failed`."""
     try:
-        return play_seed(scenario, seed, sessions, target)
+        with quiet():  # a target may print what it likes
+            return play_seed(day.scenario, day.seed, day.sessions, day.target)
     except BadInput as bad:
         return {"bad_input": {name: getattr(bad, name) for name in ("file", "place", "problem", "allowed")}}
-    except BaseException as err:  # also a SystemExit of the target
+    except (Exception, SystemExit) as err:  # also a SystemExit of the target
         return {"failed": raised(err)}
 
 

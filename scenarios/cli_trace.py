@@ -14,10 +14,12 @@ def traces(folder: Path, *, session: str | None, station: str | None, invoice: s
 
     Raises BadInput for an id that the run does not know, and unless just one of the three is asked for.
     """
-    options = (session, station, invoice)
-    if sum(one is not None for one in options) != 1:
+    given = {"--session": session, "--station": station, "--invoice": invoice}
+    named = [name for name, one in given.items() if one is not None]
+    if len(named) != 1:
         allowed = "one of --session ID, --station ID and --invoice ID"
-        raise BadInput("command line", "trace", "needs to be told what to follow", allowed)
+        problem = f"follows one thing at a time, and was given {' and '.join(named)}"
+        raise BadInput("command line", "trace", problem if named else "needs to be told what to follow", allowed)
     with Run(folder) as run:
         if session is not None:
             return session_traces(run, session)

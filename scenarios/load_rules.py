@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from scenarios import catalogue, load_upgrade, load_waves, nemesis_move
+from scenarios import catalogue, load_money, load_upgrade, load_waves, nemesis_move
 from scenarios.migration.states import LEGAL
 from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, MINUTE
 from sim.errors import need, unknown
 
-TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
-"""Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
 YEARS = (1970, 2100)
 SLOWEST_MS = 60_000
 LEAST_APP_SHARE = 0.25
@@ -117,8 +115,7 @@ def _currencies(scenario: Scenario, file: str) -> None:
     owners = [(f"owners.{name}.currency", owner.currency) for name, owner in scenario.owners.items()]
     tariffs = [(f"tariff[{number}].currency", tariff.currency) for number, tariff in enumerate(scenario.tariff)]
     for place, currency in owners + tariffs:
-        problem = f"{currency!r} is no currency that can be billed here"
-        need(currency in TWO_DECIMALS, file, place, problem, f"one with two decimals: {', '.join(TWO_DECIMALS)}")
+        load_money.judge_currency(currency, file, place)
 
 
 def _tariffs(scenario: Scenario, file: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 
 from scenarios import working_days
+from scenarios.load_money import judge_money, judge_pattern
 from scenarios.model import Owner, Scenario, Wave, duration_text, hhmm, local_instant
 from scenarios.model_upgrade import PartnerFault, Upgrade
 from sim.clock import DAY
@@ -28,6 +29,7 @@ def judge(scenario: Scenario, file: str) -> None:
     upgrade = scenario.upgrade
     need(bool(scenario.wave), file, "upgrade", "nothing moves in waves", "at least one [[wave]]")
     _sellers(scenario, upgrade, file)
+    judge_money(scenario, upgrade, file)
     _days(scenario, upgrade, file)
     for name, owner in scenario.owners.items():
         _owner(scenario, upgrade, name, owner, file)
@@ -158,6 +160,7 @@ def _rescheduled(scenario: Scenario, upgrade: Upgrade, wave: Wave, file: str, pl
 def _partner_fault(scenario: Scenario, fault: PartnerFault, file: str, place: str) -> None:
     kinds = REQUEST_FAULTS + WEBHOOK_FAULTS
     need(fault.kind in kinds, file, f"{place}.kind", f"there is no fault {fault.kind!r} of a partner", kinds)
+    judge_pattern(fault, file, place)
     fits = fault.at.from_ <= fault.at.to
     span = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}"
     need(fits, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day")

@@ -97,7 +97,9 @@ class Upgrade(Part, frozen=True, kw_only=True):
     a wave, and must be out between `notice_between` of them. `contract_share` of the registered drivers get monthly
     invoices, the others pay each charge by card; guests' cards are held for `holds` (by currency) when they begin.
     `catch_up_per_day` is the most that is charged for one owner in one day from claims that had waited. So many drivers of
-    each back-end complain in the month after, and get `goodwill_percent` of an invoice back.
+    each back-end complain in the month after, and get `goodwill_percent` of an invoice back. As many as `disputes` take a
+    card payment back at their bank, which decides against them as often as `disputes_won` says; what is lost is written
+    off up to `dispute_goodwill` (by currency), else the driver owes it again.
     """
 
     invited: datetime.date
@@ -115,6 +117,9 @@ class Upgrade(Part, frozen=True, kw_only=True):
     catch_up_per_day: dict[str, DecimalText] = {}
     goodwill: int = 0
     goodwill_percent: int = 10
+    disputes: int = 0
+    disputes_won: int = 0
+    dispute_goodwill: dict[str, DecimalText] = {}
 
 
 class Reschedule(Part, frozen=True, kw_only=True, rename={"from_": "from"}):

@@ -45,12 +45,13 @@ def spread(
     *,
     begin: Callable[[int], None] | None = None,
     done: Callable[[int, R], None] | None = None,
+    died: Callable[[int, TaskFailed], R] | None = None,
 ) -> list[R]:
     """`worker(task)` for each task, `jobs` at once, results in the order of the tasks.
 
     `worker` is a function of a module, tasks and results are pickled. `begin(n)` is called in this process before task n
     is started, `done(n, result)` when it has ended, in whatever order that happens. Raises TaskFailed for the first task
-    that raises or whose process dies; the others are ended then.
+    that raises or whose process dies; the others are ended then. With `died` that is the result of such a task instead.
     """
     waiting = iter(range(len(tasks)))
     running: dict[Any, tuple[int, Any]] = {}
@@ -63,7 +64,12 @@ def spread(
                 _start(running, worker, tasks[number], number)
             for pipe in connection.wait(list(running)):
                 number, process = running[pipe]
-                result = _result(pipe, process, names[number])
+                try:
+                    result = _result(pipe, process, names[number])
+                except TaskFailed as err:
+                    if died is None:
+                        raise
+                    result = died(number, err)
                 del running[pipe]
                 results[number] = result
                 if done is not None:

@@ -27,6 +27,7 @@ from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
 from scenarios.stage import Stage, set_stage
 from scenarios.targets import REFERENCE, ROLES, Target
+from scenarios.upgrade.cardholders import CARDHOLDERS, Cardholders
 from scenarios.upgrade.casting import money_options, provision_of
 from scenarios.upgrade.desk import OPERATOR, Desk
 from scenarios.upgrade.owners import OwnerMachine, owner_name
@@ -103,6 +104,7 @@ def _play(
         world.add(name, partner)
     if stage.upgrade is not None:
         world.add(OPERATOR, Desk(stage.upgrade, desk, begins_at=stage.start))
+        world.add(CARDHOLDERS, Cardholders(stage.upgrade))
         for owner in stage.upgrade.owners:
             world.add(owner_name(owner.owner), OwnerMachine(owner, stage.upgrade, begins_at=stage.start))
     Nemesis(world, stage.blows, truth.note)

@@ -27,6 +27,7 @@ PAID = "paid"
 RELEASED = "released"
 CANCELLED = "cancelled"
 DISPUTED = "disputed"
+WRITTEN_OFF = "written-off"
 
 # states of an attempt; the first three are pending. DUE: in the outbox, not sent yet
 ASKED = "asked"
@@ -197,7 +198,7 @@ class WebhookSeen(Struct, frozen=True, kw_only=True):
 
 
 class Movement(Struct, frozen=True, kw_only=True):
-    """A payout, dispute or refund of the partner, known by its id: what of it is in the journal."""
+    """A payout, dispute or fee of the partner, known by its id: what of it is in the journal."""
 
     movement_id: str
     kind: str

@@ -12,11 +12,23 @@ import msgspec
 from msgspec.structs import replace
 
 from reference_csms.billing.ledger import DISPUTE, PAYOUT, REFUND, Ledger, Posting
+from reference_csms.options import MoneyOptions
 from reference_csms.parts import Parts
 from reference_csms.payments import rows
 from reference_csms.payments.desk import Desk
 from reference_csms.payments.gate import Gate
-from reference_csms.payments.rows import ACCOUNTS, ATTEMPTS, CLAIMS, MOVEMENTS, WEBHOOKS, Claim, Movement, WebhookSeen
+from reference_csms.payments.losses import PLATFORM
+from reference_csms.payments.rows import (
+    ACCOUNTS,
+    ATTEMPTS,
+    CLAIMS,
+    MOVEMENTS,
+    STATEMENT_LINES,
+    WEBHOOKS,
+    Claim,
+    Movement,
+    WebhookSeen,
+)
 from reference_csms.storage.port import Store, put
 from sim.backend import Row
 from sim.clock import SECOND, Instant
@@ -27,18 +39,20 @@ class Webhooks:
     """Takes events for a store."""
 
     def __init__(
-        self, store: Store, parts: Parts, ledger: Ledger, desk: Desk, gate: Gate, secrets: dict[str, str]
+        self, store: Store, parts: Parts, ledger: Ledger, desk: Desk, gate: Gate, options: MoneyOptions
     ) -> None:
         self._store = store
         self._parts = parts
         self._ledger = ledger
         self._desk = desk
         self._gate = gate
-        self._secrets = secrets
+        self._options = options
 
     def take(self, partner: str, payload: str, signature: str, now: Instant) -> Outcome:
         """Answered once it is kept; the answer leaves after the commit. Refused for what is not signed as agreed."""
-        if not self._parts.verify_webhook(payload, signature, self._secrets.get(partner, ""), now // SECOND):
+        if not self._parts.verify_webhook(
+            payload, signature, self._options.webhook_secrets.get(partner, ""), now // SECOND
+        ):
             return Refused("bad-signature", "the signature does not fit, or is too old")
         try:
             event = msgspec.json.decode(payload)
@@ -74,7 +88,7 @@ class Webhooks:
             claim = self._claim((body.get("metadata") or {}).get("claim"), body.get("id"))
             return "looked" if claim is not None and self._desk.look_now(claim, now) else "known"
         if kind.startswith("charge.dispute."):
-            return self._disputed(kind, body, now)
+            return self._disputed(kind, body, event, now)
         if kind == "charge.refunded":
             return self._refunded(body, now)
         if kind in ("payout.paid", "payout.failed"):
@@ -109,8 +123,12 @@ class Webhooks:
     def _pending(self, claim: Claim) -> bool:
         return any(one.pending for one in self._store.find(ATTEMPTS, "claim_id", claim.claim_id))
 
-    def _disputed(self, kind: str, body: Row, now: Instant) -> str:
-        """A dispute takes the money back at once; won, it comes again; lost, the claim is open (P07)."""
+    def _disputed(self, kind: str, body: Row, event: Row, now: Instant) -> str:
+        """A dispute takes the money back at once, from the balance of whose event it is; won, it comes again (P07).
+
+        Lost, the terms decide: the claim is open again, until somebody looks at it, since a card that was disputed is not
+        charged by itself; or the operator bears the loss. The owner keeps what was paid out either way.
+        """
         claim = self._claim((body.get("metadata") or {}).get("claim"), body.get("payment_intent"))
         if claim is None:
             return "unknown-claim"
@@ -124,26 +142,35 @@ class Webhooks:
         if change:
             postings = (
                 Posting(f"disputed:{claim.customer}", claim.currency, change),
-                Posting(f"clearing:stripe:{claim.account}", claim.currency, -change),
+                Posting(f"clearing:stripe:{event.get('account') or PLATFORM}", claim.currency, -change),
             )
             self._ledger.append(DISPUTE, f"{claim.document} {claim.claim_id} {body['id']}", postings, now)
-        state = rows.OPEN if told == "lost" else rows.DISPUTED if told == "withdrawn" else rows.PAID
+        self._keep(str(body["id"]), "dispute", claim, claim.account, claim.currency, amount, told, now)
+        state = rows.DISPUTED if told == "withdrawn" else rows.PAID
         if told == "lost":
+            state = self._parts.after_lost_dispute(amount, claim.currency, self._options.dispute_goodwill)
+        if told == "lost" and state != rows.PAID:
+            bears = "losses:stripe" if state == rows.WRITTEN_OFF else f"{claim.ledger}:{claim.customer}"
             postings = (
-                Posting(f"{claim.ledger}:{claim.customer}", claim.currency, amount),
+                Posting(bears, claim.currency, amount),
                 Posting(f"disputed:{claim.customer}", claim.currency, -amount),
             )
             self._ledger.append(DISPUTE, f"{claim.document} {claim.claim_id} {body['id']}", postings, now)
+        if state == rows.OPEN:
             claim = replace(claim, refunded=claim.refunded + amount)
         self._store.update(CLAIMS, replace(claim, state=state, reason=f"dispute {told}"))
-        self._keep(str(body["id"]), "dispute", claim, claim.account, claim.currency, amount, told, now)
         return "booked"
 
     def _paid_out(self, kind: str, body: Row, event: Row, now: Instant) -> str:
-        """A payout leaves the clearing account of its owner; one that fails comes back to it."""
-        account = self._store.get(ACCOUNTS, str(event.get("account")))
-        if account is None:
+        """A payout leaves the clearing account of its owner; one that fails comes back to it.
+
+        That of the platform itself has the bank account in it. It is negative where the partner debits what it is owed.
+        """
+        name = event.get("account") or PLATFORM
+        account = self._store.get(ACCOUNTS, str(name))
+        if account is None and name != PLATFORM:
             return "unknown-account"
+        bank = account.owner if account is not None else body.get("destination")
         told, known = kind.partition(".")[2], self._store.get(MOVEMENTS, str(body["id"]))
         if not self._parts.moves_on(known.state if known else None, told):
             return "known"
@@ -151,11 +178,13 @@ class Webhooks:
         change = self._parts.movement_change(known.state if known else None, told, amount)
         if change:
             postings = (
-                Posting(f"bank:{account.owner}", currency, change),
-                Posting(f"clearing:stripe:{account.account}", currency, -change),
+                Posting(f"bank:{bank}", currency, change),
+                Posting(f"clearing:stripe:{name}", currency, -change),
             )
-            self._ledger.append(PAYOUT, f"{body['id']} {account.account}", postings, now)
-        self._keep(str(body["id"]), "payout", None, account.account, currency, amount, told, now)
+            self._ledger.append(PAYOUT, f"{body['id']} {name}", postings, now)
+        self._keep(str(body["id"]), "payout", None, account.account if account else None, currency, amount, told, now)
+        for line in self._store.find(STATEMENT_LINES, "reference", str(body["id"])):
+            self._store.update(STATEMENT_LINES, replace(line, state="matched"))
         return "booked" if change else "known"
 
     def _keep(

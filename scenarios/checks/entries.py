@@ -58,8 +58,7 @@ class Entries:
         if entry.kind == "prepaid":
             return self._given_back(entry, words, sums)
         if entry.kind in ("payout", "dispute", "fee"):
-            known = any((entry.backend, word) in self._movements for word in words)
-            return "" if known else f"a {entry.kind} that belongs to no movement of a partner"
+            return self._moved(entry, words, sums)
         return f"an entry of the kind {entry.kind}"
 
     def _once(self, entry: BookEntry, name: str) -> str:
@@ -116,6 +115,18 @@ class Entries:
         if owed != -amount or sums.get("bank:", 0) != amount:
             return f"moves {owed} of what is owed, and the statement says {amount}"
         return self._once(entry, found)
+
+    def _moved(self, entry: BookEntry, words: list[str], sums: Sums) -> str:
+        """A movement of the partner: a payout or dispute, which may come back, and a fee, which may not."""
+        row = next((one for word in words if (one := self._movements.get((entry.backend, word)))), None)
+        if row is None:
+            return f"a {entry.kind} that belongs to no movement of a partner"
+        moved = sums.get({"payout": "bank:", "dispute": "disputed:", "fee": "fees:"}[entry.kind], 0)
+        told = entry.kind != "fee" or row.kind == "fee"  # a fee that came with a settlement is no movement of its own
+        sizes = (row.amount,) if entry.kind == "fee" else (row.amount, -row.amount)
+        if told and moved not in sizes:
+            return f"moves {moved}, and {row.movement_id} is over {row.amount}"
+        return self._once(entry, words[0]) if entry.kind == "fee" else ""
 
     def _given_back(self, entry: BookEntry, words: list[str], sums: Sums) -> str:
         row = next((one for word in words if (one := self._prepaid.get((entry.backend, word)))), None)

@@ -1,4 +1,4 @@
-"""What comes in from outside uninvited: payments that the bank takes back (P07), and events of partners (P15).
+"""What comes in from outside uninvited: payments that are taken back (P07), and events of partners (P15).
 
 What came back is the bank's word, and how an event was signed is that of whoever disturbed it; our books are judged.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 
+from scenarios.checks.disputes import disputes_end_by_the_terms
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.upgrade_plan import PlannedUpgrade, compact, upgrade_of
 from sim.clock import HOUR
-from sim.evidence.money_views import BookClaim
+from sim.evidence.billing_views import BookInvoice
+from sim.evidence.money_views import BookClaim, PartnerBankLine
 from sim.evidence.reader import Evidence, line
-from sim.evidence.upgrade_views import BankEntry, Delivered, Disturbed, Document, Receipt
+from sim.evidence.upgrade_views import Delivered, Disturbed, Receipt
 
 READ_WITHIN = 24 * HOUR
 """How long a line may lie at the bank before a back-end has read it, ms."""
@@ -21,18 +23,22 @@ BANK = "bank"
 
 @check(
     "P07",
-    sentence="a payment that came back opens its claim again, and what is paid by bank is what the bank still has of it",
+    sentence="a payment that came back or was lost in a dispute ends as agreed, and what is paid by bank is still there",
     planes=("books", "run", "plan"),
     needs=("books_claims", "books_invoices", "books_statement_lines", "partner_bank"),
 )
 def returned_is_not_paid(evidence: Evidence, judge: Judge) -> None:
-    """Every claim that is paid by transfer: the lines that name its document at accounts of its sellers, both ways."""
+    """Every claim that is paid by transfer: the lines that name its document at accounts of its sellers, both ways.
+
+    And every payment by card that was disputed, with what became of its claim.
+    """
     upgrade = upgrade_of(evidence)
     if upgrade is None:
         return
-    named = {one.reference or one.number: one for one in evidence.read(Document)}
-    lines: dict[str, list[BankEntry]] = {}
-    for entry in evidence.read(BankEntry):
+    disputes_end_by_the_terms(evidence, judge, (evidence.plan("upgrade") or {}).get("dispute_goodwill") or {})
+    named = {one.reference or one.number: one for one in evidence.read(BookInvoice)}
+    lines: dict[str, list[PartnerBankLine]] = {}
+    for entry in evidence.read(PartnerBankLine):
         word = next((word for word in (entry.reference or "").replace(",", " ").split() if word in named), None)
         if word is not None and compact(entry.iban) in _accounts(upgrade):
             lines.setdefault(named[word].number, []).append(entry)

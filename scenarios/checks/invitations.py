@@ -21,7 +21,7 @@ from scenarios.checks.upgrade_plan import (
     written,
 )
 from sim.clock import DAY, HOUR
-from sim.evidence.billing_views import PayoutState
+from sim.evidence.money_views import PartnerAccount
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.upgrade_views import Mail
 
@@ -44,8 +44,8 @@ def invited_and_reminded(evidence: Evidence, judge: Judge) -> None:
     upgrade, plan = upgrade_of(evidence), evidence.plan("upgrade") or {}
     if upgrade is None or plan.get("invited_at") is None:
         return
-    states: dict[str, list[PayoutState]] = {}
-    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
+    states: dict[str, list[PartnerAccount]] = {}
+    for state in sorted(evidence.read(PartnerAccount), key=lambda one: one.at):
         states.setdefault(state.owner or "", []).append(state)
     mails: dict[str, list[Mail]] = {}
     for mail in evidence.read(Mail):
@@ -80,7 +80,7 @@ def _reminded(
     owner: PlannedOwner,
     plan: dict[str, Any],
     found: Sequence[Mail],
-    states: Sequence[PayoutState],
+    states: Sequence[PartnerAccount],
     ended_at: int,
 ) -> str:
     """Ready when the reminder is due: none. Not ready: one, before the deadline. At the very moment: either."""
@@ -105,7 +105,7 @@ def _reminded(
     return f"has got a reminder that {problem}" if problem else ""
 
 
-def _ready(states: Sequence[PayoutState], at: int) -> bool:
+def _ready(states: Sequence[PartnerAccount], at: int) -> bool:
     before = [one for one in states if one.at <= at]
     return bool(before) and bool(before[-1].charges_enabled)
 

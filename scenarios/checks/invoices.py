@@ -177,7 +177,7 @@ def one_partner_each(evidence: Evidence, judge: Judge) -> None:
         if attempt.asked_at is not None:
             asked.setdefault((attempt.backend, attempt.claim_id), set()).add(attempt.partner)
     partners: dict[str, set[str]] = {}
-    told: dict[str, list[EvidenceLine]] = {}
+    told: dict[str, list[Collected]] = {}
     for one in collected(evidence):
         for claim in one.claims:
             judge.examined()
@@ -188,11 +188,11 @@ def one_partner_each(evidence: Evidence, judge: Judge) -> None:
             if one.case is not None:
                 name = one.case.truth.session_id
                 partners[name] = partners.get(name, set()) | asked_of | ({claim.route} if claim.route else set())
-                told.setdefault(name, []).extend(one.rows())
+                told.setdefault(name, []).append(one)
     for session, names in partners.items():
         if len(names) > 1:
             sentence = f"the money for this session goes through {' and '.join(sorted(names))}"
-            judge.fail("session", session, sentence, *told[session])
+            judge.fail("session", session, sentence, *(row for one in told[session] for row in one.rows()))
 
 
 def _wrong_partner(move: Moves, one: Collected, claim: BookClaim, asked_of: set[str]) -> str:

@@ -21,9 +21,10 @@ from scenarios.checks.upgrade_plan import (
     written,
 )
 from sim.clock import HOUR
-from sim.evidence.money_views import BookClaim
+from sim.evidence.billing_views import BookInvoice, BookPrepaid
+from sim.evidence.money_views import BookClaim, PartnerBankLine
 from sim.evidence.reader import Evidence, line
-from sim.evidence.upgrade_views import BankEntry, Document, Mail, PrepaidDays, Receipt
+from sim.evidence.upgrade_views import Mail, Receipt
 
 SUBSCRIPTION = "subscription"
 TAKES_BACK = ("credit", "cancellation")
@@ -43,7 +44,7 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
     upgrade = upgrade_of(evidence)
     if upgrade is None:
         return
-    documents = [one for one in evidence.read(Document) if one.kind in KINDS and one.customer in upgrade.owners]
+    documents = [one for one in evidence.read(BookInvoice) if one.kind in KINDS and one.customer in upgrade.owners]
     numbers = {one.number: one for one in documents}
     for document in documents:
         judge.examined()
@@ -54,7 +55,7 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
         elif document.kind == SUBSCRIPTION and document.state != "cancelled":
             _no_day_lost(evidence, judge, upgrade, document)
     drivers = {one["customer"]: one for one in upgrade.drivers}
-    for document in (one for one in evidence.read(Document) if one.customer in drivers):
+    for document in (one for one in evidence.read(BookInvoice) if one.customer in drivers):
         judge.examined()
         driver = drivers[document.customer or ""]
         problem = _other_party(document, "customer", driver, ("email", "language"))
@@ -64,7 +65,7 @@ def one_payee_at_a_time(evidence: Evidence, judge: Judge) -> None:
     _mails(evidence, judge, upgrade)
 
 
-def _wrong_seller(upgrade: PlannedUpgrade, document: Document, numbers: dict[str, Document]) -> str:
+def _wrong_seller(upgrade: PlannedUpgrade, document: BookInvoice, numbers: dict[str, BookInvoice]) -> str:
     """A subscription is of the seller of its day; what takes it back is of the seller who issued it (M07)."""
     owner = upgrade.owners[document.customer or ""]
     if document.kind in TAKES_BACK:
@@ -90,7 +91,7 @@ def _wrong_seller(upgrade: PlannedUpgrade, document: Document, numbers: dict[str
     return ""
 
 
-def _wrong_payee(upgrade: PlannedUpgrade, document: Document) -> str:
+def _wrong_payee(upgrade: PlannedUpgrade, document: BookInvoice) -> str:
     """No account of the other seller, neither in its column nor anywhere in its content."""
     other = upgrade.old_seller if document.seller == upgrade.new_seller else upgrade.new_seller
     for iban in upgrade.accounts(other):
@@ -99,7 +100,7 @@ def _wrong_payee(upgrade: PlannedUpgrade, document: Document) -> str:
     return ""
 
 
-def _wrong_terms(upgrade: PlannedUpgrade, document: Document) -> str:
+def _wrong_terms(upgrade: PlannedUpgrade, document: BookInvoice) -> str:
     """A subscription names the terms of its contract that are in force on its date."""
     seller, owner = document.seller or "", upgrade.owners[document.customer or ""]
     day = local_day(document.issued_at, upgrade.sellers.get(seller, {}).get("zone") or "UTC")
@@ -109,7 +110,7 @@ def _wrong_terms(upgrade: PlannedUpgrade, document: Document) -> str:
     return f"of {day} names {f'the terms {document.terms}' if document.terms else 'no terms'}, and {due} are in force"
 
 
-def _wrong_words(upgrade: PlannedUpgrade, document: Document) -> str:
+def _wrong_words(upgrade: PlannedUpgrade, document: BookInvoice) -> str:
     """Who is written to, who writes, when it is due and under what reference it is paid, in the words of its content."""
     owner, seller = upgrade.owners[document.customer or ""], upgrade.sellers.get(document.seller or "", {})
     contract = (owner.contract_old if document.seller == upgrade.old_seller else owner.contract_new) or {}
@@ -125,7 +126,7 @@ def _wrong_words(upgrade: PlannedUpgrade, document: Document) -> str:
     return problem
 
 
-def _wrong_columns(upgrade: PlannedUpgrade, document: Document, language: str | None) -> str:
+def _wrong_columns(upgrade: PlannedUpgrade, document: BookInvoice, language: str | None) -> str:
     """When it is due and in what language it is written, as booked: by the plan, and as its content says."""
     content: dict[str, Any] = json.loads(document.data or "{}")
     seller = upgrade.sellers.get(document.seller or "", {})
@@ -143,7 +144,7 @@ def _wrong_columns(upgrade: PlannedUpgrade, document: Document, language: str | 
     return ""
 
 
-def _other_party(document: Document, side: str, due: Mapping[str, Any], names: Sequence[str]) -> str:
+def _other_party(document: BookInvoice, side: str, due: Mapping[str, Any], names: Sequence[str]) -> str:
     """How a party in the content of a document is not the one of the plan; what either leaves out is not compared."""
     content: dict[str, Any] = json.loads(document.data or "{}")
     said = content.get(side) or {}
@@ -153,14 +154,14 @@ def _other_party(document: Document, side: str, due: Mapping[str, Any], names: S
     return ""
 
 
-def _no_day_lost(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, document: Document) -> None:
+def _no_day_lost(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, document: BookInvoice) -> None:
     """A period of the old seller beyond the cut-over: the rest is prepaid, and both back-ends know it, once."""
     day = upgrade.cut_over(document.customer or "")
     if day is None or document.seller != upgrade.old_seller or (document.period_until or "") <= day:
         return
     start, until = max(day, document.period_start or day), document.period_until or day
-    rows = [one for one in evidence.read(PrepaidDays) if one.invoice == document.number]
-    backends: dict[str, list[PrepaidDays]] = {document.backend: []}
+    rows = [one for one in evidence.read(BookPrepaid) if one.invoice == document.number]
+    backends: dict[str, list[BookPrepaid]] = {document.backend: []}
     for one in rows:
         backends.setdefault(one.backend, []).append(one)
     if len(backends) < 2:
@@ -207,7 +208,7 @@ def account_in_force(evidence: Evidence, judge: Judge) -> None:
     upgrade = upgrade_of(evidence)
     if upgrade is None:
         return
-    documents = [one for one in evidence.read(Document) if one.kind == SUBSCRIPTION]
+    documents = [one for one in evidence.read(BookInvoice) if one.kind == SUBSCRIPTION]
     for document in documents:
         seller = upgrade.sellers.get(document.seller or "")
         if seller is None or not upgrade.accounts(document.seller or ""):
@@ -221,13 +222,13 @@ def account_in_force(evidence: Evidence, judge: Judge) -> None:
     _payments(evidence, judge, upgrade, documents)
 
 
-def _payments(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, documents: list[Document]) -> None:
+def _payments(evidence: Evidence, judge: Judge, upgrade: PlannedUpgrade, documents: list[BookInvoice]) -> None:
     """As many matched lines as there were payments, each for the claim of the document that it names."""
     ibans = {iban for seller in (upgrade.old_seller, upgrade.new_seller) for iban in upgrade.accounts(seller)}
     named = {one.reference or one.number: one for one in documents}
     claims = {(one.backend, one.document): one for one in evidence.read(BookClaim)}
-    entries = [one for one in evidence.read(BankEntry) if compact(one.iban) in ibans]
-    payments: dict[tuple[str, str, int], list[BankEntry]] = {}
+    entries = [one for one in evidence.read(PartnerBankLine) if compact(one.iban) in ibans]
+    payments: dict[tuple[str, str, int], list[PartnerBankLine]] = {}
     for entry in entries:
         if entry.amount > 0 and not entry.for_id:
             place = (compact(entry.iban), entry.reference or "", entry.amount)

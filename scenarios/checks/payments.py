@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from scenarios.checks.fees import fees_agree
 from scenarios.checks.registry import Judge, check
 from sim.clock import HOUR
 from sim.evidence.money_views import (
@@ -133,7 +134,7 @@ def one_key_one_request(evidence: Evidence, judge: Judge) -> None:
     needs=("books_webhooks", "books_movements", "books_journal"),
 )
 def each_event_once(evidence: Evidence, judge: Judge) -> None:
-    """Each event stands once in the books; what a payout or dispute moved in the journal is its amount, once."""
+    """Each event stands once in the books; what a payout, dispute or fee moved in the journal is its amount, once."""
     seen: dict[tuple[str, str], BookWebhook] = {}
     for event in evidence.read(BookWebhook):
         judge.examined()
@@ -142,13 +143,13 @@ def each_event_once(evidence: Evidence, judge: Judge) -> None:
             judge.fail("entry", event.event_id, "the event was taken twice", line(known), line(event))
     by_word: dict[tuple[str, str], list[BookEntry]] = {}
     for entry in evidence.read(BookEntry):
-        if entry.kind in ("payout", "dispute"):
+        if entry.kind in ("payout", "dispute", "fee"):
             for word in (entry.ref or "").split(" "):
                 by_word.setdefault((entry.backend, word), []).append(entry)
     owners = {(one.backend, one.account): one.owner for one in evidence.read(BookAccount)}
     for one in evidence.read(BookMovement):
         judge.examined()
-        entries = by_word.get((one.backend, one.movement_id), [])
+        entries = [entry for entry in by_word.get((one.backend, one.movement_id), ()) if entry.kind == one.kind]
         prefix = "bank:" if one.kind == "payout" else "clearing:"
         total = sum(
             amount for entry in entries for name, _, amount in json.loads(entry.postings) if name.startswith(prefix)
@@ -266,12 +267,16 @@ def holds_are_let_go(evidence: Evidence, judge: Judge) -> None:
 
 @check(
     "P10",
-    sentence="each payout is the same at the partner, in the books and on the statement of the bank",
+    sentence="each payout and fee is the same at the partner, in the books and on the statement of the bank",
     planes=("books", "run"),
-    needs=("books_movements", "partner_payments", "partner_bank"),
+    needs=("books_movements", "books_journal", "partner_payments", "partner_balance", "partner_bank"),
 )
 def payouts_agree(evidence: Evidence, judge: Judge) -> None:
-    """Every payout of an owner's account, and every settlement: one bank line, and for payouts one booked movement."""
+    """Every payout and settlement: one bank line, and for payouts one booked movement. Then every fee.
+
+    A payout of the platform itself is negative where the partner debits what it is owed.
+    """
+    fees_agree(evidence, judge)
     banked: dict[str, list[PartnerBankLine]] = {}
     for entry in evidence.read(PartnerBankLine):
         banked.setdefault(entry.reference or entry.end_to_end or "", []).append(entry)
@@ -288,7 +293,7 @@ def payouts_agree(evidence: Evidence, judge: Judge) -> None:
         if sum(one.amount for one in lines) != (payout.amount if paid else 0) and payout.state != "in_transit":
             judge.fail("entry", payout.id, "the statement of the bank shows another amount", *rows)
         late = payout.at + 3 * DELAY < evidence.ended_at()
-        if payout.kind == "payout" and payout.account and paid and late and (ours is None or ours.state != "paid"):
+        if payout.kind == "payout" and paid and late and (ours is None or ours.state != "paid"):
             judge.fail("entry", payout.id, "paid out, and not booked", *rows)
         elif ours is not None and ours.amount != payout.amount:
             judge.fail("entry", payout.id, f"booked with {ours.amount}", *rows)

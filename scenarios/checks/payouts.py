@@ -10,10 +10,9 @@ import json
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.upgrade_plan import compact
 from sim.clock import DAY
-from sim.evidence.billing_views import BalanceLine, PayoutState
-from sim.evidence.money_views import PartnerAccount, PartnerPayment
+from sim.evidence.billing_views import BalanceLine
+from sim.evidence.money_views import PartnerAccount, PartnerBankLine, PartnerPayment
 from sim.evidence.reader import Evidence, line
-from sim.evidence.upgrade_views import BankEntry, PartnerMovement
 from sim.evidence.views import BookEntry
 
 PATIENCE = 8 * DAY
@@ -32,8 +31,8 @@ Place = tuple[str, str, str]
 )
 def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
     """Every payout with the state of its account; per account and currency what came in against what went out."""
-    states: dict[tuple[str, str], list[PayoutState]] = {}
-    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
+    states: dict[tuple[str, str], list[PartnerAccount]] = {}
+    for state in sorted(evidence.read(PartnerAccount), key=lambda one: one.at):
         states.setdefault((state.partner, state.account), []).append(state)
     payouts: dict[Place, list[PartnerPayment]] = {}
     for moved in evidence.read(PartnerPayment):
@@ -48,7 +47,7 @@ def paid_out_when_vouched_for(evidence: Evidence, judge: Judge) -> None:
     _all_accounted(evidence, judge, states, payouts)
 
 
-def _in_force(states: list[PayoutState], at: int) -> list[PayoutState]:
+def _in_force(states: list[PartnerAccount], at: int) -> list[PartnerAccount]:
     """The states of an account at an instant: more than one if it changed at that very instant, whichever came first."""
     before = [one for one in states if one.at < at]
     return [*before[-1:], *(one for one in states if one.at == at)]
@@ -57,7 +56,7 @@ def _in_force(states: list[PayoutState], at: int) -> list[PayoutState]:
 def _all_accounted(
     evidence: Evidence,
     judge: Judge,
-    states: dict[tuple[str, str], list[PayoutState]],
+    states: dict[tuple[str, str], list[PartnerAccount]],
     payouts: dict[Place, list[PartnerPayment]],
 ) -> None:
     """Charges less fees and refunds are what was paid out and what is left, for each account and currency."""
@@ -65,8 +64,8 @@ def _all_accounted(
     for one in evidence.read(BalanceLine):
         if one.account:
             balance.setdefault((one.partner, one.account, (one.currency or "").upper()), []).append(one)
-    moved: dict[Place, list[PartnerMovement]] = {}
-    for movement in evidence.read(PartnerMovement):
+    moved: dict[Place, list[PartnerPayment]] = {}
+    for movement in evidence.read(PartnerPayment):
         if movement.account and movement.kind in _EARNED:
             place = (movement.partner, movement.account, (movement.currency or "").upper())
             moved.setdefault(place, []).append(movement)
@@ -87,7 +86,7 @@ def _all_accounted(
 
 
 def _each_once(
-    judge: Judge, account: str, lines: list[BalanceLine], out: list[PartnerPayment], moved: list[PartnerMovement]
+    judge: Judge, account: str, lines: list[BalanceLine], out: list[PartnerPayment], moved: list[PartnerPayment]
 ) -> None:
     """Each transfer, reversal and payout changes the balance once, by its amount less its fee."""
     by_source: dict[str, list[BalanceLine]] = {}
@@ -107,7 +106,7 @@ def _each_once(
 
 
 def _in_time(
-    evidence: Evidence, judge: Judge, account: str, states: list[PayoutState], lines: list[BalanceLine]
+    evidence: Evidence, judge: Judge, account: str, states: list[PartnerAccount], lines: list[BalanceLine]
 ) -> None:
     """What has been available for long at an account that may be paid is not kept."""
     since = 0
@@ -137,9 +136,10 @@ def to_the_right_account(evidence: Evidence, judge: Judge) -> None:
     owners = {one["owner"]: compact(one["iban"]) for one in plan["owners"] if one.get("iban")}
     held = {(one.partner, one.account): one.owner for one in evidence.read(PartnerAccount)}
     sellers = {one["seller"]: [compact(row["value"]) for row in one.get("accounts") or ()] for one in plan["sellers"]}
+    debits = {currency.upper(): compact(iban) for currency, iban in (plan.get("debited_from") or {}).items()}
     settles = {currency.upper(): compact(iban) for currency, iban in (plan.get("settles_to") or {}).items()}
-    banked: dict[str, list[BankEntry]] = {}
-    for entry in evidence.read(BankEntry):
+    banked: dict[str, list[PartnerBankLine]] = {}
+    for entry in evidence.read(PartnerBankLine):
         if not entry.for_id:
             banked.setdefault(entry.reference or "", []).append(entry)
     booked = _booked_to(evidence)
@@ -153,7 +153,8 @@ def to_the_right_account(evidence: Evidence, judge: Judge) -> None:
         elif payout.account:
             right, whose, name = [owners.get(owner, "")], owner or payout.account, owner
         else:
-            right, whose, name = sellers.get(plan["new_seller"], []), plan["new_seller"], ""
+            whose, name, own = plan["new_seller"], "", debits.get((payout.currency or "").upper())
+            right = [own] if own else sellers.get(whose, [])
         lines = banked.get(payout.id, [])
         strange = [one for one in lines if compact(one.iban) not in right]
         if strange:

@@ -12,19 +12,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from scenarios.checks.fees import PLATFORM, debited, platform_agrees
 from scenarios.checks.joins import joined
 from scenarios.checks.moves import moves
 from scenarios.checks.registry import Judge, check
 from sim.clock import DAY
-from sim.evidence.billing_views import (
-    BalanceLine,
-    BookContract,
-    BookInvoice,
-    BookInvoiceLine,
-    BookPrepaid,
-    PayoutState,
-)
-from sim.evidence.money_views import BookClaim, BookMovement, BookPayment, PartnerPayment
+from sim.evidence.billing_views import BalanceLine, BookContract, BookInvoice, BookInvoiceLine, BookPrepaid
+from sim.evidence.money_views import BookClaim, BookMovement, BookPayment, PartnerAccount, PartnerPayment
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.views import BookBill, BookEntry
 
@@ -174,9 +168,13 @@ def cleared(evidence: Evidence, judge: Judge) -> None:
         judge.examined()
         posted.sort(key=lambda one: (one.entry.at or 0, one.entry.seq))
         rest, since = oldest_open((one.entry.at or 0, one.amount) for one in posted)
-        if account.startswith("clearing:"):
+        partner, _, name = account.removeprefix("clearing:").partition(":")
+        if name == PLATFORM:
+            platform_agrees(evidence, judge, account, currency, [(one.entry, one.amount) for one in posted])
+        elif account.startswith("clearing:"):
             _against_partner(evidence, judge, account, currency, rest, posted)
         owed_back = rest < 0 and account.startswith("clearing:")  # refunds after the last payout wait for new earnings
+        owed_back &= name != PLATFORM or not debited(evidence, partner, currency)
         if owed_back:
             judge.say(f"{-rest} {currency} are owed to the partner on {account}")
         elif since is not None and since + LIMIT < evidence.ended_at() and not _no_payout(evidence, account):
@@ -197,7 +195,7 @@ def _against_partner(
         if one.partner == partner and (one.currency or "").upper() == currency and (not name or one.account == name)
     ]
     held, fees = sum(one.amount for one in lines), sum(one.fee or 0 for one in lines)
-    waiting = _not_known(evidence, partner, name, lines, posted)
+    waiting = _not_known(evidence, partner, name, currency)
     booked = -sum(one.amount for one in posted if '"fees:' in one.entry.postings)
     if rest == held + waiting - booked and 0 <= booked <= fees:
         return
@@ -207,11 +205,11 @@ def _against_partner(
     judge.fail("entry", account, sentence, *map(line, lines[-5:]), *(line(one.entry) for one in posted[-5:]))
 
 
-def _not_known(evidence: Evidence, partner: str, name: str, lines: list[BalanceLine], posted: list[Posted]) -> int:
+def _not_known(evidence: Evidence, partner: str, name: str, currency: str) -> int:
     """What the books have more than the partner because they cannot know of its latest movements yet."""
     done = {(one.partner, one.key) for one in evidence.read(BookPayment) if one.state == "done"}
     booked = {one.movement_id: one for one in evidence.read(BookMovement)}
-    more, currency = 0, posted[0].currency
+    more = 0
     for moved in evidence.read(PartnerPayment):
         if moved.partner != partner or (moved.currency or "").upper() != currency or (name and moved.account != name):
             continue
@@ -224,17 +222,13 @@ def _not_known(evidence: Evidence, partner: str, name: str, lines: list[BalanceL
             more -= moved.amount
         elif moved.kind == "refund" and (partner, moved.key) not in done and fresh:
             more += moved.amount
-    own = {one.source for one in lines}
-    for one in posted:  # a dispute that the platform bears stands on its own balance
-        if one.entry.kind == "dispute" and own.isdisjoint((one.entry.ref or "").split(" ")):
-            more += one.amount
     return more
 
 
 def _no_payout(evidence: Evidence, account: str) -> bool:
     """Whether the partner could not pay this account out within the limit."""
     name = account.rpartition(":")[2]
-    told = sorted((one for one in evidence.read(PayoutState) if one.account == name), key=lambda one: one.at)
+    told = sorted((one for one in evidence.read(PartnerAccount) if one.account == name), key=lambda one: one.at)
     lately = [one for one in told if one.at + LIMIT > evidence.ended_at()]
     return bool(told) and (not told[-1].payouts_enabled or any(not one.payouts_enabled for one in lately))
 

@@ -21,8 +21,9 @@ from msgspec import Struct
 from scenarios.checks.plan import GUEST, plan_of
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import answer
+from sim.evidence.billing_views import BookInvoice
 from sim.evidence.reader import Evidence, note
-from sim.evidence.upgrade_views import Document, Mail, StationExport
+from sim.evidence.upgrade_views import Mail, StationExport
 from sim.evidence.verdict import EvidenceLine, SubjectKind
 from sim.evidence.views import BillContent, WireCall
 
@@ -140,7 +141,7 @@ def _shown(evidence: Evidence, judge: Judge) -> Iterator[Shown]:
             judge.unknown(f"nobody shows what the bill {bill.number} says")
         else:
             yield Shown("bill", bill.number, "the bill", _unsigned(bill.data), _number(bill))
-    for document in evidence.read(Document):
+    for document in evidence.read(BookInvoice):
         if document.data:
             yield Shown("bill", document.number, f"the {document.kind}", _unsigned(document.data), _number(document))
     for mail in evidence.read(Mail):
@@ -151,7 +152,7 @@ def _place(call: WireCall) -> EvidenceLine:
     return note("wire", call.table, call_no=call.call_no, station=call.station, backend=call.backend, at=call.sent_at)
 
 
-def _number(row: BillContent | Document) -> EvidenceLine:
+def _number(row: BillContent | BookInvoice) -> EvidenceLine:
     return note("books", row.table, backend=row.backend, number=row.number)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from scenarios.checks.joins import ledgered
 from scenarios.checks.registry import Judge, check
+from sim.evidence.billing_views import BookInvoice, BookInvoiceLine
 from sim.evidence.reader import Evidence, line, note
-from sim.evidence.upgrade_views import Document, DocumentLine, RoundingRule
+from sim.evidence.upgrade_views import RoundingRule
 from sim.evidence.views import BookRated
 
 NET_ROUNDED = ("line-half-up",)
@@ -41,10 +42,10 @@ def sums_and_vat(evidence: Evidence, judge: Judge) -> None:
             problem = _bill_problem(entry.rated, name)
             if problem:
                 judge.fail("bill", entry.name, f"the bill {problem}", line(entry.rated), *map(line, entry.bills))
-    lines: dict[tuple[str, str], list[DocumentLine]] = {}
-    for one in evidence.read(DocumentLine):
+    lines: dict[tuple[str, str], list[BookInvoiceLine]] = {}
+    for one in evidence.read(BookInvoiceLine):
         lines.setdefault((one.backend, one.number), []).append(one)
-    documents = evidence.read(Document)
+    documents = evidence.read(BookInvoice)
     for document in documents:
         judge.examined()
         own = lines.get((document.backend, document.number), [])
@@ -87,7 +88,7 @@ def _bill_problem(rated: BookRated, rule: str | None) -> str:
     return ""
 
 
-def _document_problem(document: Document, lines: list[DocumentLine]) -> str:
+def _document_problem(document: BookInvoice, lines: list[BookInvoiceLine]) -> str:
     if not lines:
         return "has no lines"
     basis = document.basis or "gross"
@@ -107,7 +108,9 @@ def _document_problem(document: Document, lines: list[DocumentLine]) -> str:
     return _content_problem(document, lines, table)
 
 
-def _content_problem(document: Document, lines: list[DocumentLine], table: dict[Fraction, tuple[int, ...]]) -> str:
+def _content_problem(
+    document: BookInvoice, lines: list[BookInvoiceLine], table: dict[Fraction, tuple[int, ...]]
+) -> str:
     """What the document itself says of each rate, where it shows its content."""
     content: dict[str, Any] = json.loads(document.data or "{}")
     if "lines" in content:

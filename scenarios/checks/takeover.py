@@ -16,8 +16,8 @@ from scenarios.checks.moves import PARTNER, moves
 from scenarios.checks.plan import plan_of
 from scenarios.checks.registry import Judge, check
 from sim.clock import DAY, Instant, to_datetime, zone
-from sim.evidence.billing_views import BookContract, PayoutState
-from sim.evidence.money_views import BookAccount, BookClaim, BookPayment, PartnerPayment
+from sim.evidence.billing_views import BookContract
+from sim.evidence.money_views import BookAccount, BookClaim, BookPayment, PartnerAccount, PartnerPayment
 from sim.evidence.reader import Evidence, line, note
 from sim.evidence.verdict import EvidenceLine
 from sim.evidence.views import Access, BookBill, BookSession, GridPrice
@@ -195,16 +195,18 @@ def waits_for_the_account(evidence: Evidence, judge: Judge) -> None:
         judge.say("no amount per day is agreed in the plan")
 
 
-def _states(evidence: Evidence) -> dict[str, list[PayoutState]]:
+def _states(evidence: Evidence) -> dict[str, list[PartnerAccount]]:
     """What the partner says of the account of each owner, in order of time."""
     owners = {one.account: one.owner for one in evidence.read(BookAccount)}
-    found: dict[str, list[PayoutState]] = {}
-    for state in sorted(evidence.read(PayoutState), key=lambda one: one.at):
+    found: dict[str, list[PartnerAccount]] = {}
+    for state in sorted(evidence.read(PartnerAccount), key=lambda one: one.at):
         found.setdefault(state.owner or owners.get(state.account) or state.account, []).append(state)
     return found
 
 
-def _badly_waited(claim: BookClaim, states: Sequence[PayoutState], taken: Sequence[PartnerPayment], since: int) -> str:
+def _badly_waited(
+    claim: BookClaim, states: Sequence[PartnerAccount], taken: Sequence[PartnerPayment], since: int
+) -> str:
     """What is wrong with a claim that had to wait; empty if nothing is. `since`: enabled before then, it is overdue."""
     early = [one for one in taken if not _enabled(states, one.at)]
     if early:
@@ -234,6 +236,6 @@ def _by_the_day(
             judge.fail("entry", owner, sentence, *map(line, found))
 
 
-def _enabled(states: Sequence[PayoutState], at: int) -> bool:
+def _enabled(states: Sequence[PartnerAccount], at: int) -> bool:
     before = [one for one in states if one.at <= at]
     return bool(before) and bool(before[-1].charges_enabled)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from reference_csms.billing.amounts import GROSS
 from reference_csms.billing.periods import Span
-from reference_csms.payments import claims, rows
+from reference_csms.payments import claims, losses, rows
 from reference_csms.payments.claims import Step
 from reference_csms.payments.rows import Account, Claim
 from reference_csms.pricing import rating
@@ -91,6 +91,38 @@ def through_the_old_partner(kind: str, drivers_route: str) -> str:
 def paid_again(known: str | None, told: str, amount: int) -> int:
     """Each copy of an event has its effect."""
     return amount if told == "paid" else 0
+
+
+def fees_from_memory(setup: Setup) -> Mapping[str, Any]:
+    """Which fees are booked is kept in memory only: after a restart the list is read, and booked, from its beginning."""
+    seen: dict[str, None] = {}
+
+    def books_fee(movement: str, known: bool) -> bool:
+        fresh = movement not in seen
+        seen[movement] = None
+        return fresh
+
+    return {"books_fee": books_fee}
+
+
+def fees_of_charges(kind: str, fee: int) -> int:
+    """Only charges are thought to cost anything."""
+    return fee if kind == "charge" else 0
+
+
+def at_the_owners_cost(kind: str, owner: str | None) -> str:
+    """The fee of a dispute is taken from the account of the owner whose payment it was."""
+    return losses.PLATFORM if owner is None else owner
+
+
+def still_paid(amount: int, currency: str, goodwill: Mapping[str, int]) -> str:
+    """A dispute that is over is over, whoever won it."""
+    return rows.PAID
+
+
+def never_written_off(amount: int, currency: str, goodwill: Mapping[str, int]) -> str:
+    """Nobody looks into the terms: whatever is lost is owed again."""
+    return rows.OPEN
 
 
 def always(*_: Any) -> bool:

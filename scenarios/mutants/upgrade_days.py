@@ -75,6 +75,12 @@ def nothing_comes_back(day: Scenario) -> Scenario:
     return _owners(day, payment_returned=Duration(0))
 
 
+def nobody_disputes(day: Scenario) -> Scenario:
+    """The same day without anybody who takes a card payment back."""
+    assert day.upgrade is not None
+    return replace(day, upgrade=replace(day.upgrade, disputes=0, disputes_won=0))
+
+
 def _owners(day: Scenario, **changes: object) -> Scenario:
     """The same day with these things changed in the onboarding of every owner who has one."""
     owners = {

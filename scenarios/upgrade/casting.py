@@ -13,10 +13,12 @@ from fleet.population import GUEST_GROUP
 from fleet.visits import Visit
 from scenarios.cast import StationPlan
 from scenarios.model import Owner, Scenario, Site, Wave, local_instant
+from scenarios.model_types import DecimalText
 from scenarios.model_upgrade import Upgrade
-from scenarios.upgrade.plan import Announced, Goodwill, Official, OwnerPlan, UpgradePlan, WavePlan
+from scenarios.upgrade.complaints import BAD_CARD, GOOD_CARD, disputes, goodwill
+from scenarios.upgrade.plan import Announced, Official, OwnerPlan, UpgradePlan, WavePlan
 from sim.backend import Row
-from sim.clock import DAY, HOUR, Instant
+from sim.clock import HOUR, Instant
 from sim.rng import stream
 
 INVITED_AT = 9 * HOUR
@@ -24,7 +26,6 @@ DECIDED_AT = 12 * HOUR
 """When invitations go out, and when a day is decided on, local time of the run."""
 REMIND_DAYS = 5
 """So many days before the deadline those whose account is not ready are reminded."""
-GOOD_CARD, BAD_CARD = "pm_card_visa", "pm_card_chargeDeclined"
 
 
 def cast_upgrade(
@@ -40,7 +41,7 @@ def cast_upgrade(
     upgrade = scenario.upgrade
     if upgrade is None:
         return None
-    owners = []
+    owners, terms = [], driver_terms(scenario, seed, tokens)
     for name, owner in scenario.owners.items():
         mine = tuple(site for site, one in sites.items() if one.owner == name)
         if mine:
@@ -59,8 +60,11 @@ def cast_upgrade(
         owners=tuple(owners),
         waves=tuple(_waves(scenario, upgrade, sites, waves)),
         drivers=tuple(_drivers(scenario, sites, waves, visits)),
-        settles_to=_settles_to(scenario, upgrade),
-        goodwill=tuple(_goodwill(scenario, upgrade, seed, sites, waves, visits, tokens)),
+        settles_to=_accounts_of(scenario, upgrade.old_seller),
+        goodwill=tuple(goodwill(scenario, upgrade, seed, sites, waves, visits, terms)),
+        debited_from=_accounts_of(scenario, upgrade.new_seller),
+        disputes=tuple(disputes(scenario, upgrade, seed, sites, waves, visits, terms)),
+        dispute_goodwill=minor_units(upgrade.dispute_goodwill),
     )
 
 
@@ -125,9 +129,9 @@ def _sellers(scenario: Scenario) -> list[Row]:
     return rows
 
 
-def _settles_to(scenario: Scenario, upgrade: Upgrade) -> dict[str, str]:
-    """The account of the old seller for each currency; what it has none of its own for goes to its main account."""
-    seller = scenario.sellers[upgrade.old_seller]
+def _accounts_of(scenario: Scenario, name: str) -> dict[str, str]:
+    """The account of a seller for each currency; what it has none of its own for goes to its main account."""
+    seller = scenario.sellers[name]
     return {owner.currency: seller.iban for owner in scenario.owners.values()} | dict(seller.ibans)
 
 
@@ -288,43 +292,6 @@ def _drivers(
     ]
 
 
-def _goodwill(
-    scenario: Scenario,
-    upgrade: Upgrade,
-    seed: int,
-    sites: Mapping[str, Site],
-    waves: Mapping[str, Wave],
-    visits: Sequence[Visit],
-    tokens: Sequence[Row],
-) -> list[Goodwill]:
-    """Who complains: drivers with monthly invoices, some of sites that stayed and some of sites that are at new."""
-    monthly = {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["pays"] == "contract"}
-    monthly -= {row["customer"] for row in driver_terms(scenario, seed, tokens) if row["method"] == BAD_CARD}
-    stays: dict[str, set[str]] = {"legacy": set(), "new": set()}
-    for visit in visits:
-        if visit.customer in monthly and visit.energy_wh > 5_000:
-            if visit.site not in waves:
-                stays[sites[visit.site].backend].add(visit.customer)
-            elif visit.arrive > local_instant(waves[visit.site].date, 24 * HOUR, scenario.day.zone):
-                stays["new"].add(visit.customer)
-    begins = Instant(scenario.day.settles_at + 5 * DAY)
-    found = []
-    for backend, fitting in stays.items():
-        chosen = sorted(fitting)
-        chance = stream(seed, "goodwill", backend)
-        chance.shuffle(chosen)
-        found += [
-            Goodwill(
-                customer=customer,
-                backend=backend,
-                at=Instant(begins + chance.randrange(20 * DAY)),
-                percent=upgrade.goodwill_percent,
-            )
-            for customer in chosen[: upgrade.goodwill]
-        ]
-    return found
-
-
 def provision_of(role: str, provision: Mapping[str, list[Row]], upgrade: UpgradePlan | None) -> dict[str, list[Row]]:
     """What one of the back-ends is told: the new one lacks what owners forgot to hand over."""
     if upgrade is None or role != "new":
@@ -340,20 +307,26 @@ def money_options(role: str, scenario: Scenario, seed: int) -> dict[str, Any]:
     assert upgrade is not None
     sellers = scenario.sellers
     old, new = sellers[upgrade.old_seller].iban, sellers[upgrade.new_seller].iban
+    foreign = sellers[upgrade.new_seller].ibans.values()
     return {
         "route": "riverty" if role == "legacy" else "stripe",
         "number_code": role[0].upper(),
-        "hold_amounts": {currency: int(amount.value * 100) for currency, amount in upgrade.holds.items()},
+        "hold_amounts": minor_units(upgrade.holds),
         "catch_up_per_day": catch_up_per_day(upgrade),
+        "dispute_goodwill": minor_units(upgrade.dispute_goodwill),
         "webhook_secrets": {"stripe": webhook_secret(seed)},
-        "bank_accounts": [old] if role == "legacy" else [new, old],
+        "bank_accounts": [old] if role == "legacy" else [new, *foreign, old],
     }
 
 
 def catch_up_per_day(upgrade: Upgrade | None) -> dict[str, int]:
     """The most that is charged for one owner in one day from claims that had waited, minor units by currency."""
-    limits = upgrade.catch_up_per_day if upgrade is not None else {}
-    return {currency: int(amount.value * 100) for currency, amount in limits.items()}
+    return minor_units(upgrade.catch_up_per_day) if upgrade is not None else {}
+
+
+def minor_units(amounts: Mapping[str, DecimalText]) -> dict[str, int]:
+    """Amounts by currency in minor units; two places are all that a scenario may give."""
+    return {currency: int(amount.value * 100) for currency, amount in amounts.items()}
 
 
 def webhook_secret(seed: int) -> str:

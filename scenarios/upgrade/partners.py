@@ -36,7 +36,8 @@ def make_partners(scenario: Scenario, seed: int, plan: UpgradePlan) -> dict[str,
     currency = scenario.upgrade.currency if scenario.upgrade else "EUR"
     accounts = [BankAccount(iban, owner, currency) for iban, owner in sellers.items()]
     foreign = scenario.sellers[plan.old_seller].ibans
-    accounts += [BankAccount(iban, plan.old_seller, name) for name, iban in foreign.items()]
+    for seller in sellers.values():
+        accounts += [BankAccount(iban, seller, name) for name, iban in scenario.sellers[seller].ibans.items()]
     accounts += [BankAccount(one.iban, one.owner, one.currency) for one in plan.owners]
     register = {
         one.tax_id: {
@@ -51,6 +52,7 @@ def make_partners(scenario: Scenario, seed: int, plan: UpgradePlan) -> dict[str,
             endpoints=[Endpoint(to="new", secret=webhook_secret(seed))],
             register=register,
             iban=new,
+            ibans=scenario.sellers[plan.new_seller].ibans,
         ),
         Riverty(seed, merchant=plan.old_seller, iban=old, ibans=foreign, terms=Terms(pays=PAYS_IN_TIME)),
         Bank(

@@ -108,11 +108,21 @@ class Goodwill(Struct, frozen=True, kw_only=True):
     percent: int
 
 
+class Dispute(Struct, frozen=True, kw_only=True):
+    """A driver who takes the latest card payment back from `at` on; the bank decides `decided_after` it, ms."""
+
+    customer: str
+    at: Instant
+    decided_after: int
+    won: bool
+
+
 class UpgradePlan(Struct, frozen=True, kw_only=True):
     """The whole business half. `sellers` are provision rows of the two companies; `drivers` {customer, email, language,
     sites} of those who are told before their site moves. Notices go out `notice_days` before a wave, at 10:00, reminders
     of the onboarding `remind_days` before its deadline, at that hour too. `settles_to`: the accounts of the old seller by
-    currency, for what the invoice partner settles."""
+    currency, for what the invoice partner settles; `debited_from` those of the new one, for what the card partner is owed.
+    Lost disputes up to `dispute_goodwill` are written off."""
 
     deadline: str
     invited_at: Instant
@@ -129,6 +139,9 @@ class UpgradePlan(Struct, frozen=True, kw_only=True):
     drivers: tuple[Row, ...]
     settles_to: dict[str, str] = {}
     goodwill: tuple[Goodwill, ...] = ()
+    debited_from: dict[str, str] = {}
+    disputes: tuple[Dispute, ...] = ()
+    dispute_goodwill: dict[str, int] = {}
 
     def seller(self, name: str) -> Row:
         """The provision row of one of the sellers."""

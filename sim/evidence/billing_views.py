@@ -24,7 +24,7 @@ class BookContract(View, frozen=True):
 
 
 class BookInvoice(View, frozen=True):
-    """One document of money."""
+    """One document of money. Days are ISO, `period_until` exclusive; `data` is canonical JSON."""
 
     table: ClassVar[str] = "books_invoices"
     backend: str
@@ -37,14 +37,22 @@ class BookInvoice(View, frozen=True):
     period_start: str | None
     period_until: str | None
     currency: str | None
-    net: int | None
-    vat: int | None
+    basis: str | None
+    rounding: str | None
+    net: int
+    vat: int
     gross: int
-    issued_at: int | None
+    issued_at: int
+    due_at: int | None
+    account: str | None
+    reference: str | None
+    terms: str | None
+    language: str | None
     cancels: str | None
     cancelled_by: str | None
-    state: str
+    state: str | None
     claim_id: str | None
+    data: str | None
 
 
 class BookInvoiceLine(View, frozen=True):
@@ -80,7 +88,7 @@ class BookBillable(View, frozen=True):
 
 
 class BookPrepaid(View, frozen=True):
-    """Days that were paid for under a contract that ended before them."""
+    """Days that were paid for under a contract that ended before them; `until_day` exclusive."""
 
     table: ClassVar[str] = "books_prepaid"
     backend: str
@@ -121,15 +129,3 @@ class MoveOutcome(View, frozen=True):
     station: str
     site: str | None
     outcome: str
-
-
-class PayoutState(View, frozen=True):
-    """Whether a connected account could be paid out from an instant on, in the words of the partner."""
-
-    table: ClassVar[str] = "partner_accounts"
-    partner: str
-    at: int
-    account: str
-    owner: str | None
-    charges_enabled: int | None
-    payouts_enabled: int | None

@@ -70,7 +70,7 @@ class BookWebhook(View, frozen=True):
 
 
 class BookMovement(View, frozen=True):
-    """A payout or dispute as far as it is booked."""
+    """A payout, dispute or fee as far as it is booked."""
 
     table: ClassVar[str] = "books_movements"
     backend: str
@@ -83,7 +83,7 @@ class BookMovement(View, frozen=True):
 
 
 class PartnerPayment(View, frozen=True):
-    """One movement in the statement of a partner."""
+    """One movement in the statement of a partner; `data` is JSON, what it says besides."""
 
     table: ClassVar[str] = "partner_payments"
     partner: str
@@ -96,6 +96,7 @@ class PartnerPayment(View, frozen=True):
     key: str | None
     state: str | None
     for_id: str | None
+    data: str | None
 
 
 class PartnerRequest(View, frozen=True):
@@ -119,15 +120,17 @@ class PartnerAccount(View, frozen=True):
     account: str
     owner: str | None
     charges_enabled: int | None
+    payouts_enabled: int | None
 
 
 class PartnerBankLine(View, frozen=True):
-    """A line of the statement of a bank."""
+    """A line of the statement of a bank; `for_id` is the entry that it returns."""
 
     table: ClassVar[str] = "partner_bank"
     partner: str
     id: str
     at: int
+    iban: str
     amount: int
     currency: str | None
     reference: str | None

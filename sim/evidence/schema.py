@@ -152,7 +152,7 @@ BOOKS: dict[str, tuple[str, ...]] = {
     # money owed: open amount = amount - credited - paid + refunded. kind session | drivers | subscription; route
     # stripe | riverty | bank; account: the connected account; ledger: receivable | invoiced, the account that is owed;
     # final: 0 while a hold waits for the end of its session; held: authorised, neither captured nor released. state:
-    # waiting-account | waiting-customer | due | held | open | paid | released | cancelled | disputed
+    # waiting-account | waiting-customer | due | held | open | paid | released | cancelled | disputed | written-off
     "books_claims": (
         "claim_id", "kind", "ledger", "seller", "customer", "document", "session_id", "currency", "amount", "route",
         "account", "reference", "final", "hold_amount", "held", "paid", "refunded", "credited", "state", "reason",
@@ -173,7 +173,7 @@ BOOKS: dict[str, tuple[str, ...]] = {
     "books_webhooks": (
         "event_id", "partner", "type", "account", "object_id", "created_at", "received_at", "times", "effect",
     ),
-    # payouts and disputes of the partner, as far as they are booked
+    # payouts (negative: a debit for what the partner is owed), disputes and fees of the partner, as far as they are booked
     "books_movements": ("movement_id", "kind", "claim_id", "account", "currency", "amount", "state", "at"),
     # lines of bank statements; state matched | unmatched
     "books_statement_lines": (
@@ -264,7 +264,7 @@ PLAN_OBJECTS: dict[str, tuple[str, ...]] = {
     # the business half of the move, see scenarios.upgrade.plan; null where there is none
     "upgrade": (
         "deadline", "invited_at", "notice_days", "least_days", "most_days", "old_seller", "new_seller", "portal",
-        "sellers", "owners", "waves", "drivers", "goodwill",
+        "sellers", "owners", "waves", "drivers", "goodwill", "debited_from", "disputes", "dispute_goodwill",
     ),
 }
 

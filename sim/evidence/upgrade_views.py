@@ -7,49 +7,6 @@ from typing import ClassVar
 from sim.evidence.views import View
 
 
-class Document(View, frozen=True):
-    """One document of money. Days are ISO, `period_until` exclusive; `data` is canonical JSON."""
-
-    table: ClassVar[str] = "books_invoices"
-    backend: str
-    number: str
-    kind: str
-    seller: str | None
-    customer: str | None
-    contract_id: str | None
-    period_start: str | None
-    period_until: str | None
-    currency: str | None
-    basis: str | None
-    rounding: str | None
-    net: int
-    vat: int
-    gross: int
-    issued_at: int
-    due_at: int | None
-    account: str | None
-    reference: str | None
-    terms: str | None
-    language: str | None
-    cancels: str | None
-    state: str | None
-    data: str | None
-
-
-class DocumentLine(View, frozen=True):
-    """One line of a document."""
-
-    table: ClassVar[str] = "books_invoice_lines"
-    backend: str
-    number: str
-    position: int | None
-    kind: str | None
-    start_day: str | None
-    until_day: str | None
-    vat_percent: str | None
-    amount: int
-
-
 class RoundingRule(View, frozen=True):
     """By which rule a rating was rounded."""
 
@@ -57,20 +14,6 @@ class RoundingRule(View, frozen=True):
     backend: str
     rated_id: str
     policy: str | None
-
-
-class PrepaidDays(View, frozen=True):
-    """Days that were paid for under a contract that ended before them; `until_day` exclusive."""
-
-    table: ClassVar[str] = "books_prepaid"
-    backend: str
-    prepaid_id: str
-    customer: str | None
-    net: int | None
-    start_day: str
-    until_day: str
-    invoice: str | None
-    state: str | None
 
 
 class Receipt(View, frozen=True):
@@ -144,39 +87,12 @@ class Mail(View, frozen=True):
     delivered_at: int | None
 
 
-class BankEntry(View, frozen=True):
-    """An entry of an account at the bank; `for_id` is the entry that it returns."""
-
-    table: ClassVar[str] = "partner_bank"
-    id: str
-    at: int
-    iban: str
-    amount: int
-    currency: str | None
-    reference: str | None
-    for_id: str | None
-
-
 class SignedDigest(View, frozen=True):
     """A signed record that a back-end received, by its digest."""
 
     table: ClassVar[str] = "books_records"
     backend: str
     digest: str
-
-
-class PartnerMovement(View, frozen=True):
-    """A movement in the statement of a partner with what it says besides; `data` is JSON."""
-
-    table: ClassVar[str] = "partner_payments"
-    partner: str
-    kind: str
-    id: str
-    at: int
-    account: str | None
-    currency: str | None
-    amount: int
-    data: str | None
 
 
 class Delivered(View, frozen=True):

@@ -39,14 +39,17 @@ class Bank(Party):
 
     APIs: `payments.create` (from, to, amount, currency, reference, end_to_end, name), `statements.retrieve` (iban, date:
     `2024-04-16` of the bank's zone), `accounts.retrieve` (iban). Commands: `credit` (iban, amount, currency, reference,
-    counterparty, end_to_end), by payers and other partners; `return` (entry, code), which books the entry back;
-    `close-account`, `open-account` (iban, owner, currency).
+    counterparty, end_to_end), by payers and other partners; `debit` (the same), by a partner that was given a mandate:
+    the account may go below zero; `return` (entry, code), which books the entry back; `close-account`, `open-account`
+    (iban, owner, currency).
     """
+
+    apis = ("payments.create", "statements.retrieve", "accounts.retrieve")
 
     def __init__(
         self,
         seed: object,
-        accounts: Iterable[BankAccount],
+        accounts: Iterable[BankAccount] = (),
         *,
         name: str = "bank",
         foreign: Mapping[str, str] | None = None,
@@ -82,8 +85,8 @@ class Bank(Party):
     def act(self, name: str, args: Mapping[str, Any], now: Instant) -> Outcome:
         """Commands; see the class."""
         try:
-            if name == "credit":
-                return self._credit(args, now)
+            if name in ("credit", "debit"):
+                return self._move(args, 1 if name == "credit" else -1, now)
             if name == "return":
                 return self._return(text_of(args, "entry"), text_of(args, "code"), now)
             if name == "open-account":
@@ -104,8 +107,12 @@ class Bank(Party):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _credit(self, args: Mapping[str, Any], now: Instant) -> Outcome:
-        iban, amount, currency = text_of(args, "iban"), whole_of(args, "amount"), text_of(args, "currency").upper()
+    def _move(self, args: Mapping[str, Any], sign: int, now: Instant) -> Outcome:
+        iban, amount, currency = (
+            text_of(args, "iban"),
+            sign * whole_of(args, "amount"),
+            text_of(args, "currency").upper(),
+        )
         account = self._accounts.get(iban)
         if account is None:
             return Refused("AC01", f"{iban} is not known here")

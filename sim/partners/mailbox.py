@@ -21,6 +21,7 @@ from sim.partners.party import Endpoint, Notice, Party, Tables, Wrong, fail, tex
 from sim.partners.port import Request, Response
 from sim.rng import stream
 
+BOUNCED = "mail.bounced"
 _LINK = re.compile(r"https?://[^\s<>\"')\]]+")
 
 
@@ -42,6 +43,9 @@ class Mailbox(Party):
     `readers` are told of each delivered mail by the command `mail`: {address: name of a Machine}. Commands: `inbox` (to),
     `read` (id). A bounce is reported to the endpoints as the event `mail.bounced`.
     """
+
+    apis = ("mail.send",)
+    events = (BOUNCED,)
 
     def __init__(
         self,
@@ -137,11 +141,11 @@ class Mailbox(Party):
 
     def _report(self, mail: Row, now: Instant) -> None:
         event_id = self.ids.new("event", 16)
-        body = {"id": event_id, "type": "mail.bounced", "at": now, "to": mail["to"], "mail": mail["id"]}
+        body = {"id": event_id, "type": BOUNCED, "at": now, "to": mail["to"], "mail": mail["id"]}
         payload = json.dumps({**body, "message_id": mail["message_id"]}, ensure_ascii=False)
         for endpoint in self.endpoints:
             self.notices.append(
-                Notice(event_id=event_id, kind="mail.bounced", account=None, payload=payload, endpoint=endpoint)
+                Notice(event_id=event_id, kind=BOUNCED, account=None, payload=payload, endpoint=endpoint)
             )
 
 

@@ -85,7 +85,13 @@ class Ids:
 
 
 class Party:
-    """The base of all partners. A subclass answers `execute` and `act`, and shows its `statement`."""
+    """The base of all partners. A subclass answers `execute` and `act`, and shows its `statement`.
+
+    `apis` are the calls that it takes, `events` the types of events that it sends.
+    """
+
+    apis: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
 
     def __init__(self, name: str, seed: object, endpoints: Iterable[Endpoint] = ()) -> None:
         self.name = name

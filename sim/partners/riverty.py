@@ -106,7 +106,7 @@ class Riverty(Party):
         self._credit_notes: dict[str, str] = {}
         self._settlements: list[tuple[Row, int]] = []
         self._settling = False
-        self._routes: dict[str, Callable[[Mapping[str, Any], str | None, Instant], Response]] = {
+        routes: dict[str, Callable[[Mapping[str, Any], str | None, Instant], Response]] = {
             "checkout.authorize": self._authorize,
             "captures.create": self._capture,
             "refunds.create": self._refund,
@@ -114,6 +114,7 @@ class Riverty(Party):
             "orders.retrieve": self._retrieve,
             "settlements.list": self._list_settlements,
         }
+        self._routes, self.apis = routes, tuple(routes)
 
     def execute(self, request: Request, now: Instant) -> Response:
         """One call; see the class."""

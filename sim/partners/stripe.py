@@ -16,7 +16,7 @@ from sim.partners.party import Endpoint, Failing, Party, Tables, Wrong
 from sim.partners.port import Request, Response
 from sim.partners.stripe_accounts import VERIFY, Account, Accounts
 from sim.partners.stripe_api import KEY_LIFE, Call, Keys, Object, StripeError, missing, wrong
-from sim.partners.stripe_events import Events, stripe_signature
+from sim.partners.stripe_events import EVENTS, Events, stripe_signature
 from sim.partners.stripe_money import Money
 from sim.partners.stripe_onboarding import Onboarding
 from sim.partners.stripe_payments import Payments
@@ -26,12 +26,16 @@ class Stripe(Party):
     """The platform's side of Stripe.
 
     `register` is the business register that companies are looked up in; `bank` the Machine that takes payouts; `iban` the
-    platform's own bank account; `fees` (basis points, fixed minor units) what Stripe keeps of a captured charge.
+    platform's own bank account, `ibans` are those in other currencies; `fees` (basis points, fixed minor units) what Stripe
+    keeps of a captured charge.
 
     Commands of people and the world: `visit-link` (url), `submit` (form, fields), `leave` and `resume` (form),
-    `authenticate` (payment_intent, ok), `dispute` (payment_intent, reason), `close-dispute` (dispute, won), `require`
+    `authenticate` (payment_intent, ok), `dispute` (payment_intent, reason; or customer, by the name that the platform gave
+    them, for the latest charge of theirs), `close-dispute` (dispute, won), `require`
     (account, fields, deadline in ms or None), `reject` (account, reason).
     """
+
+    events = EVENTS
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Stripe(Party):
         register: Mapping[str, Mapping[str, Any]] | None = None,
         bank: str = "bank",
         iban: str | None = None,
+        ibans: Mapping[str, str] | None = None,
         fees: tuple[int, int] = (150, 25),
         verify: int = VERIFY,
         key_life: int = KEY_LIFE,
@@ -51,10 +56,11 @@ class Stripe(Party):
         self._keys = Keys(key_life)
         self._events = Events(self.ids, self.endpoints, self.notices)
         self.accounts = Accounts(self.ids, self._events, self.agenda, register or {}, verify)
-        self._money = Money(self, self.accounts, self._events, self._note, bank, iban)
+        self._money = Money(self, self.accounts, self._events, self._note, bank, iban, ibans or {})
         self._payments = Payments(self.ids, self.agenda, self.accounts, self._money, self._events, self._note, fees)
         self._onboarding = Onboarding(self.ids, self.accounts)
         self._routes = self._all_routes()
+        self.apis = tuple(self._routes)
         form, payments = self._onboarding, self._payments
         self._acts: dict[str, Callable[[Mapping[str, Any], Instant], Outcome]] = {
             "visit-link": form.visit,

@@ -15,6 +15,15 @@ from sim.clock import Instant
 from sim.partners.party import Endpoint, Ids, Notice, text_of
 from sim.partners.stripe_api import Call, Object, listing, missing, seconds, snapshot
 
+EVENTS = (
+    "account.updated", "account.external_account.created", "account.external_account.updated", "capability.updated",
+    "person.created", "person.updated", "payment_intent.created", "payment_intent.requires_action",
+    "payment_intent.amount_capturable_updated", "payment_intent.payment_failed", "payment_intent.succeeded",
+    "payment_intent.canceled", "charge.succeeded", "charge.refunded", "refund.created", "charge.dispute.created",
+    "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated", "charge.dispute.closed", "transfer.created",
+    "transfer.reversed", "payout.created", "payout.paid", "payout.failed",
+)  # fmt: skip
+"""All types of events that this fake sends."""
 API_VERSION = "2024-11-20.acacia"
 
 
@@ -35,7 +44,9 @@ class Events:
         self.notices = notices
 
     def emit(self, kind: str, about: Object, account: str, now: Instant, request: str | None = None) -> None:
-        """An event of this type about this object; `account` "" is the platform, anything else a connected account."""
+        """An event of one of EVENTS about this object; `account` "" is the platform, else it is a connected account."""
+        if kind not in EVENTS:
+            raise ValueError(f"{kind!r} is no event of this fake")
         event: Object = {
             "id": self._ids.new("evt"),
             "object": "event",

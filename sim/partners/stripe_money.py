@@ -1,13 +1,15 @@
 """Balances of the Stripe fake: every movement is a balance transaction, and a balance is nothing but their sum.
 
 Transfers and payouts live here too. The platform has the account "". Balances may be negative: refunds and disputes are
-taken from them whatever they hold, and the platform is liable for its Express accounts.
+taken from them whatever they hold, and the platform is liable for its Express accounts. What the platform owes is debited
+from its bank account every Monday: a payout with a negative amount.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
+from itertools import takewhile
 from typing import Any
 
 from sim.backend import Row
@@ -15,7 +17,7 @@ from sim.clock import DAY, Instant
 from sim.machine import Answered, Command, Outcome, Refused
 from sim.partners.party import Party, dict_of, text_of, whole_of
 from sim.partners.stripe_accounts import Account, Accounts
-from sim.partners.stripe_api import Call, Object, listing, missing, refused, seconds, snapshot
+from sim.partners.stripe_api import Call, Object, listing, missing, page_of, refused, seconds, snapshot
 from sim.partners.stripe_events import Events
 
 NO_ACCOUNT = "no_account"
@@ -26,7 +28,14 @@ class Money:
     """The ledger of the platform and all its accounts. `bank` is the Machine that takes payouts."""
 
     def __init__(
-        self, party: Party, accounts: Accounts, events: Events, note: Callable[..., Row], bank: str, iban: str | None
+        self,
+        party: Party,
+        accounts: Accounts,
+        events: Events,
+        note: Callable[..., Row],
+        bank: str,
+        iban: str | None,
+        ibans: Mapping[str, str],
     ) -> None:
         self._party = party
         self._ids = party.ids
@@ -35,6 +44,7 @@ class Money:
         self._note = note
         self._bank = bank
         self._iban = iban
+        self._ibans = {currency.lower(): other for currency, other in ibans.items()}
         self.rows: list[Row] = []
         self._ready: dict[str, dict[str, int]] = {}
         self._pending: dict[str, list[tuple[int, int, str, int]]] = {}
@@ -105,7 +115,9 @@ class Money:
         }
 
     def list_transactions(self, call: Call) -> Object:
-        """`balance_transactions.list`, newest first."""
+        """`balance_transactions.list`, newest first; pages as in `page_of`."""
+        since = whole_of(dict_of(call.params, "created"), "gte", 0, 0)
+        fresh = takewhile(lambda row: seconds(row["at"]) >= since, reversed(self.rows))
         found = [
             {
                 **{name: row[name] for name in ("id", "amount", "currency", "fee", "net", "type", "source")},
@@ -113,10 +125,10 @@ class Money:
                 "created": seconds(row["at"]),
                 "available_on": seconds(row["available_at"]),
             }
-            for row in reversed(self.rows)
+            for row in fresh
             if row["account"] == call.account
         ]
-        return listing(found, "/v1/balance_transactions")
+        return page_of(found, call.params, "/v1/balance_transactions")
 
     # -- transfers --------------------------------------------------------------------------------------------------
 
@@ -189,7 +201,7 @@ class Money:
         account = self._accounts.all.get(call.account)
         if call.account and (account is None or not self._accounts.payouts_enabled(account, call.now)):
             raise refused("Cannot create payouts: payouts are not enabled for this account.", "payouts_not_allowed")
-        if self._iban_of(call.account) is None:
+        if self._iban_of(call.account, currency) is None:
             raise refused("There is no external account to pay out to.", "no_account")
         if self.held(call.account, call.now).get(currency, 0) < amount:
             raise refused("You have insufficient funds in your Stripe account.", "balance_insufficient")
@@ -207,23 +219,26 @@ class Money:
         mine = [one for one in self.payouts.values() if one["metadata"]["account"] == call.account]
         return listing(mine[::-1], "/v1/payouts")
 
-    def _iban_of(self, account: str) -> str | None:
+    def _iban_of(self, account: str, currency: str) -> str | None:
         found = self._accounts.all.get(account)
-        return self._iban if found is None else found.given.get("external_account")
+        return self._ibans.get(currency, self._iban) if found is None else found.given.get("external_account")
 
     def _pay_out_all(self, now: Instant) -> None:
         self._party.agenda.add(now + DAY, self._pay_out_all)
         monday = (now // DAY + 3) % 7 == 0
         for name in ("", *self._accounts.all):
             account = self._accounts.all.get(name)
-            if self._iban_of(name) is None or (account and not self._accounts.payouts_enabled(account, now)):
+            if account and not self._accounts.payouts_enabled(account, now):
                 continue
             interval = account.schedule["interval"] if account else "daily"
             if interval == "manual" or (interval == "weekly" and not monday):
                 continue
             for currency, amount in sorted(self.held(name, now).items()):
-                if amount > 0:
+                if amount > 0 and self._iban_of(name, currency) is not None:
                     self._pay_out(Call({}, name, None, now), amount, currency, "standard")
+        for currency, amount in sorted(self.held("").items()) if monday else ():
+            if amount < 0 and self._iban_of("", currency) is not None:
+                self._pay_out(Call({}, "", None, now), amount, currency, "standard")
 
     def _pay_out(self, call: Call, amount: int, currency: str, method: str) -> Object:
         now, account = call.now, call.account
@@ -233,7 +248,7 @@ class Money:
             "failure_code": None, "metadata": {"account": account}, "statement_descriptor": None, "type": "bank_account",
         }  # fmt: skip
         self.payouts[payout["id"]] = payout
-        payout["destination"] = self._iban_of(account)
+        payout["destination"] = self._iban_of(account, currency)
         self.post(account, -amount, currency, "payout", payout["id"], now)
         self._payout_rows[payout["id"]] = self._note(
             "payout", payout["id"], call, account, currency, amount, "in_transit", None
@@ -243,11 +258,12 @@ class Money:
         return payout
 
     def _arrive(self, payout: Object, now: Instant) -> None:
-        credit: dict[str, Any] = {
-            "iban": payout["destination"], "amount": payout["amount"], "currency": payout["currency"],
+        order: dict[str, Any] = {
+            "iban": payout["destination"], "amount": abs(payout["amount"]), "currency": payout["currency"],
             "reference": payout["id"], "end_to_end": payout["id"], "counterparty": "Stripe",
         }  # fmt: skip
-        self._party.ask(self._bank, Command("credit", credit), lambda outcome, at: self._banked(payout, outcome, at))
+        what = "credit" if payout["amount"] > 0 else "debit"
+        self._party.ask(self._bank, Command(what, order), lambda outcome, at: self._banked(payout, outcome, at))
 
     def _banked(self, payout: Object, outcome: Outcome, now: Instant) -> None:
         name = payout["metadata"]["account"]

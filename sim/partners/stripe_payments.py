@@ -244,12 +244,11 @@ class Payments(Wallet):
         return snapshot(self._find(self._disputes, "dispute", call))
 
     def dispute(self, args: Mapping[str, Any], now: Instant) -> Outcome:
-        """The cardholder disputes what is left of the charge of `payment_intent`, for a `reason`."""
-        intent = self._intents.get(str(args.get("payment_intent")))
-        charge = self._charges.get(str(intent["latest_charge"])) if intent else None
-        left = charge["amount_captured"] - charge["amount_refunded"] if charge else 0
-        if charge is None or left == 0 or charge["disputed"]:
+        """The cardholder disputes what is left of the charge of `payment_intent`, or of the latest one of theirs."""
+        charge = self._disputable(args)
+        if charge is None:
             return Refused("nothing-to-dispute")
+        left = charge["amount_captured"] - charge["amount_refunded"]
         account = self._owner[charge["id"]]
         call = Call({}, account, None, now)
         charge["disputed"] = True
@@ -264,6 +263,17 @@ class Payments(Wallet):
         self._events.emit("charge.dispute.created", dispute, account, now)
         self._events.emit("charge.dispute.funds_withdrawn", dispute, account, now)
         return Answered({"dispute": dispute["id"]})
+
+    def _disputable(self, args: Mapping[str, Any]) -> Object | None:
+        customer = args.get("customer")
+        if customer is None:
+            intents = [one for one in (self._intents.get(str(args.get("payment_intent"))),) if one is not None]
+        else:
+            mine = [name for name, one in self._customers.items() if one["metadata"].get("customer") == customer]
+            intents = [one for one in reversed(self._intents.values()) if one["customer"] in mine]
+        charges = [one for intent in intents if (one := self._charges.get(str(intent["latest_charge"]))) is not None]
+        fits = (one for one in charges if one["amount_captured"] > one["amount_refunded"] and not one["disputed"])
+        return next(fits, None)
 
     def close_dispute(self, args: Mapping[str, Any], now: Instant) -> Outcome:
         """The bank decides on `dispute`: `won` gives the money back, not the fee."""

@@ -193,6 +193,16 @@ def test_the_story_of_other_sessions_is_the_scenarios_word(make_run: Make) -> No
         assert "The scenario says" in page(run)
 
 
+def test_a_run_of_some_sites_says_so_before_its_verdict(make_run: Make) -> None:
+    """It proves nothing of the others. A scenario that names sites itself is played whole."""
+    sites = {"sessions": {"file": "acn-2019-june.csv", "sites": ["pier", "mill"]}}
+    with Run(make_run(more=sites, command="chargerig run tiny --sites=pier,mill")) as run:
+        assert headline(run) == "At pier and mill only: nothing was lost, billed twice or billed wrongly."
+        assert "this run played" in page(run) and "a part of: A tiny day" in page(run)
+    with Run(make_run(more=sites)) as run:
+        assert headline(run) == "Nothing was lost, billed twice or billed wrongly."
+
+
 def test_names_stay_on_one_line_and_amounts_are_in_major_units() -> None:
     assert ids("INV-06 & campus-4") == '<span class="id">INV-06</span> &amp; <span class="id">campus-4</span>'
     assert "<b>" not in ids("<b>a-1</b>")

@@ -178,3 +178,9 @@ def test_a_page_of_a_scenario_in_which_nothing_moves() -> None:
     html = page(told(day(1, windows={}, hours={})))
     assert "Nothing moves in this scenario" in html and html.count("<svg") == 2
     assert (tenth(270_000), tenth(0), per_hundred(125)) == ("4.5", "0.0", "12.5")
+
+
+def test_a_rehearsal_of_some_sites_says_so_first() -> None:
+    one = forecast("tiny --sites pier", "Tiny", {}, [day(1)], asked=1, only=("pier",))
+    assert headline(one).replace("\u00a0", " ") == "Go: 1 rehearsed day at pier only, and nothing speaks against it."
+    assert [row["site"] for row in one["waves"][0]["last_rollbacks"]] == one["waves"][0]["sites"]

@@ -278,6 +278,16 @@ def test_what_cannot_be_followed_ends_with_two(
     assert result.exit_code == 2 and result.stdout == ""
 
 
+def test_two_things_at_once_are_named_and_refused(make_run: Make, chargerig: Callable[..., Result]) -> None:
+    result = chargerig(str(make_run()), "--session", "t3", "--station", "S-01")
+    assert "follows one thing at a time, and was given --session and --station" in " ".join(result.stderr.split())
+
+
+def test_an_id_like_no_other_is_offered_none_as_the_nearest(make_run: Make) -> None:
+    with Run(make_run()) as run, pytest.raises(BadInput, match=r"none of its \d+ is called nearly so, for instance S-"):
+        station_trace(run, "warehouse")
+
+
 def test_the_walk_of_the_report_goes_on_to_the_money(make_run: Make) -> None:
     with Run(make_run()) as run:
         chosen = walk(run)

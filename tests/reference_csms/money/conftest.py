@@ -24,6 +24,7 @@ from sim.partners.stripe import Stripe
 SECRET = "whsec_test"
 APRIL = parse_iso("2024-04-01T06:00:00Z")
 OLD_IBAN, NEW_IBAN, OWNER_IBAN = "NO9386011117947", "NO8330001234567", "DE89370400440532013000"
+DEBITED_IBAN = "NO6857730856182"
 
 
 class Partners:
@@ -32,9 +33,10 @@ class Partners:
     `silent` loses every request on its way there, `asked` is what was sent: (api, params, key).
     """
 
-    def __init__(self, backend: str) -> None:
-        stripe = Stripe(7, endpoints=[Endpoint(to=backend, secret=SECRET)], fees=(0, 0))
-        bank = Bank(7, [BankAccount(OLD_IBAN, "oldco", "EUR"), BankAccount(OWNER_IBAN, "city")])
+    def __init__(self, backend: str, fees: tuple[int, int]) -> None:
+        stripe = Stripe(7, endpoints=[Endpoint(to=backend, secret=SECRET)], fees=fees, iban=DEBITED_IBAN)
+        owners = {OLD_IBAN: "oldco", DEBITED_IBAN: "newco", OWNER_IBAN: "city"}
+        bank = Bank(7, [BankAccount(iban, owner, "EUR") for iban, owner in owners.items()])
         riverty = Riverty(7, merchant="oldco", iban=OLD_IBAN)
         self.lines = {party.name: Line(party, 7) for party in (stripe, bank, riverty)}
         self.stripe, self.bank, self.riverty = stripe, bank, riverty
@@ -99,12 +101,20 @@ def with_money(base: dict[str, list[Row]], account: str) -> dict[str, list[Row]]
     }
 
 
-def money_bench(base: type, sheet: dict[str, list[Row]], name: str, fields: Row, options: Row, parts: Row) -> Any:
+def money_bench(
+    base: type,
+    sheet: dict[str, list[Row]],
+    name: str,
+    fields: Row,
+    options: Row,
+    parts: Row,
+    fees: tuple[int, int],
+) -> Any:
     class MoneyBench(base):  # type: ignore[misc]
         """The bench, with its partners. Time passes for all of them together."""
 
         def __init__(self) -> None:
-            self.partners = Partners(name)
+            self.partners = Partners(name, fees)
             chosen = {"webhook_secrets": {"stripe": SECRET}, "holds": True, **options}
             given = with_money(sheet, self.partners.account)
             setup = Setup(name=name, seed=7, provision=given, options={"transaction_base": 500, "money": chosen})
@@ -211,8 +221,8 @@ def money_bench(base: type, sheet: dict[str, list[Row]], name: str, fields: Row,
 
 @pytest.fixture
 def make_money(make_bench: type, sheet: Any, given_fields: Any) -> Any:
-    def make(name: str = "new", parts: Row | None = None, **options: Any) -> Any:
-        return money_bench(make_bench, sheet, name, given_fields, options, parts or {})
+    def make(name: str = "new", parts: Row | None = None, fees: tuple[int, int] = (0, 0), **options: Any) -> Any:
+        return money_bench(make_bench, sheet, name, given_fields, options, parts or {}, fees)
 
     return make
 

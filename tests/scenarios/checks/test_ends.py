@@ -133,7 +133,7 @@ def credit_that_takes(day: Any) -> None:
 
 def negative_invoice(day: Any) -> None:
     row = {"kind": "drivers", "state": "issued", "gross": -100, "net": -84, "vat": -16}
-    day.add("books_invoices", backend="new", number="X-000001", **row)
+    day.add("books_invoices", backend="new", number="X-000001", issued_at=0, **row)
 
 
 def credit_line_that_adds(day: Any) -> None:

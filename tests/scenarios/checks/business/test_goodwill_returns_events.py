@@ -222,6 +222,45 @@ def test_p07_finds_a_return_that_left_its_claim_paid(told: Any, breach: Callable
     assert says in result.findings[0].sentence
 
 
+def disputed(day: Any, state: str, amount: int, claim: str, parked: int, lost: int, refunded: int) -> None:
+    """A payment by card that its driver took back, as the partner ended it and as it stands in the books."""
+    at, common = day.when("05-10 09:00"), {"partner": "stripe", "currency": "NOK", "amount": amount}
+    day.plan["upgrade"]["dispute_goodwill"] = {"NOK": 5000}
+    day.add("partner_payments", **common, kind="auth", id="ch_9", key="k-9/charge/1", state="captured", at=at)
+    day.add("partner_payments", **common, kind="dispute", id="dp_9", for_id="ch_9", state=state, at=at)
+    attempt = {"attempt_id": "p-9", "claim_id": "k-9", "purpose": "charge", "key": "k-9/charge/1", "state": "done"}
+    day.add("books_payments", backend="new", **common, **attempt, created_at=at)
+    row = {"kind": "session", "customer": "bo", "document": "B-9", "route": "stripe", "amount": amount}
+    row |= {"paid": amount, "refunded": refunded, "credited": 0, "state": claim, "created_at": at}
+    day.add("books_claims", backend="new", claim_id="k-9", **row)
+    postings = [["disputed:bo", "NOK", parked], ["losses:stripe", "NOK", lost], ["x", "NOK", -parked - lost]]
+    day.add("books_journal", backend="new", seq=990, at=at, kind="dispute", ref="B-9 k-9 dp_9", postings=postings)
+
+
+@pytest.mark.parametrize(
+    ("state", "amount", "claim", "parked", "lost", "refunded", "says"),
+    [
+        ("won", 9000, "paid", 0, 0, 0, ""),
+        ("lost", 9000, "open", 0, 0, 9000, ""),
+        ("lost", 5000, "written-off", 0, 5000, 0, ""),
+        ("needs_response", 9000, "disputed", 9000, 0, 0, ""),
+        ("won", 9000, "disputed", 0, 0, 0, "is disputed, and the dispute was won"),
+        ("won", 9000, "paid", 9000, 0, 0, "has 9000 of a dispute parked, which is won"),
+        ("lost", 9000, "paid", 0, 0, 0, "is paid, and 9000 was lost and is owed again"),
+        ("lost", 9000, "written-off", 0, 9000, 0, "is written-off, and 9000 was lost and is owed again"),
+        ("lost", 5000, "open", 0, 0, 5000, "is open, and 5000 was lost and is to be written off"),
+        ("needs_response", 9000, "paid", 0, 0, 0, "is paid, and its payment is disputed"),
+    ],
+)
+def test_p07_ends_each_dispute_by_the_banks_decision_and_the_terms(
+    told: Any, state: str, amount: int, claim: str, parked: int, lost: int, refunded: int, says: str
+) -> None:
+    disputed(told, state, amount, claim, parked, lost, refunded)
+    result = told.check("P07")
+    assert [one.subject for one in result.findings] == (["B-9"] if says else [])
+    assert says in "".join(one.sentence for one in result.findings)
+
+
 def test_p07_lets_the_books_lag_a_day_behind_the_bank(told: Any) -> None:
     told.pay("NEW-city", NEW_IBAN, "06-30 11:00", "new", None)
     assert told.check("P07").verdict is Verdict.PASS

@@ -77,7 +77,15 @@ class Upgrade:
     def invoice(self, backend: str, number: str, kind: str, period: tuple[str, str], **more: Any) -> Row:
         """One document."""
         row = {"circle": number[:-7], "kind": kind, "seller": "city", "customer": "c-AA01", "currency": "EUR"}
-        row |= {"period_start": period[0], "period_until": period[1], "issued_at": JULY, "state": "issued", "gross": 0}
+        row |= {
+            "period_start": period[0],
+            "period_until": period[1],
+            "issued_at": JULY,
+            "state": "issued",
+            "net": 0,
+            "vat": 0,
+            "gross": 0,
+        }
         return self.day.add("books_invoices", backend=backend, number=number, **{**row, **more})
 
     def line(self, backend: str, number: str, kind: str, amount: int, **more: Any) -> Row:
