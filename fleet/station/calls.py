@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Protocol
 
 import msgspec
@@ -71,7 +71,7 @@ def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
     first = 1  # the counter begins there
     for block in count():
         head = f"{front}{block:09x}"
-        for digits in _THREE_DIGITS[first:]:
+        for digits in islice(_THREE_DIGITS, first, None):  # a slice would be a copy for each station
             yield head + digits
         first = 0
 

@@ -124,8 +124,7 @@ class Station:
             boots,
             forgotten,
         )
-        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
-        self.ears = Ears(desk, self.calls, self.boot, handlers)  # OCPP 1.6 §4.2: a rejected station is silent
+        self.ears = Ears(self, desk, self.calls, self.boot, HANDLERS)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
 
     def _wire(self) -> None:

@@ -100,8 +100,7 @@ class Station:
             boots,
             forgotten,
         )
-        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
-        self.ears = Ears(desk, self.calls, self.boot, handlers, rejected="SecurityError")  # B03
+        self.ears = Ears(self, desk, self.calls, self.boot, HANDLERS, rejected="SecurityError")  # B03
         self._wire()
 
     def _wire(self) -> None:
