@@ -104,9 +104,9 @@ def serve(
         from sim.runtimes.aio import Clock
         from sim.runtimes.aio_loop import run_loop
         from sim.runtimes.aio_shed import ShedLimits
+        from sim.runtimes.channel import Limits
         from sim.runtimes.entropy import secret_text
         from sim.runtimes.tls import server_context
-        from sim.runtimes.websocket import Limits
 
         if log not in FORMS:
             problem, allowed = unknown("form of the log", log, FORMS)

@@ -31,7 +31,7 @@ from sim.evidence.wire import WireRecorder
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_ledger import ActionCount
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 
 _STATE = "meters.json"
 _TOLD_EVERY_S = 1.0

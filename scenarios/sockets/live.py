@@ -40,8 +40,8 @@ from sim.evidence.wire import Policy, WireRecorder
 from sim.machine import Effect, Event, Note, Received
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_lines import Lines
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.entropy import run_salt
-from sim.runtimes.websocket import Keeper, Limits
 
 LEAD = 30 * SECOND
 """From the moment that the stations are switched on to the first visit, ms of the world."""

@@ -34,8 +34,8 @@ from sim.machine import (
 )
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_lines import Line, Lines
+from sim.runtimes.channel import Timer
 from sim.runtimes.sinks import TruthSink
-from sim.runtimes.websocket import Timer
 
 _TICK = Tick()
 _AT_ONCE = 200

@@ -19,6 +19,11 @@ _ASKS_FOR_STATUS = frozenset(
 _REFUSALS = (b'"Invalid"', b'"Blocked"', b'"Expired"', b'"ConcurrentTx"', b'"Rejected"', b'"Pending"')
 
 
+def bucket_of(ms: float) -> int:
+    """The bucket of a time in a histogram."""
+    return int(math.log(max(ms, _LEAST_MS) / _LEAST_MS) / _STEP)
+
+
 class Latencies:
     """A histogram of times in ms; quantiles are right to 5 %."""
 
@@ -27,9 +32,10 @@ class Latencies:
         self.count = 0
         self.worst = 0.0
 
-    def add(self, ms: float) -> None:
-        """One time."""
-        bucket = int(math.log(max(ms, _LEAST_MS) / _LEAST_MS) / _STEP)
+    def add(self, ms: float, bucket: int | None = None) -> None:
+        """One time; `bucket` is that of `bucket_of`, for whoever adds it to several."""
+        if bucket is None:
+            bucket = bucket_of(ms)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.count += 1
         if ms > self.worst:
@@ -127,8 +133,9 @@ class LinkLedger:
         name = action.decode()
         counts = self._ledger.of(name)
         ms = (perf_counter() - began) * 1000
-        self._ledger.latencies.add(ms)
-        self._ledger.by_action[name].add(ms)
+        bucket = bucket_of(ms)
+        self._ledger.latencies.add(ms, bucket)
+        self._ledger.by_action[name].add(ms, bucket)
         if kind == b'[4,"':
             fate = "error"
             counts.errors += 1

@@ -15,8 +15,9 @@ from sim.backend import Row
 from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
 from sim.runtimes.aio_ledger import CallLedger, LinkLedger
+from sim.runtimes.channel import Channel, Keeper, Peer
 from sim.runtimes.sinks import WireSink
-from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Channel, Keeper, Peer
+from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE
 from sim.runtimes.websocket_client import Dial, dial
 
 Tell = Callable[[Event], None]

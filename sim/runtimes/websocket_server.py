@@ -22,7 +22,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from sim.backend import Proof, Refusal
-from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket, address_of
+from sim.runtimes.channel import Keeper, Peer
+from sim.runtimes.websocket import ABNORMAL, Socket, address_of
 
 
 class Handshake(Struct, frozen=True, kw_only=True):

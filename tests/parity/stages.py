@@ -23,8 +23,8 @@ from sim.machine import Command, Effect, Event, Settled, Tell
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_lines import Lines
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.virtual import VirtualWorld
-from sim.runtimes.websocket import Keeper, Limits
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 

@@ -26,7 +26,7 @@ from scenarios.sockets.visits import Traffic
 from scenarios.targets.http import Http
 from sim.clock import Instant, iso
 from sim.runtimes.aio import Clock
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from tests.scenarios.sockets.test_serve import get, serving, url
 
 TIME_OUT_S = 30.0

@@ -15,7 +15,7 @@ from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_ledger import CallLedger, Latencies, LinkLedger
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 
 
 class Nothing:
