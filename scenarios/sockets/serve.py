@@ -22,6 +22,7 @@ from reference_csms.web.app import make_app
 from reference_csms.web.tokens import ApiToken
 from scenarios.sockets.logs import Log
 from scenarios.sockets.sheet import SITE, default_sheet
+from scenarios.sockets.signals import hearing
 from sim.backend import Operation, Row, Setup
 from sim.errors import BadInput, raised
 from sim.evidence.wire import WireRecorder
@@ -172,7 +173,6 @@ async def _provision(host: BackEndHost, sheet: dict[str, list[Row]]) -> None:
 
 async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Event | None) -> str:
     """Wait for the end, and say why it came."""
-    loop = asyncio.get_running_loop()
     told = stop or asyncio.Event()
     signals: list[str] = []
 
@@ -180,17 +180,14 @@ async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Even
         signals.append(number.name)
         told.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heard, number)
     waiting = asyncio.ensure_future(told.wait())
     try:
-        done, _ = await asyncio.wait([waiting, host.failed], timeout=for_s, return_when="FIRST_COMPLETED")
+        with hearing(heard):
+            done, _ = await asyncio.wait([waiting, host.failed], timeout=for_s, return_when="FIRST_COMPLETED")
         if not done:
             return "its time is over"
     finally:
         waiting.cancel()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
     if host.failed.done():
         return str(host.failed.result())
     return signals[0] if signals else "it was asked to"
