@@ -92,6 +92,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     clock = Clock()
     options = {"store": wish.store or "memory", "store_kept": True, "store_full": wish.store_full, "keep_all": True}
     options |= {"security": wish.least, "heartbeat_interval": wish.heartbeat_s}
+    options |= {"bill_pause": 0}  # one bill in each turn of the loop: whoever is connected has their turn in between
     options |= {"first_contact": SITE} if wish.accept_unknown else {}
     setup = Setup(name=NAME, seed=0, provision={}, options=options)
     try:
