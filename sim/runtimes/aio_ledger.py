@@ -17,6 +17,7 @@ _ASKS_FOR_STATUS = frozenset(
     {b"StartTransaction", b"Authorize", b"BootNotification", b"TransactionEvent", b"DataTransfer"}
 )
 _REFUSALS = (b'"Invalid"', b'"Blocked"', b'"Expired"', b'"ConcurrentTx"', b'"Rejected"', b'"Pending"')
+_TOO_EARLY = b',"SecurityError"'
 
 
 def bucket_of(ms: float) -> int:
@@ -64,7 +65,11 @@ class Latencies:
 
 
 class ActionCount(Struct):
-    """Calls of one action. `refused` are CALLRESULTs that say no, `errors` CALLERRORs, `lost` had no answer."""
+    """Calls of one action. `errors` are CALLERRORs, `lost` had no answer.
+
+    `refused` are CALLRESULTs that say no, and SecurityErrors for what a station sent before it was accepted: a back-end has
+    to answer so (OCPP-J 1.6 §4.2.3), and the quirk `eager-status` asks for it.
+    """
 
     sent: int = 0
     answered: int = 0
@@ -86,6 +91,8 @@ class CallLedger:
         self.actions: dict[str, ActionCount] = {}
         self.latencies = Latencies()
         self.by_action: dict[str, Latencies] = {}
+        self.registered: dict[str, None] = {}
+        """The stations that a back-end has accepted: what one sends before that may be refused, and rightly."""
 
     def of(self, action: str) -> ActionCount:
         """The counts of one action."""
@@ -105,12 +112,13 @@ class CallLedger:
 
 
 class LinkLedger:
-    """Pairs the calls of one connection with their answers."""
+    """Pairs the calls of one connection of a station with their answers."""
 
-    __slots__ = ("_ledger", "_open")
+    __slots__ = ("_ledger", "_open", "_station")
 
-    def __init__(self, ledger: CallLedger) -> None:
+    def __init__(self, ledger: CallLedger, station: str) -> None:
         self._ledger = ledger
+        self._station = station
         self._open: dict[bytes, tuple[bytes, float]] = {}
 
     def up(self, frame: bytes) -> None:
@@ -136,10 +144,18 @@ class LinkLedger:
         bucket = bucket_of(ms)
         self._ledger.latencies.add(ms, bucket)
         self._ledger.by_action[name].add(ms, bucket)
-        if kind == b'[4,"':
+        no = action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS)
+        if action == b"BootNotification" and kind == b'[3,"':
+            registered = self._ledger.registered
+            registered.pop(self._station, None) if no else registered.setdefault(self._station)
+        if kind == b'[4,"' and parts[2].startswith(_TOO_EARLY) and self._station not in self._ledger.registered:
+            fate = "refused"
+            counts.answered += 1
+            counts.refused += 1
+        elif kind == b'[4,"':
             fate = "error"
             counts.errors += 1
-        elif action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS):
+        elif no:
             fate = "refused"
             counts.answered += 1
             counts.refused += 1

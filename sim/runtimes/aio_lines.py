@@ -151,7 +151,7 @@ class _Link:
         self._tell = tell
         self._socket: Channel | None = None
         self._over = False
-        self._calls = LinkLedger(lines.ledger)
+        self._calls = LinkLedger(lines.ledger, station)
         self._held: deque[Callable[[], None]] = deque()
 
     # -- from the machine ------------------------------------------------------------------------------------------
