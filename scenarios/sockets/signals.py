@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def hearing(heard: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """While inside, `heard` is told of the first signal on the loop that runs."""
+    """While inside, `heard` is told of the first signal. Elsewhere than in the main thread signals stay as they are."""
     loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
 
@@ -26,8 +26,12 @@ def hearing(heard: Callable[[signal.Signals], None]) -> Iterator[None]:
         forget()
         heard(number)
 
-    for number in numbers:
-        loop.add_signal_handler(number, first, number)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, first, number)
+    except (ValueError, RuntimeError):  # asyncio and uvloop of another thread
+        yield
+        return
     try:
         yield
     finally:

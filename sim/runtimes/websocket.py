@@ -136,11 +136,10 @@ class Socket(asyncio.Protocol):
         if self._by_frames:
             self._take(self._rest + data if self._rest else data)
             return
-        self._to_protocol(data)
         if self._by_frames is None:
             # what follows a handshake in the same breath is the protocol's, which may then stand amid a frame for good
-            opened = self._protocol.state is OPEN and not self._protocol.extensions
-            self._by_frames = opened and data.find(b"\r\n\r\n") == len(data) - 4
+            self._by_frames = data.find(b"\r\n\r\n") == len(data) - 4
+        self._to_protocol(data)
 
     def _take(self, data: bytes) -> None:
         """Take plain messages out, and give the protocol what else there is, frame by frame."""

@@ -57,6 +57,8 @@ def told(result: Result) -> str:
             ("serve", *FREE, "--host", "203.0.113.9"),
             "--host: '203.0.113.9' is no address to listen at; allowed: an addr",
         ),
+        (("serve", "--workers", "2", "--fast"), "allowed: either --fast or --workers"),
+        (("fleet", "--url", "ws://h/{id}", "--token", "T" * 21), "allowed: 1 to 20 printable characters"),
         (("fleet", "--url", "http://127.0.0.1:1/{id}"), "--url: 'http://127.0.0.1:1/{id}' is no address of a back-end"),
         (("fleet", "--url", "ws://h/{id}/ocpp"), "the identity last"),
         (
