@@ -26,6 +26,21 @@ def test_a_session_is_rated_once_and_becomes_one_bill(bench: Any) -> None:
     assert (bill["seller"], bill["customer"], bill["number"]) == ("city", "cust-a", "CITY-legacy-000001")
 
 
+@pytest.mark.parametrize(("options", "bills"), [({}, 1), ({"bill_pause": 0}, 3)])
+def test_a_server_bills_as_fast_as_it_can_and_a_virtual_day_one_in_twenty_milliseconds(
+    make_bench: Any, sheet: Any, options: dict[str, Any], bills: int
+) -> None:
+    bench = make_bench(Setup(name="legacy", seed=1, provision=sheet, options=options))
+    link = bench.boot()
+    for _ in range(3):
+        bench.charge(link, lasts=SECOND)
+    bench.now += 10 * SECOND
+    for _ in range(3):
+        bench.csms.tick(bench.now)
+    bench.flush()
+    assert len(bench.book("bills")) == bills
+
+
 def test_billed_energy_is_the_difference_of_the_signed_registers(bench: Any) -> None:
     """B06, INV-31: exactly, with the signed decimals."""
     bench.charge(bench.boot(), wh=12_345)
