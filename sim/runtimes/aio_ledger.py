@@ -13,16 +13,9 @@ from msgspec import Struct
 
 _STEP = math.log(1.05)
 _LEAST_MS = 0.05
-_ASKS_FOR_STATUS = frozenset(
-    {b"StartTransaction", b"Authorize", b"BootNotification", b"TransactionEvent", b"DataTransfer"}
-)
+_ASKS_FOR_STATUS = frozenset({"StartTransaction", "Authorize", "BootNotification", "TransactionEvent", "DataTransfer"})
 _REFUSALS = (b'"Invalid"', b'"Blocked"', b'"Expired"', b'"ConcurrentTx"', b'"Rejected"', b'"Pending"')
 _TOO_EARLY = b',"SecurityError"'
-
-
-def bucket_of(ms: float) -> int:
-    """The bucket of a time in a histogram."""
-    return int(math.log(max(ms, _LEAST_MS) / _LEAST_MS) / _STEP)
 
 
 class Latencies:
@@ -33,10 +26,9 @@ class Latencies:
         self.count = 0
         self.worst = 0.0
 
-    def add(self, ms: float, bucket: int | None = None) -> None:
-        """One time; `bucket` is that of `bucket_of`, for whoever adds it to several."""
-        if bucket is None:
-            bucket = bucket_of(ms)
+    def add(self, ms: float) -> None:
+        """One time."""
+        bucket = int(math.log(max(ms, _LEAST_MS) / _LEAST_MS) / _STEP)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.count += 1
         if ms > self.worst:
@@ -79,6 +71,8 @@ class ActionCount(Struct):
     lost: int = 0
 
 
+Action = tuple[str, ActionCount, Latencies]
+"""Its name, its counts and its times."""
 Told = Callable[[str, float, int, str], None]
 """Hears of each call: action, real ms, bytes of the answer, and its fate: accepted, refused, error or lost."""
 
@@ -89,10 +83,26 @@ class CallLedger:
     def __init__(self, told: Told | None = None) -> None:
         self.told = told
         self.actions: dict[str, ActionCount] = {}
-        self.latencies = Latencies()
         self.by_action: dict[str, Latencies] = {}
+        self._written: dict[bytes, Action] = {}
         self.registered: dict[str, None] = {}
         """The stations that a back-end has accepted: what one sends before that may be refused, and rightly."""
+
+    @property
+    def latencies(self) -> Latencies:
+        """The times of all actions together."""
+        together = Latencies()
+        for one in self.by_action.values():
+            together.merge(one.buckets, one.worst)
+        return together
+
+    def action(self, written: bytes) -> Action:
+        """One action as it stands in a frame."""
+        found = self._written.get(written)
+        if found is None:
+            name = written.decode()
+            found = self._written[written] = (name, self.of(name), self.by_action[name])
+        return found
 
     def of(self, action: str) -> ActionCount:
         """The counts of one action."""
@@ -119,13 +129,14 @@ class LinkLedger:
     def __init__(self, ledger: CallLedger, station: str) -> None:
         self._ledger = ledger
         self._station = station
-        self._open: dict[bytes, tuple[bytes, float]] = {}
+        self._open: dict[bytes, tuple[Action, float]] = {}
 
     def up(self, frame: bytes) -> None:
         """A frame that was handed to the socket."""
         if frame.startswith(b'[2,"'):
-            _, id, _, action, _ = frame.split(b'"', 4)
-            self._ledger.of(action.decode()).sent += 1
+            _, id, _, written, _ = frame.split(b'"', 4)
+            action = self._ledger.action(written)
+            action[1].sent += 1
             self._open[id] = (action, perf_counter())
 
     def down(self, frame: bytes) -> None:
@@ -137,15 +148,11 @@ class LinkLedger:
         call = self._open.pop(parts[1], None) if len(parts) == 3 else None
         if call is None:
             return
-        action, began = call
-        name = action.decode()
-        counts = self._ledger.of(name)
+        (name, counts, times), began = call
         ms = (perf_counter() - began) * 1000
-        bucket = bucket_of(ms)
-        self._ledger.latencies.add(ms, bucket)
-        self._ledger.by_action[name].add(ms, bucket)
-        no = action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS)
-        if action == b"BootNotification" and kind == b'[3,"':
+        times.add(ms)
+        no = name in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS)
+        if name == "BootNotification" and kind == b'[3,"':
             registered = self._ledger.registered
             registered.pop(self._station, None) if no else registered.setdefault(self._station)
         if kind == b'[4,"' and parts[2].startswith(_TOO_EARLY) and self._station not in self._ledger.registered:
@@ -168,9 +175,8 @@ class LinkLedger:
 
     def over(self) -> None:
         """The connection is gone: what is open will never be answered on it."""
-        for action, began in self._open.values():
-            name = action.decode()
-            self._ledger.of(name).lost += 1
+        for (name, counts, _), began in self._open.values():
+            counts.lost += 1
             if self._ledger.told is not None:
                 self._ledger.told(name, (perf_counter() - began) * 1000, 0, "lost")
         self._open.clear()
