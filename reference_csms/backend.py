@@ -13,7 +13,7 @@ from reference_csms import exports, records
 from reference_csms.authorization import Access
 from reference_csms.billing.central import Parcel, bills_elsewhere, parcels
 from reference_csms.billing.ledger import Ledger
-from reference_csms.billing.run import BillingRun, Outbox
+from reference_csms.billing.run import PAUSE, BillingRun, Outbox
 from reference_csms.books import Bookkeeper
 from reference_csms.calls import StationCalls, Timeouts
 from reference_csms.catalogue import Catalogue
@@ -59,10 +59,10 @@ class ReferenceCsms:
 
     Options of the Setup: `transaction_base` (where its circle of transaction ids begins), `heartbeat_interval` and
     `retry_interval` (seconds, told in BootNotification answers), `store` (see `storage.open`), `billing` (own, or
-    central: see `billing.central`), `ocpi_party` (its party id in OCPI, three characters), `money` (see
-    `options.MoneyOptions`), and for servers `keep_all` (every reading and status is kept with its answer, see
-    `received`), `first_contact` (the site at which unannounced stations are taken in) and `security` (the lowest
-    security profile).
+    central: see `billing.central`), `bill_pause` (between two bills of a run, ms), `ocpi_party` (its party id in OCPI,
+    three characters), `money` (see `options.MoneyOptions`), and for servers `keep_all` (every reading and status is kept
+    with its answer, see `received`), `first_contact` (the site at which unannounced stations are taken in) and `security`
+    (the lowest security profile).
     """
 
     def __init__(self, setup: Setup, parts: Parts) -> None:
@@ -85,7 +85,8 @@ class ReferenceCsms:
         access = Access(store, parts.authorize)
         quarantine = Quarantine(store, numbers, setup.name)
         check = RecordCheck(KeyRegistry(store), quarantine.seen_elsewhere, parts.verify_record)
-        self._outbox = Outbox(store, numbers, held=bills_elsewhere(options))
+        pause = int(options.get("bill_pause", PAUSE))
+        self._outbox = Outbox(store, numbers, held=bills_elsewhere(options), pause=pause)
         settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name, closed)
         base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
         sessions = Sessions(

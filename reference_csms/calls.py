@@ -40,6 +40,10 @@ class Asked(Struct, frozen=True):
     done: Done | None = None
 
 
+_INVITES = {"TriggerMessage": "", "GetBaseReport": "NotifyReport", "GetReport": "NotifyReport"}
+"""Calls that ask for a message, and which one; TriggerMessage names it (OCPP 1.6 §4.2, OCPP 2.0.1 B02)."""
+
+
 class BadPayload(Exception):
     """A payload that is none for this action. `str()` says why."""
 
@@ -98,6 +102,8 @@ class StationCalls:
         self._owner = f"{owner}/{link}"
         self._queue = CallQueue(CALL_TIMEOUT)
         self._count = 0
+        self.invited: set[str] = set()
+        """What the station was asked to send, until it comes: a pending one may send that and nothing else."""
 
     @property
     def deadline(self) -> int | None:
@@ -106,6 +112,8 @@ class StationCalls:
 
     def ask(self, action: str, raw: bytes, asked: Asked, now: Instant) -> None:
         """Put a call in line. `raw` comes from `encode_payload`."""
+        if action in _INVITES:
+            self.invited.add(_INVITES[action] or str(msgspec.json.decode(raw)["requestedMessage"]))
         self._count += 1
         id = message_id(self._salt, self._owner, self._count)
         self._queue.offer(Pending(id, action, ocppj.encode_call(id, action, raw), tag=asked))

@@ -18,7 +18,7 @@ from reference_csms.handlers.house import Handler, Handlers
 from reference_csms.handlers.orders import Orders
 from reference_csms.readings import Readings, is_plain_call
 from reference_csms.received import KEPT
-from reference_csms.records import UNKNOWN
+from reference_csms.records import PENDING, UNKNOWN
 from reference_csms.stage import Stage
 from reference_csms.stations import Stations, StationState
 from sim.clock import Instant
@@ -129,7 +129,7 @@ class Connection:
                 self._keep(state.station, frame, now)
             self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
         else:
-            self._call(reading[0].decode(), _READING, None, now)
+            self._look(frame, now)
         return ()
 
     @property
@@ -217,7 +217,7 @@ class Connection:
     def _unusual_call(self, call: ocppj.Call, frame: bytes, now: Instant) -> None:
         """A CALL that has to be judged slowly, if it is one that we take at all."""
         request = None
-        if call.action in self._table and self._admit(call.action, self.state.accepted):
+        if call.action in self._table and self._may(call.action):
             violation = self.dialect.judge_request(call.action, call.payload)
             if violation is not None:
                 self._refuse(call.id, violation.code, f"{violation.path} {violation.problem}".strip())
@@ -237,14 +237,21 @@ class Connection:
             known = action in known_actions(self.dialect.version)
             self._refuse(id, "NotSupported" if known else "NotImplemented", "no such request to a back-end")
             return
-        if not self._admit(action, self.state.accepted):
+        if not self._may(action):
             self._refuse(id, "SecurityError", "the station is not accepted")
             self._ask_to_boot(now)
             return
+        self.calls.invited.discard(action)
         reply = handler(self._handlers, self.state, request, id, now)
         self._stage.add(Send(self.link, ocppj.encode_result(id, reply)))
         if action == "BootNotification" and self.state.accepted:
             self._on_ready(self, True, now)
+
+    def _may(self, action: str) -> bool:
+        """Whether this station may send this: whoever is accepted, or what a pending one was asked for."""
+        state = self.state
+        invited = state.row.registration == PENDING and action in self.calls.invited
+        return invited or self._admit(action, state.accepted)
 
     def _refuse(self, id: str, code: str, why: str) -> None:
         self._stage.add(Send(self.link, self.dialect.error(id, code, why)))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from reports import words
 from scenarios import cli_live, cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, NOT_JUDGED, OK
@@ -93,6 +94,10 @@ def fleet(
     wire: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl.zst", help="Write every frame down, for `chargerig check`.")
     ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="The faster event loop (extra `fast`).")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the figures there as fleet.json, also after Ctrl-C.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Virtual charging stations against a real back-end, with EVs that come and go.
@@ -105,17 +110,21 @@ def fleet(
     It counts what was offered, sent, answered and accepted, and how late it was itself: a generator that lags must not
     blame the back-end. A password for all stations (security profile 1 or 2) comes from CHARGERIG_STATION_PASSWORD.
     With --api (token in CHARGERIG_API_TOKEN) every session driven is looked up in the books. Exit code 1 if a call was
-    answered by an error or not at all, or if a session is missing, doubled or has another energy.
+    answered by an error or not at all, or if a session is missing, doubled or has another energy. Ctrl-C ends it early with
+    the figures so far, and with exit code 130.
     """
     with guarded(as_json):
         import asyncio
+        import signal
 
         from fleet.profile import load_profile
         from scenarios.sockets.account import Account, account, provision
         from scenarios.sockets.fleet import Fleet, FleetResult, FleetWish, Told, station_names
         from scenarios.sockets.sheet import SITE
+        from scenarios.sockets.signals import hearing
         from scenarios.sockets.visits import Traffic
         from scenarios.targets.http import Http
+        from sim.runtimes.aio_loop import run_loop
         from sim.runtimes.entropy import run_salt
         from sim.runtimes.tls import client_context
 
@@ -156,13 +165,21 @@ def fleet(
             wire=wire,
         )
 
+        if out is not None:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as err:
+                allowed = "a new or an existing folder"
+                raise BadInput("--out", None, f"{out} cannot be made ({err.strerror})", allowed) from None
+
         async def live(tell: Any) -> tuple[FleetResult, Account | None]:
             put_up = Fleet(wish)
             if http is not None:
                 await asyncio.to_thread(provision, http, put_up.configs(), wish.tokens, SITE)
             put_up.put_up()
             try:
-                result = await put_up.run(tell)
+                with hearing(lambda number: put_up.stop(number.name)):
+                    result = await put_up.run(tell)
             finally:
                 await put_up.leave()
             if http is None:
@@ -170,7 +187,7 @@ def fleet(
             return result, account(http, put_up.driven(), put_up.unsettled(), put_up.began)
 
         books = nullcontext() if api is None else Http(api, os.environ.get(TOKEN))
-        shown = cli_live.living(f"{stations:,} stations", None if as_json else wish.for_s)
+        shown = cli_live.living(words.plural(stations, "station"), None if as_json else wish.for_s)
         with books as http, shown as show:
 
             def tell(told: Told) -> None:
@@ -180,16 +197,26 @@ def fleet(
                     f"p99 {told.p99_ms:.0f} ms, lag {told.lag_ms:.0f} ms",
                 )
 
-            result, kept = asyncio.run(live(tell))
-        if result.opened == 0:
+            result, kept = run_loop(live(tell), fast)
+        figures = {**msgspec.to_builtins(result), "books": None if kept is None else msgspec.to_builtins(kept)}
+        if out is not None:
+            partial = out / "fleet.json.partial"
+            partial.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+            partial.replace(out / "fleet.json")
+        if result.opened == 0 and result.stopped is None:
             allowed = "the address of a back-end that takes them"
             raise BadInput("--url", None, f"no station could connect to {url}: {_why(result.failures)}", allowed)
         if as_json:
-            print_json({**msgspec.to_builtins(result), "books": None if kept is None else msgspec.to_builtins(kept)})
+            print_json(figures)
         else:
             cli_live.fleet(result)
             if kept is not None:
                 cli_live.books(kept)
+        if result.stopped is not None:
+            cli_screen.complain(
+                f"ended by {result.stopped} after {result.seconds:.0f} s; the figures are those until then"
+            )
+            raise typer.Exit(128 + signal.Signals[result.stopped])
         wrong = result.errors or result.lost or (kept is not None and not kept.clean)
         proved = idle or kept is None or kept.driven > 0 or result.sessions > 0
         if not (wrong or proved):

@@ -9,6 +9,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from reports import words
 from scenarios.cli_screen import err, out
 
 _TOLD_EVERY_S = 10.0
@@ -53,8 +54,9 @@ def fleet(result: Any) -> None:
     rate = result.sent / result.seconds if result.seconds else 0.0
     lines = [
         "",
-        f"{result.stations:,} stations, {result.opened:,} of {result.dials:,} dials succeeded, {result.sessions:,} sessions "
-        f"with {result.energy_wh / 1000:,.1f} kWh, {result.waiting:,} messages still wait at stations",
+        f"{words.plural(result.stations, 'station')}, {result.opened:,} of {result.dials:,} dials succeeded, "
+        f"{words.plural(result.sessions, 'session')} "
+        f"with {result.energy_wh / 1000:,.1f} kWh, {words.plural(result.waiting, 'message')} still to be delivered",
         f"{rate:,.0f} calls a second; answers after {result.p50_ms:.1f} ms (p50), {result.p95_ms:.1f} (p95), "
         f"{result.p99_ms:.1f} (p99), {result.worst_ms:.0f} at most",
         f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most",
@@ -67,7 +69,7 @@ def books(kept: Any) -> None:
     """What the back-end kept of what was driven; the first sessions that are missing, too many or wrong."""
     console = out()
     console.print(
-        f"books: {kept.driven:,} sessions driven, {kept.stored:,} stored, {kept.billed:,} billed, "
+        f"books: {words.plural(kept.driven, 'session')} driven, {kept.stored:,} stored, {kept.billed:,} billed, "
         f"{kept.quarantined:,} in quarantine",
         markup=False,
         soft_wrap=True,
@@ -95,8 +97,10 @@ def load(result: Any) -> None:
     calls, lag = result.all, f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most"
     lines = [
         "",
-        f"{result.users:,} users in {result.processes} process(es), {result.opened:,} of {result.dials:,} dials succeeded; "
-        f"{result.sessions:,} sessions with {result.energy_wh / 1000:,.1f} kWh; {result.waiting:,} messages still wait",
+        f"{words.plural(result.users, 'user')} in {words.plural(result.processes, 'process', 'processes')}, "
+        f"{result.opened:,} of {result.dials:,} dials succeeded; "
+        f"{words.plural(result.sessions, 'session')} with {result.energy_wh / 1000:,.1f} kWh; "
+        f"{words.plural(result.waiting, 'message')} still to be delivered",
         f"offered {result.offered:,}, sent {calls.sent:,}, answered {calls.answered:,}, accepted {calls.accepted:,}, "
         f"without an answer {calls.unanswered:,}; {lag}",
     ]

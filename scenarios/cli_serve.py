@@ -16,6 +16,7 @@ from sim.clock import parse_duration
 from sim.errors import BadInput, unknown
 
 _MANY_DAYS = 3650
+_MOST_WORKERS = 64
 _LONGEST_NAME = 64  # of a common name (RFC 5280, ub-common-name)
 
 
@@ -79,6 +80,12 @@ def serve(
     fast: Annotated[
         bool, typer.Option("--fast", help="The faster websocket stack (extra `fast`); not for client certificates.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=_MOST_WORKERS, help="Processes that hold the sockets, all at one port; one more does the books."
+        ),
+    ] = 1,
     log: Annotated[str, typer.Option(metavar="text|json", help="The form of the log on standard error.")] = "text",
     lasts: Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after 90s, 5m or 1h30m.")] = None,
     as_json: Json = False,
@@ -93,10 +100,12 @@ def serve(
 
     The API wants a token: that of CHARGERIG_API_TOKEN, or one that is made and printed at the start.
     One process writes to a database: a second one on it ends the first. If the database fails, serve ends with exit code 3.
+    With --workers a command finds its station whichever process holds it; one that dies is started again.
     An unknown identity gets 404, a wrong password 401. What was answered is in the database.
     """
     with guarded(as_json):
         from reference_csms.web.tokens import api_token
+        from scenarios.sockets.front import TlsFiles
         from scenarios.sockets.logs import FORMS, make_log
         from scenarios.sockets.serve import ServeWish, Where
         from scenarios.sockets.serve import serve as served_by
@@ -104,9 +113,9 @@ def serve(
         from sim.runtimes.aio import Clock
         from sim.runtimes.aio_loop import run_loop
         from sim.runtimes.aio_shed import ShedLimits
+        from sim.runtimes.channel import Limits
         from sim.runtimes.entropy import secret_text
         from sim.runtimes.tls import server_context
-        from sim.runtimes.websocket import Limits
 
         if log not in FORMS:
             problem, allowed = unknown("form of the log", log, FORMS)
@@ -117,6 +126,11 @@ def serve(
             raise BadInput("--security", None, "profile 3 needs the authority of the stations", "--client-ca CA.pem")
         if fast and client_ca is not None:
             raise BadInput("--fast", None, "this stack cannot judge client certificates", "no --fast with --client-ca")
+        if fast and workers > 1:
+            raise BadInput(
+                "--fast", None, "workers hold their sockets with the other stack", "either --fast or --workers"
+            )
+        pairs = [(one, one.with_suffix(".key")) for one in tls or ()]
         given = os.environ.get(TOKEN)
         secret = given or secret_text()
         try:
@@ -132,9 +146,15 @@ def serve(
             sheet=read_sheet(stations) if stations is not None else {},
             accept_unknown=accept_unknown,
             least=security,
-            tls=server_context([(one, one.with_suffix(".key")) for one in tls], client_ca, security == 3)
-            if tls
+            tls=server_context(pairs, client_ca, security == 3) if pairs else None,
+            tls_files=TlsFiles(
+                tuple((str(one), str(key)) for one, key in pairs),
+                None if client_ca is None else str(client_ca),
+                security == 3,
+            )
+            if pairs
             else None,
+            workers=workers,
             tokens=tokens,
             limits=Limits(ping_interval_s=seconds("--ping", ping), max_frame=max_frame),
             shed=ShedLimits(most_connections=max_connections, most_lag_s=seconds("--most-lag", most_lag)),

@@ -54,7 +54,8 @@ def check(
         wanted = load_target(target)
         with cli_screen.steps(f"reading the books that {target} names"):
             books, statements = read_target(wanted, {"": str(target)})
-        missing = [*unshown(books, statements), *without_levers(wanted, day)]
+        quotes = all(foreign.quote is not None for foreign in wanted.roles.values())
+        missing = [*unshown(books, statements, quotes), *without_levers(wanted, day)]
         found = answerable(missing, None if day is None else day.checks.all_of)
         money, all_money = of_money(found)
         code = NOT_JUDGED if any(one.missing for one in found) else OK

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from scenarios.stage import Stage
 from sim.backend import BackEnd, Books, Row, Unverifiable
@@ -43,7 +43,7 @@ def harvest(
     now = world.now
     sources = [_Source(world, name, name in ours, now) for name in world.backends.names()]
     books = {source.name: source.books() for source in sources}
-    quotes: Quotes = {"quotes_grid": _grid(stage, sources), "quotes_rerated": _rerated(sources, books)}
+    quotes: Quotes = {"quotes_grid": price_grid(stage, sources), "quotes_rerated": _rerated(sources, books)}
     own = os.environ.get("PYTHONHASHSEED", "random")
     return write_evidence(
         path,
@@ -136,7 +136,17 @@ def _unkeepable(row: object) -> str:
     return ""
 
 
-def _grid(stage: Stage, sources: Sequence[_Source]) -> list[Row] | Unverifiable:
+class Pricer(Protocol):
+    """Who can be asked for prices."""
+
+    name: str
+
+    def quote(self, request: Row) -> Row | Unverifiable:
+        """The answer to one request, or why there is none."""
+        ...
+
+
+def price_grid(stage: Stage, sources: Sequence[Pricer]) -> list[Row] | Unverifiable:
     """The price of every (site, group, half hour of the day, component) at every back-end."""
     rows: list[Row] = []
     sites = [str(row["site"]) for row in stage.provision["sites"]]

@@ -19,7 +19,7 @@ from fleet.station.config import StationConfig
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
 from fleet.station.hardware import Hardware
-from fleet.station.keys import Configuration, Key, fixed_keys, route_keys
+from fleet.station.keys import Configuration, Key, KeyTable, connector_keys, meter_keys, route_keys
 from fleet.station.restart import Restart
 from fleet.station.status import StatusTable
 from fleet.station.use import Use
@@ -39,16 +39,13 @@ def desk_of(config: StationConfig, flash: Mapping[str, Any], hardware: Hardware,
     """The desk of a station that has these standard settings, besides those of its route and of its hardware."""
     migration = config.profile.migration
     meters = {number: published_key(hardware.public_key(number)) for number in config.connectors}
-    keys = {
-        **standard,
-        **fixed_keys(len(config.connectors), meters),
-        **route_keys(
-            migration.route, migration.url_key, config.url, migration.attempts, migration.applies == "at_once"
-        ),
-    }
+    at_once = migration.applies == "at_once"
+    route = route_keys(migration.route, migration.url_key, config.url, migration.attempts, at_once)
+    keys = (*standard.values(), *connector_keys(len(config.connectors)), *route)
+    table = KeyTable.of(keys, tuple(config.profile.settings.items()))
     saved = {key[7:]: text for key, text in flash.items() if key.startswith("config/")}
     offset = flash.get("clock", config.profile.clock.factory_offset_s * SECOND)
-    return Desk(config, Configuration(keys, config.profile.settings, saved), StationClock(offset), hardware)
+    return Desk(config, Configuration(table, meter_keys(meters), saved), StationClock(offset), hardware)
 
 
 def bays_of(config: StationConfig, flash: Mapping[str, Any], hardware: Hardware) -> tuple[Bay, ...]:

@@ -162,25 +162,57 @@ TWO = {
 and stops as 1.6 does, and Ended carries the signed readings and no other samples."""
 
 
-def route_keys(route: str, url_key: str, url: str, attempts: int, at_once: bool = False) -> dict[str, Key]:
+_ATTEMPTS, _CONNECTORS = _integer(1, 1000), _integer(1, 100)
+
+
+@lru_cache
+def route_keys(route: str, url_key: str, url: str, attempts: int, at_once: bool = False) -> tuple[Key, ...]:
     """The vendor keys through which a station of this migration route learns another back-end."""
     if route == "vendor_key":
-        return _table(Key(url_key, url, _url, at_reboot=not at_once))
+        return (Key(url_key, url, _url, at_reboot=not at_once),)
     if route == "network_profile":
-        return _table(
+        return (
             Key("NetworkConnectionProfile1", url, _url),
             Key("NetworkConnectionProfile2", "", _url),
             Key("NetworkConfigurationPriority", "1", _slots, at_reboot=True),
-            Key("NetworkProfileConnectionAttempts", str(attempts), _integer(1, 1000)),
+            Key("NetworkProfileConnectionAttempts", str(attempts), _ATTEMPTS),
         )
-    return {}
+    return ()
 
 
-def fixed_keys(connectors: int, meter_keys: Mapping[int, str]) -> dict[str, Key]:
-    """What the hardware decides: the number of connectors, and the public key of each meter (OCA note §3.2)."""
-    keys = [Key("NumberOfConnectors", str(connectors), _integer(1, 100), writable=False)]
-    keys += [Key(f"MeterPublicKey{number}", text, str, writable=False) for number, text in meter_keys.items()]
-    return _table(*keys)
+@lru_cache
+def connector_keys(connectors: int) -> tuple[Key, ...]:
+    """What the hardware decides: the number of connectors."""
+    return (Key("NumberOfConnectors", str(connectors), _CONNECTORS, writable=False),)
+
+
+def meter_keys(public_keys: Mapping[int, str]) -> tuple[Key, ...]:
+    """What the hardware decides and no two stations share: the public key of each meter (OCA note §3.2)."""
+    return tuple(Key(f"MeterPublicKey{number}", text, str, writable=False) for number, text in public_keys.items())
+
+
+def _meaning(key: Key, text: str) -> Any:
+    return key.parse(text) if text or key.parse is not _url else ""
+
+
+class KeyTable:
+    """The keys that all stations of one kind have, with what they hold when nobody has changed them. Never changed.
+
+    It is made once for a whole fleet: reading forty texts for each station took longer than the station's first dial.
+    """
+
+    def __init__(self, keys: tuple[Key, ...], presets: tuple[tuple[str, str], ...]) -> None:
+        given = dict(presets)
+        self.keys = {key.name: key for key in keys}
+        self.folded = {name.lower(): name for name in self.keys}
+        self.texts = {name: given.get(name, key.default) for name, key in self.keys.items()}
+        self.values = {name: _meaning(key, self.texts[name]) for name, key in self.keys.items()}
+
+    @classmethod
+    @lru_cache
+    def of(cls, keys: tuple[Key, ...], presets: tuple[tuple[str, str], ...]) -> KeyTable:
+        """The one table of these keys; `presets` are a profile's own defaults, which win over those of the keys."""
+        return cls(keys, presets)
 
 
 class Configuration(dict[str, Any]):
@@ -189,16 +221,18 @@ class Configuration(dict[str, Any]):
     Changes are accepted, refused and remembered as OCPP 1.6 §5.3 says.
     """
 
-    def __init__(self, keys: Mapping[str, Key], presets: Mapping[str, str], saved: Mapping[str, str]) -> None:
-        """`presets` are the profile's own defaults, `saved` what was changed since; both win over the table's
-        default.
-        """
-        self._keys = keys
-        self._folded = _folded(tuple(keys))
+    def __init__(self, table: KeyTable, own: tuple[Key, ...], saved: Mapping[str, str]) -> None:
+        """`own` are the keys of this station alone; `saved` is what was changed since, and wins over every default."""
+        super().__init__(table.values)
+        self._table = table
+        self._own = {key.name: key for key in own}
         self._texts: dict[str, str] = {}
-        super().__init__()
-        for name, key in self._keys.items():
-            self._set(name, saved.get(name, presets.get(name, key.default)))
+        """What differs from the table."""
+        for key in own:
+            self._set(key, key.default)
+        for name, text in saved.items():
+            if name in self:
+                self._set(self._key(name), text)
 
     def seconds(self, name: str) -> int:
         """The value of a key in seconds, as milliseconds."""
@@ -207,38 +241,40 @@ class Configuration(dict[str, Any]):
 
     def text(self, name: str) -> str:
         """The value of a key as it travels."""
-        return self._texts[name]
+        own = self._texts.get(name)
+        return self._table.texts[name] if own is None else own
 
     def entry(self, name: str) -> tuple[str, bool, str] | None:
         """Canonical name, read-only, text of a key as it was asked for; None if there is no such key."""
-        found = self._folded.get(name.lower())
-        return None if found is None else (found, not self._keys[found].writable, self._texts[found])
+        found = self._found(name)
+        return None if found is None else (found, not self._key(found).writable, self.text(found))
 
     def names(self) -> tuple[str, ...]:
         """All keys, in order."""
-        return tuple(sorted(self._keys))
+        return tuple(sorted(self))
 
     def change(self, name: str, text: str) -> tuple[str, str]:
         """Write a key as ChangeConfiguration asks. Returns its canonical name (empty if refused) and the status."""
-        found = self._folded.get(name.lower())
+        found = self._found(name)
         if found is None:
             return "", NOT_SUPPORTED
-        key = self._keys[found]
+        key = self._key(found)
         if not key.writable or len(text) > MAX_VALUE:
             return "", REJECTED
         try:
             key.parse(text)
         except ValueError:
             return "", REJECTED
-        self._set(found, text)
+        self._set(key, text)
         return found, REBOOT_REQUIRED if key.at_reboot else ACCEPTED
 
-    def _set(self, name: str, text: str) -> None:
-        self._texts[name] = text
-        self[name] = self._keys[name].parse(text) if text or self._keys[name].parse is not _url else ""
+    def _found(self, name: str) -> str | None:
+        folded = name.lower()
+        return self._table.folded.get(folded) or next((own for own in self._own if own.lower() == folded), None)
 
+    def _key(self, name: str) -> Key:
+        return self._own.get(name) or self._table.keys[name]
 
-@lru_cache(maxsize=64)
-def _folded(names: tuple[str, ...]) -> dict[str, str]:
-    """Names by how they are asked for: one table for all stations of a kind."""
-    return {name.lower(): name for name in names}
+    def _set(self, key: Key, text: str) -> None:
+        self._texts[key.name] = text
+        self[key.name] = _meaning(key, text)

@@ -124,7 +124,7 @@ class Station:
             boots,
             forgotten,
         )
-        self.ears = Ears(desk, self.calls, self.boot, HANDLERS, self)  # OCPP 1.6 §4.2: a rejected station is silent
+        self.ears = Ears(self, desk, self.calls, self.boot, HANDLERS)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
 
     def _wire(self) -> None:

@@ -100,7 +100,7 @@ class Station:
             boots,
             forgotten,
         )
-        self.ears = Ears(desk, self.calls, self.boot, HANDLERS, self, rejected="SecurityError")  # B03
+        self.ears = Ears(self, desk, self.calls, self.boot, HANDLERS, rejected="SecurityError")  # B03
         self._wire()
 
     def _wire(self) -> None:

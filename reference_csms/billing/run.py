@@ -23,7 +23,7 @@ from sim.clock import SECOND, Instant
 DELAY = 5 * SECOND
 """How long after its session a bill is due, ms."""
 PAUSE = 20
-"""Time between two bills of a run, ms: other things happen in between."""
+"""Time between two bills of a run, ms, unless a back-end is told another: other things happen in between."""
 
 _DONE = "done"
 
@@ -31,10 +31,11 @@ _DONE = "done"
 class Outbox:
     """Rated sessions that wait for their bill, in the order in which they were rated.
 
-    `held`: they are billed elsewhere (`billing.central`), so nothing is ever due here.
+    `held`: they are billed elsewhere (`billing.central`), so nothing is ever due here. `pause` lies between two bills, ms.
     """
 
-    def __init__(self, store: Store, numbers: Numbers, held: bool = False) -> None:
+    def __init__(self, store: Store, numbers: Numbers, held: bool = False, pause: int = PAUSE) -> None:
+        self._pause = pause
         self._store = store
         self._numbers = numbers
         self._held = held
@@ -53,7 +54,7 @@ class Outbox:
     def seen_time(self, now: Instant) -> None:
         """After a restart nobody knows what time it is before the first event; what was due in between is due then."""
         if self._not_before is None:
-            self._not_before = Instant(now + PAUSE)
+            self._not_before = Instant(now + self._pause)
 
     def next_due(self) -> Instant | None:
         """When the next bill is due, None if none waits."""
@@ -67,7 +68,7 @@ class Outbox:
         if due_at is None or due_at > now:
             return None
         due = self._waiting.popleft()
-        self._not_before = Instant(now + PAUSE)
+        self._not_before = Instant(now + self._pause)
         self._store.update(DUES, replace(due, state=_DONE))
         return due
 

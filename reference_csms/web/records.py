@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from reference_csms.web.answers import Problem, answer, wrong
-from reference_csms.web.asking import LATEST, Limit, Ms, Text, When, Whole
+from reference_csms.web.asking import LATEST, PLAIN, Limit, Ms, Text, When, Whole
 from reference_csms.web.hiding import hidden_text
 from reference_csms.web.port import ConnectionView
 from reference_csms.web.routes import Asked, Desk, Handler, Route, walk
@@ -125,10 +125,10 @@ class ConnectionQuery(Struct, forbid_unknown_fields=True):
 
 
 class PriceQuery(Struct, forbid_unknown_fields=True):
-    """Where, for which group, and when; without an instant now."""
+    """Where, for which group (empty: for nobody's), and when; without an instant now."""
 
     site: Text
-    group: Text | None = None
+    group: Annotated[str, Meta(max_length=200, pattern=PLAIN)] = ""
     at: Ms | None = None
 
 

@@ -11,7 +11,7 @@ import time
 
 from sim.backend import Refusal
 from sim.clock import iso_bytes
-from sim.runtimes.websocket import Channel, Keeper, Limits
+from sim.runtimes.channel import Channel, Keeper, Limits
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import Admission, Handshake
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fleet.profile import load_profile
 from scenarios.load_run.plan import LoadPlan
-from scenarios.sockets.fleet import FleetWish
+from scenarios.sockets.fleet import FleetWish, check_tokens
 from scenarios.sockets.visits import Traffic
 from sim.runtimes.entropy import run_salt
 from sim.runtimes.tls import client_context
@@ -14,10 +14,12 @@ from sim.runtimes.tls import client_context
 
 def wish_of(plan: LoadPlan) -> FleetWish:
     """The fleet of a plan, without its stations. Raises BadInput."""
+    profile = load_profile(plan.profile)
+    check_tokens(plan.tokens, profile)
     return FleetWish(
         url=plan.url,
         stations=(),
-        profile=load_profile(plan.profile),
+        profile=profile,
         connectors=tuple(range(1, plan.connectors + 1)),
         tokens=plan.tokens,
         traffic=Traffic(session_s=plan.session_s, gap_s=plan.gap_s),

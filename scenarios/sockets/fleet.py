@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ from sim.evidence.wire import WireRecorder
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_ledger import ActionCount
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 
 _STATE = "meters.json"
 _TOLD_EVERY_S = 1.0
 _LOOK_S = 0.05
 _LEAD = 2 * SECOND
 _LINGER = 120 * SECOND
+_LONGEST_TOKEN = {"1.6": 20, "2.0.1": 36}
+"""Characters of an idTag (OCPP 1.6 §7.28, CiString20Type) and of an idToken (OCPP 2.0.1 Part 2, identifierString[36])."""
 _ADDRESS = re.compile(r"wss?://[^\s/?#@{}]+(/[^\s?#{}]+)*/\{id\}")
 _ADDRESSES = "ws:// or wss://HOST:PORT/PATH/{id}, the identity last, without query and password"
 
@@ -86,7 +88,7 @@ class FleetResult(Struct, frozen=True):
     """What came of it. Times in real ms; `offered` counts what stations wanted to send, `waiting` what still waits.
 
     `failures`: why dials came to nothing, and how often. `booted_s`: after so many seconds every station was accepted,
-    None if some were not. `cpu_s` and `peak_mb` are those of this process.
+    None if some were not. `cpu_s` and `peak_mb` are those of this process. `stopped`: the signal that ended it early.
     """
 
     stations: int
@@ -112,6 +114,7 @@ class FleetResult(Struct, frozen=True):
     booted_s: float | None
     cpu_s: float
     peak_mb: float
+    stopped: str | None
     actions: dict[str, ActionCount]
     failures: dict[str, int]
 
@@ -124,6 +127,7 @@ class Fleet:
             raise BadInput("--url", None, f"{wish.url!r} has no place for the identity", "ws://HOST:PORT/PATH/{id}")
         if not _ADDRESS.fullmatch(wish.url):
             raise BadInput("--url", None, f"{wish.url!r} is no address of a back-end", _ADDRESSES)
+        check_tokens(wish.tokens, wish.profile)
         self.wish = wish
         self.clock = clock or Clock(pace=wish.pace)
         self.truth = TruthRecorder()
@@ -135,6 +139,7 @@ class Fleet:
         self.rigs: dict[str, Rig] = {}
         self._began = self.clock.now()
         self._closed = False
+        self._stopped: str | None = None
         self._booted_s: float | None = None
         self._meters = read_state(wish.state)
 
@@ -179,6 +184,11 @@ class Fleet:
     def close(self) -> None:
         """From now on nobody comes any more; whoever charges leaves when they meant to."""
         self._closed = True
+
+    def stop(self, why: str) -> None:
+        """It ends now, before its time; its figures stay."""
+        self._stopped = why
+        self.world.stop()
 
     def settled(self) -> bool:
         """Whether nobody charges and every station has delivered what it had."""
@@ -279,10 +289,20 @@ class Fleet:
             booted_s=self._booted_s,
             cpu_s=time.process_time(),
             peak_mb=peak_memory_mb(),
+            stopped=self._stopped,
             energy_wh=sum(int(row["register_stop"]) - int(row["register_start"]) for row in driven),
             actions=dict(sorted(ledger.actions.items())),
             failures=dict(sorted(self.lines.failures.items())),
         )
+
+
+def check_tokens(tokens: Sequence[str], profile: StationProfile) -> None:
+    """Raises BadInput for one that stations of this profile cannot send: every tap of it would fail."""
+    most = _LONGEST_TOKEN[profile.version]
+    for token in tokens:
+        if not 1 <= len(token) <= most or not token.isprintable():
+            problem = f"{token!r} of {len(token)} characters is no token of OCPP {profile.version}"
+            raise BadInput("--token", None, problem, f"1 to {most} printable characters")
 
 
 def config_of(wish: FleetWish, station: str, meters: Mapping[int, tuple[int, int]]) -> RigConfig:

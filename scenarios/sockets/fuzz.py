@@ -20,7 +20,7 @@ from scenarios.sockets.fuzz_bytes import rubbish as draw_rubbish
 from scenarios.sockets.fuzz_frames import ANY, Probe, probes
 from sim.rng import stream
 from sim.runtimes.aio_ledger import Latencies
-from sim.runtimes.websocket import Channel, Keeper, Limits
+from sim.runtimes.channel import Channel, Keeper, Limits
 from sim.runtimes.websocket_client import Dial, dial
 
 _SUBPROTOCOL = "ocpp1.6"

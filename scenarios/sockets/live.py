@@ -21,6 +21,7 @@ from fleet.rig import Rig
 from fleet.visits import Visit
 from scenarios.app import App
 from scenarios.checks import run_checks
+from scenarios.harvest import price_grid
 from scenarios.model import Scenario
 from scenarios.runner import REPEATED, Played, Progress
 from scenarios.sockets.fleet import read_state, write_state
@@ -40,8 +41,8 @@ from sim.evidence.wire import Policy, WireRecorder
 from sim.machine import Effect, Event, Note, Received
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_lines import Lines
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.entropy import run_salt
-from sim.runtimes.websocket import Keeper, Limits
 
 LEAD = 30 * SECOND
 """From the moment that the stations are switched on to the first visit, ms of the world."""
@@ -175,7 +176,7 @@ class _Live:
                     self._truth.note(notes.kind, notes.fields)
                 await asyncio.sleep(back_end.foreign.clock.settle_s)
                 books = self._own(before, back_end.books())
-                evidence = self._evidence(wire, books, back_end.statements(), folder)
+                evidence = self._evidence(wire, books, back_end, folder)
         finally:
             wire.close()
         if self._state is not None:
@@ -253,7 +254,11 @@ class _Live:
             books |= {column: Unverifiable(_HURRIED) for column in _TIMED}
         return books
 
-    def _evidence(self, wire: WireRecorder, books: Books, statements: Books, folder: Path | None) -> Evidence:
+    def _evidence(self, wire: WireRecorder, books: Books, back_end: ExternalBackEnd, folder: Path | None) -> Evidence:
+        statements = back_end.statements()
+        quotes: dict[str, Any] = {name: Unverifiable(NO_QUOTES) for name in QUOTES}
+        if back_end.foreign.quote is not None:  # one back-end alone: no record of another's to be rated again
+            quotes = {"quotes_grid": price_grid(self._stage, [back_end]), "quotes_rerated": []}
         shown = {
             name: rows for name, rows in statements.items() if name in PARTNERS and not isinstance(rows, Unverifiable)
         }
@@ -263,7 +268,7 @@ class _Live:
             wire=wire,
             books={self._role: books},
             partners=shown or None,
-            quotes={name: Unverifiable(NO_QUOTES) for name in QUOTES},
+            quotes=quotes,
             plan=self._stage.plan,
             ended_at=self._clock.now(),
             hash_seed=os.environ.get("PYTHONHASHSEED", "random"),

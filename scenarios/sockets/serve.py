@@ -10,6 +10,7 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,11 @@ from reference_csms import assemble
 from reference_csms.storage.open import close_store, shown_url
 from reference_csms.web.app import make_app
 from reference_csms.web.tokens import ApiToken
+from scenarios.sockets.front import FrontTask, TlsFiles
 from scenarios.sockets.logs import Log
 from scenarios.sockets.sheet import SITE, default_sheet
+from scenarios.sockets.signals import hearing
+from scenarios.sockets.workers import Workers, reserved
 from sim.backend import Operation, Row, Setup
 from sim.errors import BadInput, raised
 from sim.evidence.wire import WireRecorder
@@ -30,7 +34,7 @@ from sim.runtimes.aio import Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_http import Http, serve_http
 from sim.runtimes.aio_shed import ShedLimits
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 
@@ -44,7 +48,8 @@ class ServeWish(Struct, frozen=True, kw_only=True):
     """What a user wants of a server. `port` and `api_port` 0: any that is free; `for_s` None: until it is stopped.
 
     `sheet` are rows by kind for the instruction sheet. `store` is as the option of the reference CSMS, or None for one in
-    memory. `least` is the lowest security profile.
+    memory. `least` is the lowest security profile. `workers`: with more than one so many processes hold the sockets and this
+    one the books; they read `tls_files` themselves.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +66,8 @@ class ServeWish(Struct, frozen=True, kw_only=True):
     shed: ShedLimits = ShedLimits()
     compression: bool = True
     fast: bool = False
+    workers: int = 1
+    tls_files: TlsFiles | None = None
     heartbeat_s: int = 300
     wire: Path | None = None
     for_s: float | None = None
@@ -83,6 +90,57 @@ class Where(Struct, frozen=True):
     api: str
 
 
+class _Alone:
+    """This process holds its sockets itself."""
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        self.port: int = server.sockets[0].getsockname()[1]
+
+    @classmethod
+    async def open(cls, wish: ServeWish, keeper: Keeper, host: BackEndHost, log: Log) -> _Alone:
+        """Take stations from now on. Raises OSError."""
+        place = (wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls)
+        return cls(await (listen_fast(*place) if wish.fast else listen(*place, wish.compression)))
+
+    def no_more(self) -> None:
+        """Take in nobody any more."""
+        self._server.close()
+
+    async def end(self) -> None:
+        """Nothing is left to end."""
+        self._server.close()
+
+
+class _Workers:
+    """Other processes hold the sockets, all at one port."""
+
+    def __init__(self, workers: Workers, kept: socket.socket, port: int) -> None:
+        self._workers = workers
+        self._kept = kept
+        self.port = port
+
+    @classmethod
+    async def open(cls, wish: ServeWish, keeper: Keeper, host: BackEndHost, log: Log) -> _Workers:
+        """Take stations from now on. Raises OSError."""
+        kept, port = reserved(wish.host, wish.port)
+        task = FrontTask(
+            host=wish.host, port=port, limits=wish.limits, compression=wish.compression, tls=wish.tls_files
+        )
+        workers = Workers(task, keeper, host.judge, host.count_handshake, log)
+        await workers.start(wish.workers)
+        return cls(workers, kept, port)
+
+    def no_more(self) -> None:
+        """Take in nobody any more."""
+        self._workers.no_more()
+
+    async def end(self) -> None:
+        """End the processes."""
+        await self._workers.end()
+        self._kept.close()
+
+
 async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop: asyncio.Event | None = None) -> Served:
     """Serve until a signal, `stop`, or the end of the time. Raises BadInput for what cannot be had.
 
@@ -91,6 +149,7 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     clock = Clock()
     options = {"store": wish.store or "memory", "store_kept": True, "store_full": wish.store_full, "keep_all": True}
     options |= {"security": wish.least, "heartbeat_interval": wish.heartbeat_s}
+    options |= {"bill_pause": 0}  # one bill in each turn of the loop: whoever is connected has their turn in between
     options |= {"first_contact": SITE} if wish.accept_unknown else {}
     setup = Setup(name=NAME, seed=0, provision={}, options=options)
     try:
@@ -107,29 +166,24 @@ async def serve(wish: ServeWish, log: Log, ready: Callable[[Where], None], stop:
     await _provision(host, wish.sheet)
     keeper = Keeper(wish.limits)
     try:
-        if wish.fast:
-            server = await listen_fast(wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls)
-        else:
-            server = await listen(
-                wish.host, wish.port, keeper, host.judge, host.count_handshake, wish.tls, wish.compression
-            )
+        door = await (_Workers if wish.workers > 1 else _Alone).open(wish, keeper, host, log)
     except OSError as err:
         raise _not_had("--port", wish.host, wish.port, err) from None
     try:
         http = await serve_http(make_app(host, wish.tokens), wish.host, wish.api_port, wish.tls)
     except OSError as err:
-        server.close()
+        await door.end()
         raise _not_had("--api-port", wish.host, wish.api_port, err) from None
     secure = "s" if wish.tls is not None else ""
     shown = f"[{wish.host}]" if ":" in wish.host else wish.host
-    port = server.sockets[0].getsockname()[1]
-    where = Where(f"ws{secure}://{shown}:{port}/ocpp/{{id}}", f"http{secure}://{shown}:{http.port}")
+    where = Where(f"ws{secure}://{shown}:{door.port}/ocpp/{{id}}", f"http{secure}://{shown}:{http.port}")
     log("serving", ocpp=where.ocpp, api=where.api, database=shown_url(wish.store or "memory"))
     ready(where)
     why = await _until_over(host, wish.for_s, stop)
     log("stopping", why=why, connections=len(keeper))
-    server.close()
+    door.no_more()
     await _close(host, keeper, http)
+    await door.end()
     if wire is not None:
         wire.close()
     close_store(setup)
@@ -172,7 +226,6 @@ async def _provision(host: BackEndHost, sheet: dict[str, list[Row]]) -> None:
 
 async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Event | None) -> str:
     """Wait for the end, and say why it came."""
-    loop = asyncio.get_running_loop()
     told = stop or asyncio.Event()
     signals: list[str] = []
 
@@ -180,17 +233,14 @@ async def _until_over(host: BackEndHost, for_s: float | None, stop: asyncio.Even
         signals.append(number.name)
         told.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heard, number)
     waiting = asyncio.ensure_future(told.wait())
     try:
-        done, _ = await asyncio.wait([waiting, host.failed], timeout=for_s, return_when="FIRST_COMPLETED")
+        with hearing(heard):
+            done, _ = await asyncio.wait([waiting, host.failed], timeout=for_s, return_when="FIRST_COMPLETED")
         if not done:
             return "its time is over"
     finally:
         waiting.cancel()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
     if host.failed.done():
         return str(host.failed.result())
     return signals[0] if signals else "it was asked to"

@@ -1,6 +1,7 @@
 """A back-end of somebody else: OCPP, HTTP and books, as a target file declares them.
 
-It is operated by levers and judged by what it shows. What it does not show is Unverifiable; it is never asked for a price.
+It is operated by levers and judged by what it shows. What it does not show, and prices that nobody said how to ask for, are
+Unverifiable.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from urllib.parse import quote
 
 from scenarios.targets.books import reader
 from scenarios.targets.file import PROVISIONS, headers, read_secret
-from scenarios.targets.http import AsyncHttp
+from scenarios.targets.http import AsyncHttp, Http
 from scenarios.targets.levers import Levers, send
 from scenarios.targets.model import Foreign, ForeignTarget
+from scenarios.targets.quotes import asked
 from scenarios.targets.rebook import NO_QUOTES
 from sim.backend import Books, Operation, Row, Unverifiable
 from sim.errors import BadInput, need
@@ -40,11 +42,16 @@ class ExternalBackEnd:
         self.password = None if ocpp is None else read_secret(ocpp.password, target.file, f"{here}ocpp")
         self._http = None if api is None else AsyncHttp(api.base_url, headers=headers(api, target.file, here))
         self._levers = Levers(self.foreign.levers, self._http, people or {})
+        self._prices: Http | None = None
+        if api is not None and self.foreign.quote is not None:
+            self._prices = Http(api.base_url, headers=headers(api, target.file, here))
 
     async def __aenter__(self) -> ExternalBackEnd:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._prices is not None:
+            self._prices.close()
         if self._http is not None:
             await self._http.close()
 
@@ -92,6 +99,8 @@ class ExternalBackEnd:
         with reader(self._target, self.role) as books:
             return books.statements()
 
-    def quote(self, request: Row) -> Unverifiable:
-        """Prices are not asked over sockets."""
-        return _NO_QUOTES
+    def quote(self, request: Row) -> Row | Unverifiable:
+        """What something costs there, as the file says how to ask, or why that cannot be known. Blocks while it asks."""
+        if self._prices is None or self.foreign.quote is None:
+            return _NO_QUOTES
+        return asked(self.foreign.quote, request, self._prices, self._file)

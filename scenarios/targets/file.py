@@ -14,8 +14,9 @@ from string import Formatter
 from typing import Any
 
 from scenarios.strict import StrictReader, parse_toml, read_text
+from scenarios.targets import quotes
 from scenarios.targets.kinds import UNITS_OF, kind_of
-from scenarios.targets.model import ROLES, Api, Book, Column, Foreign, ForeignTarget, Lever, Secret
+from scenarios.targets.model import ROLES, Api, Book, Column, Foreign, ForeignTarget, Lever, Quote, Secret
 from sim.clock import zone
 from sim.errors import BadInput, need, unknown
 from sim.evidence.schema import BOOKS, PARTNERS
@@ -125,6 +126,8 @@ def _foreign(data: Any, file: str, place: str) -> Foreign:
         problem, allowed = unknown("table to provision", name, PROVISIONS)
         need(name in PROVISIONS, file, f"{here}provision.{name}", problem, allowed)
         _judge_lever(lever, None, made, file, f"{here}provision.{name}")
+    if made.quote is not None:
+        _judge_quote(made.quote, made, file, f"{here}quote")
     for group, prefix, tables in (("books", "books_", BOOKS), ("statements", "partner_", PARTNERS)):
         for name, book in getattr(made, group).items():
             problem, allowed = unknown("book", name, [table.removeprefix(prefix) for table in tables])
@@ -178,6 +181,15 @@ def _judge_lever(lever: Lever, names: tuple[str, ...] | None, made: Foreign, fil
     told = lever.answered or lever.refused
     need(not told or bool(lever.outcome), file, f"{place}.outcome", "is missing", "the path of what tells the outcome")
     need(not lever.outcome or bool(told), file, place, "tells no outcome", "`answered` or `refused`, or both")
+
+
+def _judge_quote(form: Quote, made: Foreign, file: str, place: str) -> None:
+    need(made.api is not None, file, place, "needs to know where the API is", "[api] with base_url")
+    need(form.path.startswith("/"), file, f"{place}.path", f"{form.path!r} is no path", "a path that begins with /")
+    _judge_names(form.path, quotes.NAMES, file, f"{place}.path")
+    for name in form.columns:
+        problem, allowed = unknown("column", name, quotes.COLUMNS)
+        need(name in quotes.COLUMNS, file, f"{place}.columns.{name}", problem, allowed)
 
 
 def _judge_names(template: Any, names: tuple[str, ...] | None, file: str, place: str) -> None:

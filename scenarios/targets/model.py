@@ -120,6 +120,18 @@ class Book(Struct, frozen=True, kw_only=True):
     page_size: int = 100
 
 
+class Quote(Struct, frozen=True, kw_only=True):
+    """How prices are asked for: GET `path`, which holds `{site}`, `{group}` and `{at}` (ISO 8601, UTC) or `{at_ms}`.
+
+    `rows`: where the list of components stands in the answer, empty for the answer itself. `columns`: where a component has
+    what, for names other than component, price (of the kWh, the start, the idle minute), currency and vat_percent.
+    """
+
+    path: str
+    rows: str = "components"
+    columns: dict[str, str] = {}
+
+
 class Clock(Struct, frozen=True):
     """How long the back-end has after the last session before its books are read, in s."""
 
@@ -136,6 +148,7 @@ class Foreign(Struct, frozen=True, kw_only=True):
     books: dict[str, Book] = {}
     statements: dict[str, Book] = {}
     clock: Clock = Clock()
+    quote: Quote | None = None
 
 
 class ForeignTarget(Struct, frozen=True):

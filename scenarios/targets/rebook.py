@@ -12,17 +12,17 @@ from sim.evidence.reader import Evidence
 from sim.evidence.schema import HEARD, PARTNERS, QUOTES, TRUTH, WIRE
 from sim.evidence.store import Cells, HarvestedBooks, save_tables
 
-NO_QUOTES = "a back-end behind sockets is asked for no prices"
+NO_QUOTES = "the target file declares no [quote], so nobody is asked for prices"
 NO_REPEAT = "what happens on real sockets cannot be repeated to the byte"
 _KEPT = (*TRUTH, *WIRE, *HEARD, "plan")
 Unshown = list[tuple[str, str, str]]
 
 
-def unshown(books: Mapping[str, Books], statements: Books) -> Unshown:
-    """Back-end, book and reason of all that is not shown, as it stands in the evidence."""
+def unshown(books: Mapping[str, Books], statements: Books, quotes: bool = False) -> Unshown:
+    """Back-end, book and reason of all that is not shown, as it stands in the evidence. `quotes`: prices are asked for."""
     found = HarvestedBooks(books).unverifiable
     found += [("", name, shown.reason) for name, shown in statements.items() if isinstance(shown, Unverifiable)]
-    found += [("", table, NO_QUOTES) for table in QUOTES]
+    found += [] if quotes else [("", table, NO_QUOTES) for table in QUOTES]
     return [*found, ("", "repeats", NO_REPEAT)]
 
 

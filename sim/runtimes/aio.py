@@ -34,8 +34,8 @@ from sim.machine import (
 )
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_lines import Line, Lines
+from sim.runtimes.channel import Timer
 from sim.runtimes.sinks import TruthSink
-from sim.runtimes.websocket import Timer
 
 _TICK = Tick()
 _AT_ONCE = 200
@@ -208,10 +208,13 @@ class AioWorld:
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
+        self._handle(host, event, self.clock.now())
+
+    def _handle(self, host: Host, event: Event, now: Instant) -> None:
         if self._over.is_set() or self._hosts.get(host.name) is not host:
             return
         try:
-            for effect in host.machine.handle(event, self.clock.now()):
+            for effect in host.machine.handle(event, now):
                 self._perform(host, effect)
             self._rearm(host)
         except Exception as err:
@@ -224,14 +227,15 @@ class AioWorld:
             self._post(deadline, self._wake, host)
 
     def _wake(self, host: Host) -> None:
-        if host.armed is None or host.armed > self.clock.now():
+        now = self.clock.now()
+        if host.armed is None or host.armed > now:
             return  # stale: served already, and armed again for later
         host.armed = None
         deadline = host.machine.next_deadline()
         if deadline is None:
             return
-        if deadline <= self.clock.now():
-            self.handle(host, _TICK)
+        if deadline <= now:
+            self._handle(host, _TICK, now)
         else:
             self._rearm(host)
 

@@ -36,13 +36,9 @@ from sim.runtimes.aio import Clock
 from sim.runtimes.aio_kept import KeptFrames
 from sim.runtimes.aio_server_link import ServerLink
 from sim.runtimes.aio_shed import Shedder, ShedLimits
+from sim.runtimes.channel import Keeper
 from sim.runtimes.sinks import WireSink
-from sim.runtimes.websocket import (
-    GOING_AWAY,
-    NORMAL_CLOSURE,
-    PROTOCOL_ERROR,
-    Keeper,
-)
+from sim.runtimes.websocket import GOING_AWAY, NORMAL_CLOSURE, PROTOCOL_ERROR
 from sim.runtimes.websocket_server import Admission, Handshake
 
 _TICK = Tick()

@@ -13,10 +13,9 @@ from msgspec import Struct
 
 _STEP = math.log(1.05)
 _LEAST_MS = 0.05
-_ASKS_FOR_STATUS = frozenset(
-    {b"StartTransaction", b"Authorize", b"BootNotification", b"TransactionEvent", b"DataTransfer"}
-)
+_ASKS_FOR_STATUS = frozenset({"StartTransaction", "Authorize", "BootNotification", "TransactionEvent", "DataTransfer"})
 _REFUSALS = (b'"Invalid"', b'"Blocked"', b'"Expired"', b'"ConcurrentTx"', b'"Rejected"', b'"Pending"')
+_TOO_EARLY = b',"SecurityError"'
 
 
 class Latencies:
@@ -58,7 +57,11 @@ class Latencies:
 
 
 class ActionCount(Struct):
-    """Calls of one action. `refused` are CALLRESULTs that say no, `errors` CALLERRORs, `lost` had no answer."""
+    """Calls of one action. `errors` are CALLERRORs, `lost` had no answer.
+
+    `refused` are CALLRESULTs that say no, and SecurityErrors for what a station sent before it was accepted: a back-end has
+    to answer so (OCPP-J 1.6 §4.2.3), and the quirk `eager-status` asks for it.
+    """
 
     sent: int = 0
     answered: int = 0
@@ -68,6 +71,8 @@ class ActionCount(Struct):
     lost: int = 0
 
 
+Action = tuple[str, ActionCount, Latencies]
+"""Its name, its counts and its times."""
 Told = Callable[[str, float, int, str], None]
 """Hears of each call: action, real ms, bytes of the answer, and its fate: accepted, refused, error or lost."""
 
@@ -78,8 +83,26 @@ class CallLedger:
     def __init__(self, told: Told | None = None) -> None:
         self.told = told
         self.actions: dict[str, ActionCount] = {}
-        self.latencies = Latencies()
         self.by_action: dict[str, Latencies] = {}
+        self._written: dict[bytes, Action] = {}
+        self.registered: dict[str, None] = {}
+        """The stations that a back-end has accepted: what one sends before that may be refused, and rightly."""
+
+    @property
+    def latencies(self) -> Latencies:
+        """The times of all actions together."""
+        together = Latencies()
+        for one in self.by_action.values():
+            together.merge(one.buckets, one.worst)
+        return together
+
+    def action(self, written: bytes) -> Action:
+        """One action as it stands in a frame."""
+        found = self._written.get(written)
+        if found is None:
+            name = written.decode()
+            found = self._written[written] = (name, self.of(name), self.by_action[name])
+        return found
 
     def of(self, action: str) -> ActionCount:
         """The counts of one action."""
@@ -99,19 +122,21 @@ class CallLedger:
 
 
 class LinkLedger:
-    """Pairs the calls of one connection with their answers."""
+    """Pairs the calls of one connection of a station with their answers."""
 
-    __slots__ = ("_ledger", "_open")
+    __slots__ = ("_ledger", "_open", "_station")
 
-    def __init__(self, ledger: CallLedger) -> None:
+    def __init__(self, ledger: CallLedger, station: str) -> None:
         self._ledger = ledger
-        self._open: dict[bytes, tuple[bytes, float]] = {}
+        self._station = station
+        self._open: dict[bytes, tuple[Action, float]] = {}
 
     def up(self, frame: bytes) -> None:
         """A frame that was handed to the socket."""
         if frame.startswith(b'[2,"'):
-            _, id, _, action, _ = frame.split(b'"', 4)
-            self._ledger.of(action.decode()).sent += 1
+            _, id, _, written, _ = frame.split(b'"', 4)
+            action = self._ledger.action(written)
+            action[1].sent += 1
             self._open[id] = (action, perf_counter())
 
     def down(self, frame: bytes) -> None:
@@ -123,16 +148,21 @@ class LinkLedger:
         call = self._open.pop(parts[1], None) if len(parts) == 3 else None
         if call is None:
             return
-        action, began = call
-        name = action.decode()
-        counts = self._ledger.of(name)
+        (name, counts, times), began = call
         ms = (perf_counter() - began) * 1000
-        self._ledger.latencies.add(ms)
-        self._ledger.by_action[name].add(ms)
-        if kind == b'[4,"':
+        times.add(ms)
+        no = name in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS)
+        if name == "BootNotification" and kind == b'[3,"':
+            registered = self._ledger.registered
+            registered.pop(self._station, None) if no else registered.setdefault(self._station)
+        if kind == b'[4,"' and parts[2].startswith(_TOO_EARLY) and self._station not in self._ledger.registered:
+            fate = "refused"
+            counts.answered += 1
+            counts.refused += 1
+        elif kind == b'[4,"':
             fate = "error"
             counts.errors += 1
-        elif action in _ASKS_FOR_STATUS and any(word in parts[2] for word in _REFUSALS):
+        elif no:
             fate = "refused"
             counts.answered += 1
             counts.refused += 1
@@ -145,9 +175,8 @@ class LinkLedger:
 
     def over(self) -> None:
         """The connection is gone: what is open will never be answered on it."""
-        for action, began in self._open.values():
-            name = action.decode()
-            self._ledger.of(name).lost += 1
+        for (name, counts, _), began in self._open.values():
+            counts.lost += 1
             if self._ledger.told is not None:
                 self._ledger.told(name, (perf_counter() - began) * 1000, 0, "lost")
         self._open.clear()

@@ -15,8 +15,9 @@ from sim.backend import Row
 from sim.clock import Instant
 from sim.machine import Closed, Event, LinkId, Open, Opened, Received, Send
 from sim.runtimes.aio_ledger import CallLedger, LinkLedger
+from sim.runtimes.channel import Channel, Keeper, Peer
 from sim.runtimes.sinks import WireSink
-from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE, Channel, Keeper, Peer
+from sim.runtimes.websocket import ABNORMAL, NORMAL_CLOSURE
 from sim.runtimes.websocket_client import Dial, dial
 
 Tell = Callable[[Event], None]
@@ -150,7 +151,7 @@ class _Link:
         self._tell = tell
         self._socket: Channel | None = None
         self._over = False
-        self._calls = LinkLedger(lines.ledger)
+        self._calls = LinkLedger(lines.ledger, station)
         self._held: deque[Callable[[], None]] = deque()
 
     # -- from the machine ------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from sim.clock import Instant
 from sim.machine import LinkId, Machine
 from sim.office import ConnectionView
 from sim.runtimes.aio_counts import CallCounts
-from sim.runtimes.websocket import OVERSIZE, Channel
+from sim.runtimes.channel import Channel
+from sim.runtimes.websocket import OVERSIZE
 from sim.runtimes.websocket_server import Handshake
 
 if TYPE_CHECKING:

@@ -13,3 +13,8 @@ def secret_text() -> str:
 def run_salt() -> str:
     """What makes the ids of this run different from those of any other."""
     return secrets.token_hex(8)
+
+
+def random_bytes(count: int) -> bytes:
+    """So many bytes that nobody guesses."""
+    return secrets.token_bytes(count)

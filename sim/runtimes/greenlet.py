@@ -22,8 +22,9 @@ from sim.clock import Instant
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_ledger import Told
 from sim.runtimes.aio_lines import Lines
+from sim.runtimes.channel import Keeper, Limits, Peer
 from sim.runtimes.sinks import TruthSink, WireSink
-from sim.runtimes.websocket import Keeper, Limits, Peer, Socket
+from sim.runtimes.websocket import Socket
 from sim.runtimes.websocket_client import Dial, begin, failed
 
 _AT_ONCE = 65_536

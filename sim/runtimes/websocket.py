@@ -1,119 +1,52 @@
 """One websocket on an asyncio transport, for both sides: handshake, frames, keep-alive, and how it ends.
 
 The protocol itself is the Sans-I/O one of `websockets`: no task and no queue for a connection, so that ten thousand of
-them fit into a process. It never looks inside a text frame. Sources: RFC 6455; OCPP-J 1.6 §3; OCPP 2.0.1 Part 4 §3.
+them fit into a process. Plain text frames go past it (`websocket_frames`). It never looks inside a text frame.
+Sources: RFC 6455; OCPP-J 1.6 §3; OCPP 2.0.1 Part 4 §3.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from msgspec import Struct
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from sim.runtimes.channel import Keeper, Peer
+from sim.runtimes.websocket_frames import TOO_LONG, plain_end, plain_text, text_frame
+
 NORMAL_CLOSURE, GOING_AWAY, PROTOCOL_ERROR = 1000, 1001, 1002
 UNSUPPORTED_DATA, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1003, 1007, 1008, 1009
 ABNORMAL = 1006
 OVERSIZE = "oversize"
 """The reason of a connection that ended because a message was too large."""
-MAX_FRAME = 1 << 20
-"""The largest message that is taken, bytes; a larger one ends the connection with 1009."""
-MAX_UNSENT = 4 << 20
-"""So many bytes may wait for a peer that does not read; with more it is cut off."""
 CLOSE_TIMEOUT_S = 5.0
-OPEN_TIMEOUT_S = 30.0
 REASON_BYTES = 120
 _TEXT, _BINARY, _CONT, _PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PONG
-
-
-class Channel(Protocol):
-    """One connection as its user sees it, whichever stack carries it. Sizes in bytes."""
-
-    bytes_up: int
-    bytes_down: int
-
-    @property
-    def subprotocol(self) -> str | None:
-        """What both sides agreed on."""
-        ...
-
-    @property
-    def address(self) -> str:
-        """Host and port of the other side."""
-        ...
-
-    @property
-    def alive(self) -> bool:
-        """Whether frames can still be sent."""
-        ...
-
-    def send(self, frame: bytes) -> None:
-        """Send one text message. On a connection that is over it goes nowhere."""
-        ...
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye; the connection is cut when the other side does not answer in time."""
-        ...
-
-    def cut(self, reason: str) -> None:
-        """End it without a word, as a network does."""
-        ...
-
-    def pause(self, on: bool) -> None:
-        """Stop reading, or go on: what the other side sends meanwhile waits in the network."""
-        ...
-
-    def check(self, now: float) -> None:
-        """Called once a second: pings, and an end for a peer that is silent, slow to open, or does not read."""
-        ...
-
-
-class Peer(Protocol):
-    """Whoever uses a socket. `closed` is called exactly once, and never before `opened` unless the dial failed."""
-
-    def opened(self, socket: Channel) -> None:
-        """The handshake is over, and it succeeded."""
-        ...
-
-    def text(self, frame: bytes) -> None:
-        """One text message arrived whole."""
-        ...
-
-    def closed(self, code: int, reason: str) -> None:
-        """It is over. `reason` is `refused`, `timeout`, an HTTP status, `keep-alive`, or what the other side said."""
-        ...
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """Limits of a connection. Ping interval and time-out in seconds, 0 for no pings; sizes in bytes."""
-
-    ping_interval_s: float = 30.0
-    ping_timeout_s: float = 30.0
-    max_frame: int = MAX_FRAME
-    max_unsent: int = MAX_UNSENT
-    open_timeout_s: float = OPEN_TIMEOUT_S
 
 
 class Socket(asyncio.Protocol):
     """One connection. Ends by itself when the peer is silent, does not read, or breaks the protocol."""
 
     __slots__ = (
+        "_by_frames",
         "_choked_at",
         "_handshake",
         "_heard_at",
         "_keeper",
+        "_masked",
         "_over",
         "_parts",
         "_peer",
         "_pinged_at",
         "_protocol",
         "_reason",
+        "_rest",
         "_transport",
         "bytes_down",
         "bytes_up",
@@ -127,6 +60,12 @@ class Socket(asyncio.Protocol):
         self._peer: Peer | None = None
         self._handshake: Callable[[Any], None] | None = None
         self._parts: list[bytes] = []
+        self._by_frames: bool | None = None
+        """Whether the protocol stands at the beginning of a frame and is given whole ones; None before the handshake."""
+        self._rest = b""
+        """The beginning of a frame that is not all there."""
+        self._masked = isinstance(protocol, ServerProtocol)
+        """Whether what comes in is masked."""
         self._over = False
         self._reason: str | None = None
         self._heard_at = self._pinged_at = 0.0
@@ -154,8 +93,13 @@ class Socket(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         """Send one text message. On a socket that is over it goes nowhere."""
         if self._protocol.state is OPEN:
-            self._protocol.send_text(frame)
-            self._write()
+            plain = None if self._protocol.extensions else text_frame(frame, not self._masked)
+            if plain is None or self._transport is None:
+                self._protocol.send_text(frame)
+                self._write()
+            else:
+                self.bytes_down += len(plain)
+                self._transport.write(plain)
             if self._choked_at is not None and self._unsent() > self._keeper.limits.max_unsent:
                 self.cut("slow reader")
 
@@ -188,8 +132,34 @@ class Socket(asyncio.Protocol):
             self._write()
 
     def data_received(self, data: bytes) -> None:
-        protocol = self._protocol
         self._heard_at = self._keeper.time()
+        if self._by_frames:
+            self._take(self._rest + data if self._rest else data)
+            return
+        if self._by_frames is None:
+            # what follows a handshake in the same breath is the protocol's, which may then stand amid a frame for good
+            self._by_frames = data.find(b"\r\n\r\n") == len(data) - 4
+        self._to_protocol(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take plain messages out, and give the protocol what else there is, frame by frame."""
+        begin, most = 0, self._keeper.limits.max_frame
+        while (end := plain_end(data, begin, most)) > 0:
+            message = None
+            if not self._parts and self._protocol.state is OPEN:
+                message = plain_text(data, begin, end, self._masked)
+            if message is None:
+                self._to_protocol(data[begin:end])
+            else:
+                self._whole(message)
+            begin = end
+        self._rest = data[begin:]
+        if end == TOO_LONG:
+            self._by_frames, self._rest = False, b""
+            self._to_protocol(data[begin:])
+
+    def _to_protocol(self, data: bytes) -> None:
+        protocol = self._protocol
         protocol.receive_data(data)
         if protocol.events:
             for event in protocol.events_received():
@@ -203,6 +173,9 @@ class Socket(asyncio.Protocol):
             self._refused(protocol.handshake_exc)
 
     def eof_received(self) -> bool:
+        if self._rest:
+            self._to_protocol(self._rest)
+            self._rest = b""
         self._protocol.receive_eof()
         self._write()
         return False
@@ -240,18 +213,20 @@ class Socket(asyncio.Protocol):
                     return
                 data = b"".join(self._parts)
                 self._parts = []
-            whole = bytes(data)
-            self.bytes_up += len(whole)
-            if not whole.isascii():
-                try:
-                    whole.decode()
-                except UnicodeDecodeError:
-                    self._fail(INVALID_DATA, "text that is no UTF-8")
-                    return
-            if self._peer is not None and self._reason is None:  # what came before their goodbye counts
-                self._peer.text(whole)
+            self._whole(bytes(data))
         elif opcode is _BINARY:
             self._fail(UNSUPPORTED_DATA, "OCPP-J frames are text")
+
+    def _whole(self, message: bytes) -> None:
+        self.bytes_up += len(message)
+        if not message.isascii():
+            try:
+                message.decode()
+            except UnicodeDecodeError:
+                self._fail(INVALID_DATA, "text that is no UTF-8")
+                return
+        if self._peer is not None and self._reason is None:  # what came before their goodbye counts
+            self._peer.text(message)
 
     def _fail(self, code: int, reason: str) -> None:
         if self._protocol.state is OPEN:
@@ -311,65 +286,3 @@ def address_of(transport: asyncio.BaseTransport | None) -> str:
     """Host and port of the other side, empty if there is none."""
     address = transport.get_extra_info("peername") if transport is not None else None
     return f"{address[0]}:{address[1]}" if address else ""
-
-
-class Timer(Protocol):
-    """Something that will be called."""
-
-    def cancel(self) -> None:
-        """It will not."""
-        ...
-
-
-class Timing(Protocol):
-    """What sockets and worlds need of a loop, asyncio's or another. Seconds."""
-
-    def time(self) -> float:
-        """A clock that never goes back."""
-        ...
-
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        """Call it after so long."""
-        ...
-
-
-class Keeper:
-    """Looks after all sockets of one loop (None: the asyncio loop that runs): one timer for all of them."""
-
-    def __init__(self, limits: Limits, timing: Timing | None = None) -> None:
-        timing = timing or asyncio.get_running_loop()
-        self.limits = limits
-        self.time, self.later = timing.time, timing.call_later
-        self._sockets: dict[Channel, None] = {}
-        self._timer: Timer | None = None
-
-    def __len__(self) -> int:
-        return len(self._sockets)
-
-    def add(self, socket: Channel) -> None:
-        """From now on this socket is looked after."""
-        self._sockets[socket] = None
-        if self._timer is None:
-            self._timer = self.later(1.0, self._look)
-
-    def discard(self, socket: Channel) -> None:
-        """This one is over."""
-        self._sockets.pop(socket, None)
-
-    def close_all(self, code: int, reason: str) -> None:
-        """Say goodbye to everybody."""
-        for socket in list(self._sockets):
-            socket.close(code, reason) if socket.alive else socket.cut(reason)
-
-    def cut_all(self, reason: str) -> None:
-        """End everything without a word."""
-        for socket in list(self._sockets):
-            socket.cut(reason)
-
-    def _look(self) -> None:
-        self._timer = None
-        now = self.time()
-        for socket in list(self._sockets):
-            socket.check(now)
-        if self._sockets:
-            self._timer = self.later(1.0, self._look)

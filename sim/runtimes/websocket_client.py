@@ -14,7 +14,8 @@ from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.uri import WebSocketURI, parse_uri
 
-from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket
+from sim.runtimes.channel import Keeper, Peer
+from sim.runtimes.websocket import ABNORMAL, Socket
 
 
 class Dial(Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class Dial(Struct, frozen=True, kw_only=True):
 
 
 _known: dict[tuple[str, int], tuple[str, float]] = {}
+_asked: dict[tuple[asyncio.AbstractEventLoop, str, int], asyncio.Future[str]] = {}
 _KNOWN_FOR_S = 60.0
 
 
@@ -87,10 +89,19 @@ def failed(socket: Socket, reason: str) -> None:
 
 
 async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> str:
-    """The address of a name; asked once a minute, since a look-up costs a thread."""
+    """The address of a name; asked once a minute and for all who dial meanwhile, since a look-up costs a thread."""
     known = _known.get((host, port))
     if known is not None and known[1] > loop.time():
         return known[0]
+    place = (loop, host, port)
+    asked = _asked.get(place)
+    if asked is None:
+        asked = _asked[place] = asyncio.ensure_future(_look_up(loop, host, port))
+        asked.add_done_callback(lambda done: _asked.pop(place))
+    return await asyncio.shield(asked)  # whoever gives up takes no answer from the others
+
+
+async def _look_up(loop: asyncio.AbstractEventLoop, host: str, port: int) -> str:
     found = await loop.getaddrinfo(host, port, type=1)
     address = str(found[0][4][0])
     _known[host, port] = (address, loop.time() + _KNOWN_FOR_S)

@@ -17,6 +17,7 @@ from websockets.exceptions import WebSocketException
 
 from sim.backend import Refusal
 from sim.errors import BadInput
+from sim.runtimes.channel import Keeper, Peer
 from sim.runtimes.websocket import (
     ABNORMAL,
     CLOSE_TIMEOUT_S,
@@ -26,8 +27,6 @@ from sim.runtimes.websocket import (
     REASON_BYTES,
     TOO_BIG,
     UNSUPPORTED_DATA,
-    Keeper,
-    Peer,
 )
 from sim.runtimes.websocket_server import Admission, Handshake, Judge, read_handshake, refusal_headers
 

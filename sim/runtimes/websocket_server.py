@@ -22,7 +22,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from sim.backend import Proof, Refusal
-from sim.runtimes.websocket import ABNORMAL, Keeper, Peer, Socket, address_of
+from sim.runtimes.channel import Keeper, Peer
+from sim.runtimes.websocket import ABNORMAL, Socket, address_of
 
 
 class Handshake(Struct, frozen=True, kw_only=True):
@@ -43,9 +44,11 @@ class Admission(Struct, frozen=True):
 
 
 Judge = Callable[[Handshake], Admission | Refusal]
+Ask = Callable[[Handshake, Callable[[Admission | Refusal], None]], None]
+"""A judge that may take its time: it calls what it was given with its verdict."""
 
 
-def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Callable[[int], None]) -> Socket:
+def server_socket(keeper: Keeper, ask: Ask, compression: bool, counted: Callable[[int], None]) -> Socket:
     """The server's side of a connection that has just come in. `counted` hears the status of each handshake."""
     extensions = [ServerPerMessageDeflateFactory()] if compression else None
     chosen: list[str | None] = [None]
@@ -59,7 +62,16 @@ def server_socket(keeper: Keeper, judge: Judge, compression: bool, counted: Call
     def answer(request: Request) -> None:
         socket._handshake = None
         shake = _handshake(request, socket._transport)
-        verdict = judge(shake) if isinstance(shake, Handshake) else shake
+        if isinstance(shake, Handshake):
+            ask(shake, lambda verdict: judged(request, verdict))
+        else:
+            judged(request, shake)
+
+    def judged(request: Request, verdict: Admission | Refusal) -> None:
+        if socket._over:  # it did not wait for the verdict
+            if isinstance(verdict, Admission):
+                verdict.peer.closed(ABNORMAL, "reset")
+            return
         if isinstance(verdict, Refusal):
             response = protocol.reject(verdict.status, f"{verdict.reason}\n")
             for name, value in refusal_headers(verdict):
@@ -155,9 +167,25 @@ async def listen(
 
     With `shared` several processes may listen at the same port, and the system deals the connections out.
     """
+    return await listen_asking(
+        host, port, keeper, lambda shake, then: then(judge(shake)), counted, tls, compression, shared
+    )
+
+
+async def listen_asking(
+    host: str,
+    port: int,
+    keeper: Keeper,
+    ask: Ask,
+    counted: Callable[[int], None],
+    tls: ssl.SSLContext | None,
+    compression: bool,
+    shared: bool,
+) -> asyncio.Server:
+    """As `listen`, with a judge that may take its time."""
 
     def made() -> Socket:
-        return server_socket(keeper, judge, compression, counted)
+        return server_socket(keeper, ask, compression, counted)
 
     loop = asyncio.get_running_loop()
     return await loop.create_server(made, host, port, ssl=tls, backlog=4096, reuse_port=shared or None)

@@ -1,6 +1,7 @@
 """The same stations, back-end and stimuli on any runtime. A stage knows how to begin, and how the network is told to fail.
 
-A runtime more is a class more in `STAGES`: `play` takes the stories and returns what `Played` holds, nothing else.
+A runtime more is a class more in `STAGES` of `test_parity`: `play` takes the stories and
+returns what `Played` holds, nothing else.
 """
 
 from __future__ import annotations
@@ -23,10 +24,8 @@ from sim.machine import Command, Effect, Event, Settled, Tell
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_lines import Lines
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.virtual import VirtualWorld
-from sim.runtimes.websocket import Keeper, Limits
-from sim.runtimes.websocket_fast import listen_fast
-from sim.runtimes.websocket_server import listen
 
 BEGIN = parse_iso("2026-06-10T10:00:00Z")
 SEED = 7
@@ -186,6 +185,24 @@ class VirtualStage:
         return played(wire, truth, hand, world.backend(CSMS).books(world.now))
 
 
+def acts_on(world: AioWorld) -> dict[str, Callable[[str, Step], None]]:
+    """What each stimulus does in a world of real time."""
+
+    def refuse(station: str, step: Step) -> None:
+        world.line(station).refuses = True
+        heal = int(world.now + step.args["seconds"] * SECOND)
+        world.at(heal, setattr, world.line(station), "refuses", False)
+
+    return {
+        "command": lambda station, step: world.send_command(f"rig:{station}", Command(step.what, step.args)),
+        "operate": lambda station, step: world.send_command(
+            "operator", Command("ask", {"station": station, **step.args})
+        ),
+        "reset": lambda station, step: world.line(station).reset(),
+        "refuse": refuse,
+    }
+
+
 class AioStage:
     """Real sockets on asyncio, `PACE` times as fast as the wall clock."""
 
@@ -207,21 +224,7 @@ class AioStage:
         world.add(SOMEONE, Someone())
         for story in stories:
             world.add(f"rig:{story.station}", Rig(config(story, url), BEGIN))
-
-        def refuse(station: str, step: Step) -> None:
-            world.line(station).refuses = True
-            heal = int(clock.now() + step.args["seconds"] * SECOND)
-            world.at(heal, setattr, world.line(station), "refuses", False)
-
-        acts = {
-            "command": lambda station, step: world.send_command(f"rig:{station}", Command(step.what, step.args)),
-            "operate": lambda station, step: world.send_command(
-                "operator", Command("ask", {"station": station, **step.args})
-            ),
-            "reset": lambda station, step: world.line(station).reset(),
-            "refuse": refuse,
-        }
-        direct(stories, world.at, acts)
+        direct(stories, world.at, acts_on(world))
         await world.run(Instant(BEGIN + int(seconds * SECOND)))
         books = backend.books()
         assert not backend.failed.done()
@@ -238,6 +241,3 @@ def played(wire: Wire, truth: TruthRecorder, hand: Hand, books: Any) -> Played:
     names = TRUTH["truth_sessions"]
     sessions = [dict(zip(names, row, strict=True)) for row in truth.rows()["truth_sessions"]]
     return Played(wire.frames, hand.outcomes, sessions, dict(books))
-
-
-STAGES: dict[str, Stage] = {"virtual": VirtualStage(), "aio": AioStage(listen), "aio-fast": AioStage(listen_fast)}

@@ -11,7 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.parity.stages import PHONE, SOMEONE, STAGES, TOKEN, Played, Step, Story
+from sim.runtimes.websocket_fast import listen_fast
+from sim.runtimes.websocket_server import listen
+from tests.parity.green_stage import GreenStage
+from tests.parity.stages import PHONE, SOMEONE, TOKEN, AioStage, Played, Stage, Step, Story, VirtualStage
 
 SECONDS = 150.0
 BOOKS = ("books_sessions", "books_cdrs", "books_rated", "books_bills", "books_quarantine", "books_transactions")
@@ -89,6 +92,13 @@ STORIES = (
     ),
     story("asked-for-what-it-cannot", (20, "operate", operate("call", action="Reset", payload={"type": "Fly"}))),
 )
+
+STAGES: dict[str, Stage] = {
+    "virtual": VirtualStage(),
+    "aio": AioStage(listen),
+    "aio-fast": AioStage(listen_fast),
+    "greenlet": GreenStage(),
+}
 
 DEPENDS = ("idle_seconds", "journal_seq", "number", "during", "entry")
 """What depends on how late a runtime is, or on which station came first."""

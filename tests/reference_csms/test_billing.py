@@ -10,8 +10,11 @@ import pytest
 
 from reference_csms.billing.documents.html import bill_html
 from reference_csms.billing.ledger import entry_from_row, problems
+from reference_csms.billing.run import DELAY, PAUSE, Outbox
 from sim.backend import Setup
-from sim.clock import HOUR, MINUTE, SECOND, parse_iso
+from sim.clock import HOUR, MINUTE, SECOND, Instant, parse_iso
+
+NOON = parse_iso("2026-06-10T12:00:00Z")
 
 
 def test_a_session_is_rated_once_and_becomes_one_bill(bench: Any) -> None:
@@ -24,6 +27,31 @@ def test_a_session_is_rated_once_and_becomes_one_bill(bench: Any) -> None:
     assert (rated["cdr_id"], rated["effective"], rated["version"]) == (cdr["cdr_id"], 1, 1)
     assert (bill["gross"], bill["net"], bill["vat"]) == (rated["gross"], rated["net"], rated["vat"]) == (540, 454, 86)
     assert (bill["seller"], bill["customer"], bill["number"]) == ("city", "cust-a", "CITY-legacy-000001")
+
+
+class Nowhere:
+    """A store that keeps nothing, and numbers that are all the same."""
+
+    def find(self, *where: Any) -> list[Any]:
+        return []
+
+    def insert(self, *row: Any) -> None: ...
+
+    def update(self, *row: Any) -> None: ...
+
+    def next(self, circle: str) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(("more", "at_once"), [({}, 1), ({"pause": 0}, 3)])
+def test_a_virtual_day_bills_one_session_at_a_time_and_a_server_as_many_as_it_can(more: Any, at_once: int) -> None:
+    outbox = Outbox(Nowhere(), Nowhere(), **more)  # type: ignore[arg-type]
+    for number in range(3):
+        outbox.add(f"S-{number}", "rated", NOON)
+    due = Instant(NOON + DELAY)
+    assert outbox.take(Instant(due - 1)) is None
+    assert [outbox.take(due) is not None for _ in range(4)].count(True) == at_once
+    assert outbox.next_due() == (Instant(due + PAUSE) if at_once == 1 else None)
 
 
 def test_billed_energy_is_the_difference_of_the_signed_registers(bench: Any) -> None:

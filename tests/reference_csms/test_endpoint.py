@@ -101,6 +101,21 @@ def test_boot_is_answered_by_the_operators_policy(bench: Any) -> None:
     assert bench.call(link, "Heartbeat") == "SecurityError"
 
 
+def test_a_pending_station_may_send_what_it_was_asked_for_once_and_nothing_else(bench: Any) -> None:
+    """OCPP 1.6 §4.2: while Pending only what TriggerMessage asked for."""
+    bench.operate("hold-station", station="CS-1")
+    link = bench.boot()
+    status = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+    assert bench.call(link, "StatusNotification", **status) == "SecurityError"
+    wish = {"requestedMessage": "StatusNotification"}
+    bench.operate("call", station="CS-1", action="TriggerMessage", payload=wish)
+    (call,) = bench.calls(bench.out)
+    bench.answer(link, call, status="Accepted")
+    assert bench.call(link, "Heartbeat") == "SecurityError"
+    assert bench.call(link, "StatusNotification", **status) == {}
+    assert bench.call(link, "StatusNotification", **status) == "SecurityError"
+
+
 def test_a_rejected_station_stays_outside(make_bench: Any, sheet: Any) -> None:
     sheet["stations"][0]["registration"] = "rejected"
     bench = make_bench(Setup(name="legacy", seed=1, provision=sheet))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from click.testing import Result
@@ -57,6 +61,8 @@ def told(result: Result) -> str:
             ("serve", *FREE, "--host", "203.0.113.9"),
             "--host: '203.0.113.9' is no address to listen at; allowed: an addr",
         ),
+        (("serve", "--workers", "2", "--fast"), "allowed: either --fast or --workers"),
+        (("fleet", "--url", "ws://h/{id}", "--token", "T" * 21), "allowed: 1 to 20 printable characters"),
         (("fleet", "--url", "http://127.0.0.1:1/{id}"), "--url: 'http://127.0.0.1:1/{id}' is no address of a back-end"),
         (("fleet", "--url", "ws://h/{id}/ocpp"), "the identity last"),
         (
@@ -132,6 +138,29 @@ def test_a_fleet_that_drove_no_session_does_not_pass_its_books(chargerig: Any) -
     serving(test)
     assert [code for code, _ in codes] == [4, 0]
     assert "the books prove nothing" in codes[0][1]
+
+
+def test_ctrl_c_on_a_fleet_prints_its_figures_and_keeps_them(tmp_path: Path) -> None:
+    """A station that sends its status before it is accepted is refused, and that is no error of the back-end."""
+    out = tmp_path / "new" / "figures"
+
+    async def test(where: Any, stop: asyncio.Event) -> None:
+        command = (sys.executable, "-m", "scenarios.cli", "fleet", "--url", where.ocpp, "--stations", "1")
+        more = ("--ramp", "0s", "--for", "2m", "--profile", "ac-compact", "--out", str(out), "--json")
+        fleet = await asyncio.create_subprocess_exec(*command, *more, stdout=PIPE, stderr=PIPE)
+        async with asyncio.timeout(30), httpx.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as api:
+            while not any(one["frames_up"] > 3 for one in (await api.get(where.api + "/connections")).json()["rows"]):
+                await asyncio.sleep(0.05)
+            fleet.send_signal(signal.SIGINT)
+            printed, complained = await fleet.communicate()
+        assert fleet.returncode == 128 + signal.SIGINT, complained
+        figures = json.loads(printed)
+        assert figures == json.loads((out / "fleet.json").read_bytes())
+        assert figures["stopped"] == "SIGINT" and figures["seconds"] < 60 and b"ended by SIGINT" in complained
+        assert figures["actions"]["StatusNotification"]["refused"] == 1 and figures["errors"] == 0
+        assert figures["sent"] > 3
+
+    serving(test, accept_unknown=True)
 
 
 @pytest.mark.parametrize("command", ["serve", "fleet", "check", "record", "replay", "certs"])

@@ -12,7 +12,7 @@ import pytest
 
 from scenarios.sockets.fuzz import Client, gone
 from scenarios.sockets.serve import Where
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from tests.scenarios.sockets.test_serve import SECRET, get, serving, url
 from tests.scenarios.sockets.test_storms import boot
 

@@ -15,7 +15,7 @@ from scenarios.sockets.fuzz_bytes import rubbish, throw
 from scenarios.sockets.fuzz_frames import probes
 from scenarios.sockets.serve import ServeWish, Where, serve
 from sim.machine import Send
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from sim.wire import ocppj
 
 AT_ONCE = 25

@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from reference_csms import assemble
+from reference_csms.backend import ReferenceCsms
 from scenarios.cli import app
 from scenarios.cli_doors import Doors
 from scenarios.load import load_scenario, sessions_path, with_sessions
@@ -21,8 +24,8 @@ from scenarios.mutants.registry import mutant
 from scenarios.sockets.live import judge_live
 from scenarios.sockets.serve import Where
 from scenarios.targets.file import load_target
-from sim.backend import BackEnd, Setup
-from sim.clock import SECOND
+from sim.backend import BackEnd, Row, Setup
+from sim.clock import SECOND, Instant
 from sim.errors import BadInput
 from sim.evidence.verdict import CheckResult, Verdict
 from tests.scenarios.sockets.test_serve import SECRET, served, serving
@@ -116,6 +119,45 @@ def test_a_run_on_sockets_finds_nothing_wrong_and_says_what_it_could_not_judge(
     registers = json.loads((state / "meters.json").read_text())
     assert {*registers} == {"SMOKE-1", "SMOKE-2", "SMOKE-3"}
     assert all(page > 0 for meters in registers.values() for _, page in meters.values())
+
+
+@pytest.mark.parametrize(
+    ("quoted", "verdicts"),
+    [
+        (Decimal(1), {"T03": Verdict.PASS, "INV-22": Verdict.PASS}),
+        pytest.param(Decimal("0.5"), {"T03": Verdict.FAIL, "INV-22": Verdict.FAIL}, marks=pytest.mark.slow),
+    ],
+)
+def test_prices_are_asked_for_and_what_was_billed_is_held_against_them(
+    quoted: Decimal,
+    verdicts: dict[str, Verdict],
+    few: Path,
+    target: Callable[[Where], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    day = with_sessions(load_scenario("smoke"), str(few), "Europe/Oslo")
+    day = replace(day, checks=replace(day.checks, all_of=tuple(verdicts)))
+    true, found, reasons = ReferenceCsms.quote, {}, []
+
+    def other(self: ReferenceCsms, request: Row, now: Instant) -> Row:
+        shown = true(self, request, now)
+        return {
+            **shown,
+            "components": [{**one, "price": str(Decimal(one["price"]) * quoted)} for one in shown["components"]],
+        }
+
+    async def run(where: Where, stop: asyncio.Event) -> None:
+        file = target(where)
+        before, _, rest = file.read_text().partition("[books.cdrs]")  # OCPI does not tell the group of a driver
+        csv = '[books.cdrs]\nkind = "csv"\nurl = "/export/cdrs.csv"\n\n[books.sessions]'
+        file.write_text(before + csv + rest.partition("[books.sessions]")[2])
+        _, results = await asyncio.to_thread(judged, day, file)
+        found.update({one.check: one.verdict for one in results})
+        reasons.extend(one.reason for one in results)
+
+    monkeypatch.setattr(ReferenceCsms, "quote", other)
+    serving(run, PATIENCE_S)
+    assert found == verdicts, reasons
 
 
 def failed_with(

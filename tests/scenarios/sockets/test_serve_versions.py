@@ -16,7 +16,7 @@ from scenarios.sockets.sheet import SITE, default_sheet
 from sim.machine import Command
 from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 
 SECRET = "a-token-for-tests-only-0123456789"
 VERSIONS = {"CS-16": "ac-duo", "CS-201": "ac-nova"}

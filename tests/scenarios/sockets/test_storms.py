@@ -26,7 +26,7 @@ from scenarios.sockets.visits import Traffic
 from scenarios.targets.http import Http
 from sim.clock import Instant, iso
 from sim.runtimes.aio import Clock
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from tests.scenarios.sockets.test_serve import get, serving, url
 
 TIME_OUT_S = 30.0
@@ -119,7 +119,7 @@ async def storm(server: ServerChild, wish: FleetWish, charge_s: float, settle_s:
     fleet.world.stop()
     result = await running
     await fleet.leave()
-    patience_s = 30 + len(wish.stations) / 25  # bills are written 50 a second at most
+    patience_s = 30 + len(wish.stations) / 25  # bills are written between what stations say
     with Http(server.api, server.token) as http:
         kept = await asyncio.to_thread(account, http, fleet.driven(), fleet.unsettled(), fleet.began, patience_s)
     shed = int(gauge(server, "chargerig_shed_total"))

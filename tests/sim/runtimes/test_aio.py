@@ -15,7 +15,7 @@ from sim.runtimes.aio import AioWorld, Clock
 from sim.runtimes.aio_lag import Lag
 from sim.runtimes.aio_ledger import CallLedger, Latencies, LinkLedger
 from sim.runtimes.aio_lines import Lines
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 
 
 class Nothing:
@@ -175,7 +175,7 @@ def test_quantiles_of_latencies_are_right_to_five_percent() -> None:
 
 def test_a_result_that_says_no_is_no_success_and_an_answer_to_nothing_counts_nowhere() -> None:
     ledger = CallLedger()
-    link = LinkLedger(ledger)
+    link = LinkLedger(ledger, "CS-1")
     for id, action in (("1", "StartTransaction"), ("2", "StartTransaction"), ("3", "Heartbeat"), ("4", "MeterValues")):
         link.up(f'[2,"{id}","{action}",{{}}]'.encode())
     link.down(b'[3,"1",{"transactionId":1,"idTagInfo":{"status":"Accepted"}}]')
@@ -185,3 +185,19 @@ def test_a_result_that_says_no_is_no_success_and_an_answer_to_nothing_counts_now
     link.over()
     total = ledger.total()
     assert (total.sent, total.answered, total.accepted, total.refused, total.errors, total.lost) == (4, 2, 1, 1, 1, 1)
+
+
+def test_what_a_station_sends_before_it_is_accepted_is_refused_and_afterwards_it_is_an_error() -> None:
+    ledger = CallLedger()
+    link = LinkLedger(ledger, "CS-1")
+    refusal = b'[4,"1","SecurityError","not accepted",{}]'
+    boot, status = b'[2,"2","BootNotification",{}]', b'[2,"1","StatusNotification",{}]'
+    for answer, refused, errors in ((b'"Pending"', 1, 0), (b'"Accepted"', 2, 0)):
+        link.up(status)
+        link.down(refusal)
+        assert (ledger.of("StatusNotification").refused, ledger.of("StatusNotification").errors) == (refused, errors)
+        link.up(boot)
+        link.down(b'[3,"2",{"status":' + answer + b"}]")
+    link.up(status)
+    link.down(refusal)
+    assert ledger.of("StatusNotification").errors == 1, "an accepted station is not to be refused so"

@@ -17,7 +17,7 @@ from sim.office import Counters
 from sim.runtimes.aio import Clock
 from sim.runtimes.aio_backend import BackEndHost
 from sim.runtimes.aio_shed import Shedder, ShedLimits
-from sim.runtimes.websocket import Keeper, Limits
+from sim.runtimes.channel import Keeper, Limits
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import listen
 

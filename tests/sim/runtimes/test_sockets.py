@@ -12,7 +12,8 @@ import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sim.backend import Refusal
-from sim.runtimes.websocket import Keeper, Limits, Socket
+from sim.runtimes.channel import Keeper, Limits
+from sim.runtimes.websocket import Socket
 from sim.runtimes.websocket_client import Dial, dial
 from sim.runtimes.websocket_fast import listen_fast
 from sim.runtimes.websocket_server import Admission, Handshake, listen
