@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -56,7 +57,7 @@ def _plain_inside(text: str) -> str:
     return json.dumps({"signedMeterData": text, "signingMethod": "", "encodingMethod": "OCMF", "publicKey": ""})
 
 
-WAYS = {
+WAYS: dict[str, Callable[[str], str]] = {
     "oca": wrap,
     "raw": str,
     "hex": lambda text: text.encode().hex(),
