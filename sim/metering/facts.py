@@ -50,14 +50,14 @@ class SessionFacts(Struct, frozen=True, kw_only=True):
 
 
 def fact_reasons(
-    records: Sequence[Record], chosen: Chosen | None, facts: SessionFacts, values: Sequence[Any]
+    records: Sequence[Record], chosen: Chosen | None, facts: SessionFacts, checked: Sequence[Any]
 ) -> list[Reason]:
     """Where the records do not fit what is known of the session."""
     found: list[Reason] = []
     for record in records:
         _of_record(record, facts, found)
-    for value in values:
-        if facts.transaction and value.transaction and value.transaction != facts.transaction:
+    for one in checked if facts.transaction else ():
+        if one.value.transaction and one.value.transaction != facts.transaction:
             found.append(Reason(Kind.SESS, "other-transaction", "a signed value came for another transaction"))
     if chosen is not None:
         _of_energy(chosen, facts, found)
@@ -72,6 +72,8 @@ def _of_record(record: Record, facts: SessionFacts, found: list[Reason]) -> None
         found.append(Reason(Kind.KEY, "other-place", f"the record names the charging point {foreign}"))
     if facts.tariff_text is not None and record.fields.get("TT") not in (None, facts.tariff_text):
         found.append(Reason(Kind.NOBILL, "other-tariff", "the signed tariff text (TT) is not that of the bill"))
+    if facts.started is None and facts.stopped is None:
+        return
     for at in (record.readings[0].at, record.readings[-1].at):
         early = facts.started is not None and at < facts.started - _CLOCK_SLACK
         late = facts.stopped is not None and at > facts.stopped + _CLOCK_SLACK
@@ -103,7 +105,7 @@ def _of_energy(chosen: Chosen, facts: SessionFacts, found: list[Reason]) -> None
     if energy > MOST_KWH:
         found.append(Reason(Kind.HOLD, "implausible", f"{energy:f} kWh are more than a session charges"))
     elif first.status != "U" and last.status != "U" and last.at >= first.at:
-        limit = Decimal(facts.power_w or _POWER_W) * 11 * (last.at - first.at) / (10 * HOUR) + _SLACK_WH
-        if energy * 1000 > limit:
+        limit = (facts.power_w or _POWER_W) * 11 * (last.at - first.at) + _SLACK_WH * 10 * HOUR
+        if energy * (10_000 * HOUR) > limit:
             text = f"{energy:f} kWh are more than {facts.power_w or _POWER_W} W deliver in that time"
             found.append(Reason(Kind.HOLD, "implausible", text))

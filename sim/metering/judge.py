@@ -118,33 +118,30 @@ class Judge:
     def session(self, values: Sequence[Value], facts: SessionFacts) -> Judgement:
         """Judge the values of one session. Never raises for what is in them."""
         checked = self._once_each([one for value in values for one in self._value(value, facts)])
-        records = [one.record for one in checked if one.record is not None]
         found = [reason for one in checked for reason in one.reasons]
         chosen: Chosen | None = None
+        proven = [one.record for one in checked if one.signature == words.VALID and one.record is not None]
+        entry = next((one.entry for one in checked if one.entry is not None), None)
         if not checked:
             found.append(Reason(Kind.NOBILL, "record-missing", "there is no signed value at all"))
-        elif len(records) == len(checked):
-            together, chosen = session_reasons(records, self._strict)
+        elif len(proven) == len(checked):
+            together, chosen = session_reasons(proven, self._strict)
             found += together
-        proven = [one for one in checked if one.signature == words.VALID]
-        told = [one.record for one in proven if one.record is not None]
-        found += fact_reasons(told, chosen, facts, [one.value for one in proven])
-        entry = next((one.entry for one in checked if one.entry is not None), None)
-        good = words.heaviest(found) < Kind.SIG and bool(records)
-        if self._history is not None and good:
-            found += self._history.gaps(records, entry.key if entry else "")
+        found += fact_reasons(proven, chosen, facts, checked)
+        if self._history is not None and len(proven) == len(checked) > 0:
+            found += self._history.gaps(proven, entry.key if entry else "")
             if words.heaviest(found) < Kind.REPLAY:
-                self._history.keep(records, facts.session or facts.transaction, entry.key if entry else "")
+                self._history.keep(proven, facts.session or facts.transaction, entry.key if entry else "")
         time = chosen is not None and time_billable(entry.time_billing if entry else "none", chosen.readings)
         if facts.bills_time and chosen is not None and not time:
             text = "it is billed by time, which this meter or its clock does not allow"
             found.append(Reason(Kind.NOBILL, "time-not-billable", text))
-        verdict = words.verdict_of(found)
+        verdict = words.verdict_of(found) if found else words.BILLABLE
         billable = verdict == words.BILLABLE
         return Judgement(
             verdict=verdict,
             signature=_signature_of(checked),
-            reasons=tuple(dict.fromkeys(found)),
+            reasons=tuple(dict.fromkeys(found)) if found else (),
             records=tuple(checked),
             readings=chosen.readings if chosen else (),
             energy_kwh=chosen.energy if chosen and billable else None,
@@ -198,10 +195,8 @@ class Judge:
         """Check the signature with a key, and say what is wrong with it."""
         if not key:
             return words.UNKNOWN
-        if record.algorithm in self._refused:
-            why, lenient = "unknown-algorithm", ()
-        else:
-            why, lenient = ocmf.examine(record, key, curve)
+        taken = record.algorithm not in self._refused
+        why, lenient = ocmf.examine(record, key, curve) if taken else ("unknown-algorithm", ())
         if record.format == "OCMF":
             found += [Reason(Kind.DEV, "encoding", text) for text in lenient]
         if why is None:
@@ -233,11 +228,12 @@ class Judge:
 
     def _once_each(self, checked: Sequence[Checked]) -> list[Checked]:
         """The same record twice in one session is one record; in the order of their pages."""
-        once = {(one.digest or f"{number}", one.value.context): one for number, one in enumerate(checked)}
-        kept: dict[str, Checked] = {}
-        for (digest, _), one in once.items():
-            kept.setdefault(digest, one)
-        return sorted(kept.values(), key=lambda one: (page_of(one.record) or 0) if one.record else 0)
+        if len(checked) < 2:
+            return list(checked)
+        once: dict[str, Checked] = {}
+        for number, one in enumerate(checked):
+            once.setdefault(one.digest or str(number), one)
+        return sorted(once.values(), key=lambda one: (page_of(one.record) or 0) if one.record else 0)
 
 
 _ONLY_SENT = "the key came along with the record, and nobody registered it"
@@ -258,6 +254,8 @@ def _in_context(record: Record, value: Value) -> Record:
 
 
 def _signature_of(checked: Sequence[Checked]) -> str:
+    if len(checked) == 1:
+        return checked[0].signature
     states = {one.signature for one in checked}
     if states == {words.VALID}:
         return words.VALID

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,10 +83,12 @@ def time_billable(time_billing: str, readings: Sequence[Reading]) -> bool:
     relative time a begin of any status: only its duration was measured, and lawfully. A time error (EF t) spoils it.
     Judged from the first S reading (suspended) on, since nothing before it is billed by time.
     """
+    letters = _LETTERS[time_billing]
+    if not letters:
+        return False
     marks = [reading.mark for reading in readings]
     relevant = readings[marks.index("S") :] if "S" in marks else readings
-    letters = _LETTERS[time_billing]
-    if not letters or not relevant or any("t" in one.error_flags for one in relevant):
+    if not relevant or any("t" in one.error_flags for one in relevant):
         return False
     if time_billing == "duration" and relevant[-1].status == "R":
         return all(one.status in letters for one in relevant[1:])
@@ -105,8 +106,10 @@ def record_reasons(record: Record) -> list[Reason]:
         found.append(Reason(Kind.NOBILL, "exception", "an error event reports an exception (TX X)"))
     for reading in record.readings:
         _of_reading(record, reading, found)
+    marked = record.readings[0].mark or any(reading.mark for reading in record.readings)
+    if marked and PAGE.fullmatch(record.pagination):
+        return found
     page = _ANY_PAGE.fullmatch(record.pagination)
-    marked = any(reading.mark for reading in record.readings)
     if page is not None and page[1] == "F" and marked:
         found.append(Reason(Kind.SESS, "page-context", "a fiscal page (F) has readings of a transaction (TX)"))
     elif page is not None and page[1] == "T" and not marked and record.format == "OCMF":
@@ -115,14 +118,15 @@ def record_reasons(record: Record) -> list[Reason]:
 
 
 def _of_reading(record: Record, reading: Reading, found: list[Reason]) -> None:
-    outer = reading.mark == "B" or reading.mark in END_MARKS or not reading.mark
     if reading.state != "G":
+        outer = reading.mark == "B" or reading.mark in END_MARKS or not reading.mark
         kind = Kind.NOBILL if outer else Kind.INFO
         found.append(Reason(kind, "state", f"a reading has state {reading.state[:8] or '(none)'} instead of G"))
-    if "E" in reading.error_flags:
-        found.append(Reason(Kind.NOBILL, "energy-error", "a reading is marked as faulty in energy (EF)"))
-    if "t" in reading.error_flags:
-        found.append(Reason(Kind.TIME, "time-error", "a reading is marked as faulty in time (EF)"))
+    if reading.error_flags:
+        if "E" in reading.error_flags:
+            found.append(Reason(Kind.NOBILL, "energy-error", "a reading is marked as faulty in energy (EF)"))
+        if "t" in reading.error_flags:
+            found.append(Reason(Kind.TIME, "time-error", "a reading is marked as faulty in time (EF)"))
     if reading.mark == "X":
         found.append(Reason(Kind.NOBILL, "exception", "a reading reports an exception (TX X)"))
     if reading.unit not in SHIFT_TO_KWH:
@@ -147,11 +151,12 @@ def session_reasons(records: Sequence[Record], strict: bool = False) -> tuple[li
     """
     found: list[Reason] = []
     _pages(records, found)
-    _serials(records, found)
-    chosen = _choose(records, found)
+    if len(records) > 1:
+        _serials(records, found)
+    units: dict[str, None] = {}
+    chosen = _choose(records, units, found)
     if chosen is not None:
         _values(chosen, found)
-        units = {one.unit for record in records for one in record.readings if one.unit in SHIFT_TO_KWH and _counts(one)}
         if len(units) > 1:
             kind = Kind.SESS if strict else Kind.DEV
             found.append(Reason(kind, "units", "the readings are in kWh and Wh; they were converted exactly"))
@@ -159,6 +164,8 @@ def session_reasons(records: Sequence[Record], strict: bool = False) -> tuple[li
 
 
 def _pages(records: Sequence[Record], found: list[Reason]) -> None:
+    if len(records) == 1 and PAGE.fullmatch(records[0].pagination):
+        return
     pages = [page_of(record) for record in records]
     numbers = sorted(page for page in pages if page is not None)
     if len(numbers) < len(pages):
@@ -182,7 +189,7 @@ def _serials(records: Sequence[Record], found: list[Reason]) -> None:
             found.append(Reason(Kind.SESS, "serials", f"the records name different values of {name}"))
 
 
-def _choose(records: Sequence[Record], found: list[Reason]) -> Chosen | None:
+def _choose(records: Sequence[Record], units: dict[str, None], found: list[Reason]) -> Chosen | None:
     """The register to bill by: compensated before others; where several are whole they must agree."""
     groups: dict[str, list[Reading]] = {}
     begun, ended = False, False
@@ -193,14 +200,15 @@ def _choose(records: Sequence[Record], found: list[Reason]) -> Chosen | None:
             known = register(reading.register)
             begun, ended = begun or reading.mark == "B", ended or reading.mark in END_MARKS
             if record.format == _PCDF:
-                groups.setdefault(reading.register, []).append(in_kwh(reading))
+                groups.setdefault(reading.register, []).append(reading)
             elif known is not None and known.imports:
+                units[reading.unit] = None
                 name = f"{known.name} compensated" if known.compensated else known.name
                 groups.setdefault(name, []).append(in_kwh(reading))
     if not groups:
         found.append(Reason(Kind.NOBILL, "no-energy", "there is no reading of an import register"))
         return None
-    if any(name.endswith("compensated") for name in groups):
+    if len(groups) > 1 and any(name.endswith("compensated") for name in groups):
         groups = {name: readings for name, readings in groups.items() if name.endswith("compensated")}
     whole = [readings for readings in groups.values() if _whole(readings)]
     if not whole:
@@ -239,18 +247,17 @@ def _several(readings: Sequence[Reading]) -> bool:
 
 
 def _values(chosen: Chosen, found: list[Reason]) -> None:
-    for before, after in pairwise(chosen.readings):
+    before = chosen.readings[0]
+    for after in chosen.readings[1:]:
         if after.value < before.value:
             found.append(Reason(Kind.SESS, "register-falls", "the register falls"))
-            break
-    for before, after in pairwise(chosen.readings):
         if after.at < before.at:
             found.append(Reason(Kind.SESS, "time-falls", "the time of the readings falls"))
-            break
+        before = after
     first, last = chosen.readings[0], chosen.readings[-1]
     if first.status == "R" and last.status != "R":
         found.append(Reason(Kind.SESS, "clock", "the begin is in relative time (R) and the end is not"))
     if last.mark == "P":
         found.append(Reason(Kind.NOTE, "power-failure", "the transaction was ended by a power failure (TX P)"))
-    if any(one.status in "UI" for one in (first, last)) and last.status != "R":
+    if last.status != "R" and (first.status in "UI" or last.status in "UI"):
         found.append(Reason(Kind.TIME, "clock-informative", "the clock was not synchronised: no billing by time"))

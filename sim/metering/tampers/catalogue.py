@@ -186,11 +186,7 @@ _MORE: tuple[tuple[int, str, str, tuple[Way, ...]], ...] = (
         "other-transport",
         "the record is not wrapped as the note wants it",
         (
-            *(
-                Way("DEV", lambda scene, way=way: made.other_ways(scene, way), "transport")
-                for way in WAYS
-                if way != "oca"
-            ),
+            *(Way("DEV", made.sent_as(way), "transport") for way in WAYS if way != "oca"),
             Way("MAL", made.nothing_fits),
         ),
     ),

@@ -254,11 +254,15 @@ def raw_values_differ(scene: Scene) -> Case:
     return scene.case(facts=scene.facts(meter_stop=1_299_000))
 
 
-def other_ways(scene: Scene, way: str) -> Case:
+def sent_as(way: str) -> Making:
     """The records are sent in another way than that of the note."""
-    case = scene.case()
-    wrapped = tuple(replace(value, text=wrap_as(way, value.text), wrapped=True) for value in case.values)
-    return replace(case, values=wrapped)
+
+    def make(scene: Scene) -> Case:
+        case = scene.case()
+        wrapped = tuple(replace(value, text=wrap_as(way, value.text), wrapped=True) for value in case.values)
+        return replace(case, values=wrapped)
+
+    return make
 
 
 def nothing_fits(scene: Scene) -> Case:
