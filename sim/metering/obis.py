@@ -41,13 +41,13 @@ def register(code: str) -> Register | None:
     found = _TEXT.fullmatch(code) or _DIGITS.fullmatch(code)
     if found is None:
         return None
-    a, _, c, d, e, f = ((part or "").lstrip("0") for part in found.groups())
+    a, b, c, d, e, f = ((part or "").lstrip("0") for part in found.groups())
     if a not in ("1", "") or d not in _ENERGY:
         return None
     f = "" if f in ("FF", "255") else f
     newer_compensated = f in ("C8", "200")
     return Register(
-        name=f"{c}.{d}.{e if e != 'e' else ''}*{f}",
+        name=f"{a}-{b}:{c}.{d}.{e}*{f}",
         imports=c in _IMPORT,
         exports=c in _EXPORT,
         compensated=c in _COMPENSATED or newer_compensated,

@@ -53,22 +53,6 @@ def in_kwh(reading: Reading) -> Reading:
     return reading if not shift else replace(reading, value=reading.value.scaleb(shift), unit="kWh")
 
 
-def reading_fault(reading: Reading) -> str | None:
-    """Why a reading may not be billed by itself, None if it may: state, flags, exception, unit, register, digits."""
-    if reading.state != "G":
-        return f"a reading has state {reading.state[:8] or '(none)'} instead of G"
-    if "E" in reading.error_flags:
-        return "a reading is marked as faulty in energy (EF)"
-    if reading.mark == "X":
-        return "a reading reports an exception (TX X)"
-    if reading.unit not in SHIFT_TO_KWH:
-        return f"a reading has the unit {reading.unit[:8] or '(none)'}"
-    found = register(reading.register)
-    if found is None or not found.imports:
-        return f"register {reading.register[:24] or '(none)'} is no import register"
-    return digits_fault(reading)
-
-
 def digits_fault(reading: Reading) -> str | None:
     """A number that no meter shows is not rounded, it is not billed."""
     if len(reading.value.as_tuple().digits) > MAX_DIGITS or abs(reading.value.adjusted()) > MAX_DIGITS:
@@ -195,10 +179,10 @@ def _choose(records: Sequence[Record], units: dict[str, None], found: list[Reaso
     begun, ended = False, False
     for record in records:
         for reading in record.readings:
+            begun, ended = begun or reading.mark == "B", ended or reading.mark in END_MARKS
             if reading.unit not in SHIFT_TO_KWH:
                 continue
             known = register(reading.register)
-            begun, ended = begun or reading.mark == "B", ended or reading.mark in END_MARKS
             if record.format == _PCDF:
                 groups.setdefault(reading.register, []).append(reading)
             elif known is not None and known.imports:

@@ -272,7 +272,7 @@ def _loose_text(fields: dict[str, Any], name: str, deviations: list[str]) -> str
     """A text that some meters write as a number or as null."""
     value = fields.get(name, "")
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
         deviations.append(f"{name} is no text")
         return "" if value is None else str(value)
