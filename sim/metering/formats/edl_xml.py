@@ -57,7 +57,8 @@ def _measurement(process: Element, name: str, mark: str, text: str) -> Sequence[
     signature = _hex(text_in(row, "Signature"))
     time, offset = _time(text_in(row, "Timestamp"))
     contract_time, _ = _time(text_in(row, "TimestampCustomerIdent") or text_in(process, "TimestampCustomerIdent"))
-    logbook = signature[-2:] if len(signature) > 48 else (_int(row, "EventCounter") & 0xFFFF).to_bytes(2, "big")
+    counted = (_int(row, "EventCounter") & 0xFFFF).to_bytes(2, "big")
+    logbook = signature[-2:] if len(signature) in (50, 66) else counted
     block = Block(
         server_id=_hex(text_in(process, "ServerId")),
         time=time,

@@ -18,6 +18,8 @@ from sim.wire.keys import PrivateKey
 from sim.wire.ocmf_wrap import WAYS
 
 Making = Callable[[Scene], Case]
+USUAL = "value-edited"
+"""What is done where nobody says how."""
 
 
 class Way(Struct, frozen=True):
