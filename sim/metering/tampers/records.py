@@ -192,9 +192,9 @@ RECORD_TAMPERS: tuple[tuple[int, str, str, str, tuple[Tampering, ...]], ...] = (
         "the time has a Z, a dot or a colon in its zone",
         "DEV",
         (
-            resigned(r',(\d{3})\+0000 S"', r',\1Z S"'),
-            resigned(r",(\d{3})\+0000 S", r".\1+0000 S"),
-            resigned(r"\+0000 S", "+00:00 S"),
+            resigned(r",(\d{3})([+-])(\d\d)(\d\d) ", r".\1\2\3\4 "),
+            resigned(r"([+-]\d\d)(\d\d) ([SIRU])", r"\1:\2 \3"),
+            resigned(r"\+0000 ([SIRU])", r"Z \1"),
         ),
     ),
     (
@@ -202,7 +202,7 @@ RECORD_TAMPERS: tuple[tuple[int, str, str, str, tuple[Tampering, ...]], ...] = (
         "version-1.4",
         "it names version 1.4, which the reference tool refuses",
         "OK",
-        (resigned('"FV":"1.0"', '"FV":"1.4"'),),
+        (resigned('"FV":"[0-9.]+"', '"FV":"1.4"'),),
     ),
 )
 """Number, name, what is done, the verdict that is due, and the ways to do it; all of them must get that verdict."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from sim.metering.history import History
@@ -99,9 +101,17 @@ def test_a_station_can_do_those_that_happen_to_one_record() -> None:
     assert USUAL in known and len(known) == 37 and "replayed" not in known
     record = scene.end_record()
     assert tampered(USUAL, record, scene.key()) == ocmf.tamper(record)
+    end, clock = scene.end, {"status": "R", "offset": 0}
+    stations = [
+        record,
+        scene.record([scene.begin(), scene.middle(), end()], 4),
+        scene.record([end(**clock)], 4, id_type="CENTRAL", id_tag="app-1"),
+        scene.record([end(status="I")], 4, id_type="NONE", id_tag="", meter_vendor="", meter_model=""),
+        scene.record([end(value=Decimal("0.000"))], 4, tariff_text="0.49/kWh", current="DC"),
+    ]
     for name in known:
-        made = tampered(name, record, scene.key())
-        assert made != record, name
+        for text in stations:
+            assert tampered(name, text, scene.key()) != text, name
 
 
 def test_a_record_without_what_is_to_be_changed_says_so() -> None:
