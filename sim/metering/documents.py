@@ -17,6 +17,7 @@ from msgspec import Struct
 from sim.clock import Instant, parse_iso
 from sim.metering.container import read_container
 from sim.metering.facts import SessionFacts
+from sim.metering.formats import alfen, pcdf
 from sim.metering.formats.read import Unsupported, read
 from sim.metering.formats.xml_text import looks_like_xml, parse_xml
 from sim.metering.judge import Value
@@ -59,8 +60,8 @@ def read_document(text: str) -> tuple[Sheet, ...]:
     if bare.startswith(HEADER):
         return _from_records([part for part in _NEXT_RECORD.split(text.strip("\n")) if part.strip()])
     lines = [line for line in bare.splitlines() if line.strip()]
-    if len(lines) > 1 and all(line.lstrip()[:1] in ("[", "{") or line.startswith(HEADER) for line in lines):
-        return _from_json(bare)
+    if len(lines) > 1 and all(line.startswith((alfen.HEADER, pcdf.HEADER)) for line in lines):
+        return _from_records(lines)
     try:
         return _from_records([open_value(bare).text])
     except Malformed:
@@ -74,7 +75,7 @@ def _from_xml(text: str) -> tuple[Sheet, ...]:
     groups: dict[str, list[Value]] = {}
     for number, one in enumerate(read_container(text)):
         value = Value(
-            text=one.text,
+            text=_bare(one.text),
             context=one.context,
             transaction=one.transaction,
             sent_key=one.public_key,
@@ -83,6 +84,14 @@ def _from_xml(text: str) -> tuple[Sheet, ...]:
         whole = not one.transaction or not one.context or _is_whole(one.text)
         groups.setdefault(f"value {number + 1}" if whole else one.transaction, []).append(value)
     return tuple(Sheet(SessionFacts(session=name), tuple(values)) for name, values in groups.items())
+
+
+def _bare(text: str) -> str:
+    """The record of a container, which some write in hex or base64 whatever they call it."""
+    try:
+        return text if looks_like_xml(text) else open_value(text).text
+    except Malformed:
+        return text
 
 
 def _is_whole(text: str) -> bool:

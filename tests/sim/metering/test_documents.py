@@ -158,6 +158,24 @@ def test_begin_and_end_of_a_format_that_does_not_say_them_come_from_the_containe
     assert (judgement.verdict, str(judgement.energy_kwh)) == ("billable", "0.0500")
 
 
+def test_several_records_of_another_make_stand_one_on_each_line() -> None:
+    key = makers.key_of(K192)
+    text = "\n".join(makers.alfen(key, kind, value, page) for kind, value, page in ((0, 15_762, 17), (1, 16_000, 18)))
+    (sheet,) = read_document(text)
+    judgement = Judge(trusted=makers.bare_key(key)).session(sheet.values, sheet.facts)
+    assert (judgement.verdict, str(judgement.energy_kwh)) == ("billable", "0.238")
+
+
+@pytest.mark.parametrize(
+    "coded", [lambda text: text.encode().hex(), lambda text: base64.b64encode(text.encode()).decode()]
+)
+def test_a_container_may_hold_its_records_in_hex_or_base64(coded: Any) -> None:
+    (judgement,) = judged(
+        write_container([Contained(coded(WHOLE), SCENE.public())]).replace("signedData", "encodedData")
+    )
+    assert judgement.verdict == "billable"
+
+
 def test_a_container_of_another_format_nested_as_xml_is_read() -> None:
     inner = makers.signed_value(makers.key_of(K192)).split("?>")[1]
     (value,) = read_container(f'<values><value><signedData format="EDL_40_SIG">{inner}</signedData></value></values>')
