@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from scenarios.checks.stops import signed_kwh
 from sim.metering.container import Contained, in_one_session, read_container, write_container
 from sim.metering.documents import read_document
 from sim.metering.judge import Judge, Judgement
+from sim.metering.tampers.catalogue import tampered
 from sim.metering.tampers.scene import METER, STATION, TOKEN, Scene
 from sim.wire.ocmf_parse import Malformed
 from sim.wire.ocmf_wrap import WAYS, oca_key, open_value, wrap, wrap_as
@@ -215,3 +217,10 @@ def test_documents_without_anything_are_malformed(text: str) -> None:
 def test_the_key_that_came_along_is_handed_on() -> None:
     assert open_value(wrap(WHOLE, oca_key(SCENE.public()))).sent_key == oca_key(SCENE.public())
     assert METER in WHOLE and STATION in WHOLE
+
+
+def test_the_checks_read_every_way_with_a_reader_of_their_own() -> None:
+    for way in WAYS:
+        assert str(signed_kwh([wrap_as(way, BEGIN), wrap_as(way, END)])) == "9.250"
+    piped = tampered("pipe-in-text", END, SCENE.key())
+    assert str(signed_kwh([wrap(BEGIN), wrap(piped)])) == "9.250"
