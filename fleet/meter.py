@@ -6,13 +6,13 @@ shows whole Wh, the rest stays for the next session. The meter never knows price
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import cache
 
 from sim.clock import Instant
 from sim.rng import derive, stream
 from sim.wire import ocmf
+from sim.wire.ocmf_wrap import oca_key
 
 WMS_PER_WH = 3_600_000
 """Watt-milliseconds in a watt-hour."""
@@ -37,7 +37,7 @@ def public_key_of(seed: object, meter_id: str) -> str:
 
 def published_key(public_key: str) -> str:
     """The value of the key MeterPublicKey<connectorId> (OCA note §3.2.2)."""
-    return base64.b64encode(f"oca:base16:asn1:{public_key}".encode()).decode()
+    return oca_key(public_key)
 
 
 class Meter:

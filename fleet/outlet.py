@@ -52,7 +52,7 @@ class Outlet:
         self.drawing = False
         self.full_at: int | None = None
         self.told: tuple[bool, bool] | None = None
-        self.tamper_next = False
+        self.tamper_next: str | None = None
         self.session: TrueSession | None = None
         self.last_wh = 0
 

@@ -76,13 +76,24 @@ class MigrationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class MeterProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The signing meter: one record per reading (`separate`) or one with all readings at the end (`single`)."""
+    """The signing meter: one record per reading (`separate`) or one with all readings at the end (`single`).
+
+    `transport` is how a station of 1.6 sends a record: as the OCA note says, or in another way of the field
+    (`sim.wire.ocmf_wrap.WAYS`). `sends_key`: how often the public key goes along (PublicKeyWithSignedMeterValue).
+    """
 
     records: Literal["single", "separate"]
     phases: Literal[1, 3] = 3
     voltage: int = 230
     vendor: str = ""
     model: str = ""
+    transport: Literal["oca", "raw", "hex", "base64", "other-name", "plain-inside"] = "oca"
+    sends_key: Literal["Never", "OncePerTransaction", "EveryMeterValue"] = "Never"
+
+    def key_along(self, published: str, number: int) -> str:
+        """The key that goes along with the record of this number in a message (0 for the first), empty for none."""
+        once = self.sends_key == "OncePerTransaction" and number == 0
+        return published if once or self.sends_key == "EveryMeterValue" else ""
 
 
 class MemoryProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

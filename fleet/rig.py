@@ -37,6 +37,7 @@ from sim.machine import (
     Tell,
     Tick,
 )
+from sim.metering.tampers.catalogue import USUAL
 
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
@@ -47,7 +48,7 @@ class Rig:
     """Machine `rig:<station>`; its power comes on at `power_on_at`.
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
-    withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
+    withhold{connector, on}, tamper-next-record{connector, how}, power-loss{}, switch-off{} (the same, wanted),
     power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on}.
     The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
     the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
@@ -278,7 +279,7 @@ class Rig:
         elif name == "withhold":
             self._withhold(self.board.outlets[args["connector"]], bool(args["on"]), now)
         elif name == "tamper-next-record":
-            self.board.outlets[args["connector"]].tamper_next = True
+            self.board.outlets[args["connector"]].tamper_next = args.get("how", USUAL)
         elif name in ("power-loss", "switch-off"):
             self._power_loss(now, name)
         elif name == "power-restored":

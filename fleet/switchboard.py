@@ -16,7 +16,7 @@ from fleet.outlet import Outlet
 from fleet.profile import StationProfile
 from fleet.station.timers import NEVER
 from sim.machine import Actuate, Command, Effect, Note, Tell
-from sim.wire import ocmf
+from sim.metering.tampers.catalogue import tampered
 
 
 class RigConfig(Struct, frozen=True, kw_only=True):
@@ -174,9 +174,10 @@ class Switchboard:
             vendor=profile.vendor,
             model=profile.model,
         )
-        if outlet.tamper_next and any(mark == "E" for _, mark, _ in readings):
-            outlet.tamper_next = False
+        how = outlet.tamper_next
+        if how is not None and any(mark == "E" for _, mark, _ in readings):
+            outlet.tamper_next = None
             if outlet.session is not None:
                 outlet.session.harm.append("tampered")
-            return ocmf.tamper(text)
+            return tampered(how, text, outlet.meter.key)
         return text

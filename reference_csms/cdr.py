@@ -13,19 +13,17 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from reference_csms.metering.check import END_MARKS
 from reference_csms.pricing.rating import Cdr, Period
 from reference_csms.pricing.tariffs import Tariff
 from reference_csms.records import Session
 from sim.clock import Instant
+from sim.metering.rules import END_MARKS
 from sim.wire.ocmf import Reading
 
 IdleIntervals = Callable[[Sequence[Reading]], Sequence[tuple[int, int]]]
 TimeBillable = Callable[[str, Sequence[Reading]], bool]
 StopTime = Callable[[Instant, Instant], Instant]
 Energy = Callable[[Decimal, Decimal], Decimal]
-
-_LETTERS = {"none": "", "duration": "SR", "absolute": "S"}
 
 
 def as_claimed(claimed: Instant, received: Instant) -> Instant:
@@ -49,18 +47,6 @@ def idle_intervals(readings: Sequence[Reading]) -> list[tuple[int, int]]:
             intervals.append((since, reading.at))
             since = None
     return intervals
-
-
-def time_billable(time_billing: str, readings: Sequence[Reading]) -> bool:
-    """Whether the meter's certificate and its clock at these readings allow time to be billed (T10).
-
-    absolute needs synchronised time (S) throughout, duration also takes relative time (R); a reading with a time error
-    (EF t) spoils it. Judged from the first S reading on, since nothing before it is billed by time.
-    """
-    marks = [reading.mark for reading in readings]
-    relevant = readings[marks.index("S") :] if "S" in marks else readings
-    letters = _LETTERS[time_billing]
-    return bool(letters) and all(one.status in letters and "t" not in one.error_flags for one in relevant)
 
 
 def build_cdr(

@@ -25,6 +25,7 @@ from reference_csms.pricing.tariffs import (
     version_at,
 )
 from sim.clock import Instant
+from sim.metering import rules
 from sim.wire import ocmf
 
 AdmitCall = Callable[[str, bool], bool]
@@ -160,7 +161,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     verify_record: check.VerifyRecord = ocmf.verify
     energy: cdr.Energy = cdr.between
     hold_session: quarantine.HoldSession = quarantine.as_closed
-    time_billable: cdr.TimeBillable = cdr.time_billable
+    time_billable: cdr.TimeBillable = rules.time_billable
     idle_intervals: cdr.IdleIntervals = cdr.idle_intervals
     gate: Gate = hold_objections
     tokens: provision.Transform = provision.as_given

@@ -29,6 +29,7 @@ REASONS = (
     "wrong-signature",
     "key-unknown",
     "malformed-record",
+    "unsupported",
     "record-missing",
     "not-billable",
     "replay",

@@ -21,6 +21,7 @@ QUARANTINE = {
     "wrong-signature": "the signature does not fit what the record says",
     "key-unknown": "nobody registered the public key of this meter",
     "malformed-record": "the signed record cannot be read",
+    "unsupported": "the signed record needs an algorithm or format that is not supported",
     "record-missing": "the session ended without a signed record",
     "not-billable": "the signed record itself says that it must not be billed",
     "replay": "the signed record was used before",

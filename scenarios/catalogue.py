@@ -26,7 +26,7 @@ FAULT_KEYS: Mapping[str, FaultKeys] = {
     "link.stall": FaultKeys(needs=("at", "lasts")),
     "link.reset": FaultKeys(needs=("at",)),
     "backend.crash": FaultKeys(needs=("at", "lasts", "moment"), may=("on", "groups")),
-    "meter.tamper": FaultKeys(needs=("at",)),
+    "meter.tamper": FaultKeys(needs=("at",), may=("how",)),
     "meter.key-unregistered": FaultKeys(),
     "station.stray-stop": FaultKeys(needs=("at",), may=("lasts",)),
     "station.second-stop": FaultKeys(needs=("at",), may=("lasts",)),
@@ -102,6 +102,13 @@ def faults() -> dict[str, str]:
     from scenarios import nemesis  # the nemesis imports the model and the runtime; names stay cheap without it
 
     return dict(nemesis.FAULTS)
+
+
+def tampers() -> dict[str, str]:
+    """Names of what a station can do to a signed record (`how` of meter.tamper), each with a sentence."""
+    from sim.metering.tampers.catalogue import station_tampers
+
+    return {name: tamper.sentence for name, tamper in station_tampers().items()}
 
 
 def session_columns() -> tuple[str, ...]:

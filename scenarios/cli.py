@@ -24,6 +24,7 @@ from scenarios import (
     cli_fuzz,
     cli_load,
     cli_mutants,
+    cli_ocmf,
     cli_record,
     cli_rehearse,
     cli_screen,
@@ -348,6 +349,7 @@ def rehearse(
 app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
+app.add_typer(cli_ocmf.app, name="ocmf")
 cli_mutants.register(app)
 cli_record.register(app)
 cli_serve.register(app)

@@ -84,3 +84,25 @@ def sockets(
             print_json(msgspec.to_builtins(result))
         else:
             cli_screen.lines(result.text().splitlines())
+
+
+@app.command()
+def ocmf(
+    records: Annotated[int, typer.Option(min=50, max=1_000_000, help="Records, each another one.")] = 2_000,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds, of which the best counts.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Signed records parsed, verified and held against all rules per CPU second, by ours and by pyocmf in the same run.
+
+    \b
+    chargerig bench ocmf
+    """
+    with guarded(as_json):
+        from scenarios.bench.metering import bench_metering
+
+        with cli_screen.steps("signed records"):
+            result = bench_metering(records, rounds)
+        if as_json:
+            print_json({**msgspec.to_builtins(result), "enough": result.enough})
+        else:
+            cli_screen.lines(result.text().splitlines())

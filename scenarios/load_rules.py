@@ -288,7 +288,7 @@ def _faults(scenario: Scenario, file: str) -> None:
         place = f"fault[{number}]"
         _known(fault.kind, catalogue.FAULT_KEYS, file, f"{place}.kind", "kind of fault")
         kind = catalogue.FAULT_KEYS[fault.kind]
-        given = [key for key in ("at", "lasts", "moment", "on", "groups") if getattr(fault, key)]
+        given = [key for key in ("at", "lasts", "moment", "on", "groups", "how") if getattr(fault, key)]
         for key in kind.needs:
             need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
         for key in given:
@@ -300,6 +300,8 @@ def _faults(scenario: Scenario, file: str) -> None:
             moves = scenario.move is not None or bool(scenario.wave)
             need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
             need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
+        elif fault.how:
+            _known(fault.how, catalogue.tampers(), file, f"{place}.how", "tampering with a signed record")
         elif fault.on:
             _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
         _date(fault, scenario, file, place)

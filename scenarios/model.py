@@ -230,7 +230,8 @@ class Fault(Part, frozen=True, kw_only=True):
     """One thing that goes wrong on purpose. The seed draws who and when, within what is said here.
 
     `date` is the local day of `at`; without it, the first day of the run. `groups`: a back-end works off so many groups
-    (of frames, or of a billing run) after `at` before it dies.
+    (of frames, or of a billing run) after `at` before it dies. `how`: the name of a tampering with a signed record, one of
+    `sim.metering.tampers.catalogue.station_tampers`.
     """
 
     kind: str
@@ -242,6 +243,7 @@ class Fault(Part, frozen=True, kw_only=True):
     moment: Moment | None = None
     on: str = ""
     groups: int = 0
+    how: str = ""
 
 
 class Budgets(Part, frozen=True, kw_only=True):

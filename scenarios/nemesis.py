@@ -31,7 +31,7 @@ FAULTS: dict[str, str] = {
     "link.stall": "nothing gets through between a station and its back-end for a while; nothing is lost",
     "link.reset": "the connection of a station is cut; what is in flight is lost",
     "backend.crash": "a back-end dies before its commit, or between commit and replies, and comes back later",
-    "meter.tamper": "one signed end record is altered after signing",
+    "meter.tamper": "one signed end record is altered, by `how` (see `chargerig ocmf tamper --list`): a digit of its value",
     "meter.key-unregistered": "the public key of one meter was never registered at the back-ends",
     "station.stray-stop": "a station sends a StopTransaction with the id of somebody else's running transaction",
     "station.second-stop": "a station ends a transaction a second time, with another time and register",
@@ -111,7 +111,8 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
             until = _after(at, fault)
             if fault.kind == "meter.key-unregistered":  # nothing that happens: it was so all day
                 at, until = scenario.day.start, scenario.day.end
-            blows.append(Blow(fault_id, fault.kind, place.station, at, until, {"connector": connector}))
+            data = {"connector": connector, "how": fault.how} if fault.how else {"connector": connector}
+            blows.append(Blow(fault_id, fault.kind, place.station, at, until, data))
     return tuple(blows)
 
 
@@ -300,7 +301,7 @@ class Nemesis:
         self._world.links.reset([blow.target])
 
     def _tamper(self, blow: Blow) -> None:
-        self._rig(blow, "tamper-next-record", connector=blow.data["connector"])
+        self._rig(blow, "tamper-next-record", **blow.data)
 
     def _withhold(self, blow: Blow) -> None:
         self._rig(blow, "withhold", connector=blow.data["connector"], on=True)

@@ -23,6 +23,8 @@ DOORS = {
     "simpy": ("sim/runtimes/virtual",),
     "ocpp": ("sim/wire/schema.py", "scenarios/bench/library.py", "scenarios/bench/library_server.py"),
     "jsonschema_rs": ("sim/wire/schema.py",),
+    "ecdsa": ("sim/wire/secp192k1.py",),
+    "pyocmf": ("scenarios/bench/metering_peer.py",),
     "cryptography": ("sim/wire/keys.py", "sim/wire/certificates.py"),
     "matplotlib": ("reports/plots.py",),
     "jinja2": ("sim/pages.py",),
@@ -40,6 +42,7 @@ DOORS = {
         "scenarios/cli_guard.py",
         "scenarios/cli_load.py",
         "scenarios/cli_mutants.py",
+        "scenarios/cli_ocmf.py",
         "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
         "scenarios/cli_target.py",
@@ -65,7 +68,7 @@ DOORS = {
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust"}  # faster, for PostgreSQL, or for load only
+IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust", "pyocmf"}  # faster, for PostgreSQL, load or bench only
 # Locust patches the process that imports it: these live in its processes only, and lead from one to the next.
 LOCUSTS: dict[str, tuple[str, ...]] = {
     "fleet.locustfile": (),
@@ -76,7 +79,7 @@ LOCUSTS: dict[str, tuple[str, ...]] = {
 # Its path is part of what users type (`locust -f fleet/locustfile.py`), its users need runtimes and shapes: an entry that
 # hands over, of the floor it hands over to, which nothing imports.
 ENTRIES = ("fleet/locustfile.py",)
-LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg"}
+LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg", "ecdsa", "pyocmf"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",

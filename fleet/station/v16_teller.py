@@ -20,7 +20,7 @@ from fleet.station.tokens import Tokens
 from fleet.station.transaction import Transaction
 from fleet.station.v16_words import entry_of
 from sim.clock import iso
-from sim.wire import ocmf
+from sim.wire.ocmf_wrap import oca_key, wrap, wrap_as
 from sim.wire.payloads import v16
 
 
@@ -72,7 +72,7 @@ class Teller16:
             timestamp=iso(at),
             transaction_id=OPEN_ID,
             reason=reason,
-            transaction_data=_data(transaction),
+            transaction_data=_data(transaction, self._desk, bay.number),
         )
         body = self._outbox.push("StopTransaction", transaction.number, stop)
         self._remember_stop(transaction.number, body)
@@ -141,14 +141,24 @@ class Teller16:
         self._desk.persist("last-stop", {"transaction": number, "body": body.decode()})
 
 
-def _data(transaction: Transaction) -> list[v16.MeterValue]:
+def _data(transaction: Transaction, desk: Desk, connector: int) -> list[v16.MeterValue]:
     """The transactionData of its StopTransaction (OCA note §3.1): signed records and unsigned samples in order of time."""
+    meter = desk.profile.meter
+    key = "" if meter.sends_key == "Never" else oca_key(desk.hardware.public_key(connector))
     signed = [
         v16.MeterValue(
             timestamp=iso(at),
-            sampled_value=[v16.SampledValue(value=ocmf.wrap(text), context=context, format="SignedData")],
+            sampled_value=[
+                v16.SampledValue(
+                    value=wrap(text, meter.key_along(key, number))
+                    if meter.transport == "oca"
+                    else wrap_as(meter.transport, text),
+                    context=context,
+                    format="SignedData",
+                )
+            ],
         )
-        for at, context, text in transaction.records
+        for number, (at, context, text) in enumerate(transaction.records)
     ]
     samples = msgspec.convert(transaction.samples, list[v16.MeterValue])
     return sorted(signed + samples, key=lambda value: value.timestamp)

@@ -23,6 +23,7 @@ from fleet.station.v201_words import CENTRAL, entry_of, evse, id_token
 from sim.clock import iso
 from sim.rng import message_id
 from sim.wire import ocmf
+from sim.wire.ocmf_wrap import oca_key
 from sim.wire.payloads import v201
 
 STARTED, UPDATED, ENDED = "Started", "Updated", "Ended"
@@ -79,7 +80,7 @@ class Teller201:
         trigger = "CablePluggedIn" if claim.waited else "Authorized"
         if claim.remote is not None:
             trigger = "RemoteStart"
-        begin = [self._signed(at, BEGIN, text, register) for at, context, text in transaction.records]
+        begin = [self._signed(bay, at, BEGIN, text, register, 0) for at, context, text in transaction.records]
         event = self._event(
             STARTED,
             trigger,
@@ -106,7 +107,10 @@ class Teller201:
     ) -> None:
         """Ended, with all signed readings."""
         trigger, stopped = _ENDS.get(reason, ("AbnormalCondition", "Other"))
-        values = [self._signed(one, context, text, register) for one, context, text in transaction.records]
+        values = [
+            self._signed(bay, one, context, text, register, number)
+            for number, (one, context, text) in enumerate(transaction.records)
+        ]
         event = self._event(
             ENDED,
             trigger,
@@ -150,17 +154,19 @@ class Teller201:
         ]
         return v201.MeterValue(timestamp=iso(self._desk.time()), sampled_value=rows)
 
-    @staticmethod
-    def _signed(at: int, context: str, text: str, register: int) -> v201.MeterValue:
+    def _signed(self, bay: Bay, at: int, context: str, text: str, register: int, number: int) -> v201.MeterValue:
         """One signed record. Begin and end also say the register as the station read it, in Wh; others what was signed."""
         shown: int | float = register
         if context not in (BEGIN, END):
             shown = int(ocmf.parse(text).readings[-1].value.scaleb(3))
+        meter = self._desk.profile.meter
+        key = "" if meter.sends_key == "Never" else oca_key(self._desk.hardware.public_key(bay.number))
+        key = meter.key_along(key, number)
         signed = v201.SignedMeterValue(
             signed_meter_data=base64.b64encode(text.encode()).decode(),
             signing_method="",
             encoding_method="OCMF",
-            public_key="",
+            public_key=key,
         )
         value = v201.SampledValue(
             value=shown,

@@ -16,6 +16,8 @@ from reference_csms.pricing.rating import Cdr, Line, RatedCdr
 from reference_csms.records import Meter, Owner, Session, SignedRecord
 from sim.backend import Row
 from sim.clock import Instant, iso, to_datetime, zone
+from sim.metering.formats.read import read
+from sim.metering.reasons import MALFORMED, UNSUPPORTED
 from sim.wire import ocmf
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -95,7 +97,8 @@ def _moment(instant: Instant, zone_name: str) -> dict[str, Any]:
 
 def _verification(signed: Sequence[SignedRecord], meter: Meter | None) -> dict[str, Any]:
     """What a customer needs to check the bill: meter, key, exact records, and the signed values in them."""
-    records = [(row, ocmf.parse(row.text)) for row in signed if row.verdict != "malformed"]
+    readable = [row for row in signed if row.verdict not in (MALFORMED, UNSUPPORTED)]
+    records = [(row, one) for row in readable for one in read(row.text) if ocmf.digest(one) == row.digest]
     records.sort(key=lambda pair: (pair[1].readings[0].at, pair[0].digest))
     readings = [
         {"local": _local(reading), "mark": reading.mark, "value": format(reading.value, "f"), "unit": reading.unit}

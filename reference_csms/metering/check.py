@@ -2,22 +2,24 @@
 
 Order: unwrap, parse, key from the registry, signature over the exact bytes, digest unseen, serials, each reading,
 then the session as a whole (one begin, one end, one register, nothing falling, no page missing, the right person).
-The key is the registered one, never one that came along. No substitute values: what is missing stays missing.
+The key is the registered one, never one that came along. No substitute values: what is missing stays missing. The rules
+for readings and sessions are those of `sim.metering.rules`; here is what a back-end knows besides.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reference_csms.metering.registry import KeyRegistry
 from reference_csms.records import Meter, Session
+from sim.metering.formats.read import Unsupported, read
+from sim.metering.reasons import BILLABLE, KEY_UNKNOWN, MALFORMED, NOT_BILLABLE, UNSUPPORTED, WRONG_SIGNATURE, Kind
+from sim.metering.rules import BAD_LEVELS, SHIFT_TO_KWH, in_kwh, page_of, record_reasons, session_reasons
 from sim.wire import ocmf
 from sim.wire.ocmf import Malformed, Reading, Record
 
@@ -25,26 +27,18 @@ VerifyRecord = Callable[[Record, str], bool]
 Seen = Callable[[str, str], bool]
 """(digest, session id) -> whether another session brought this record before."""
 
-END_MARKS = frozenset("ELRAP")
-"""TX codes that end a transaction (OCMF 1.4.1 table 14)."""
-_TO_KWH = {"kWh": 0, "Wh": -3}
-_REGISTER = re.compile(r"0?1-(?:0?0|b):0?([0-9A-F]+)\.0?8\.[0-9A-Fe]+(?:[.*][0-9A-F]+)?", re.ASCII)
-_IMPORT = frozenset(("1", "98", "9E", "B0", "B1", "B2", "B3"))
-_PAGE = re.compile(r"T([1-9]\d*)", re.ASCII)
-_MAX_DIGITS = 15
-_BAD_LEVELS = ("MISMATCH", "INVALID", "OUTDATED", "UNKNOWN")
-
-# verdicts on a record (`books_records.verdict`)
-BILLABLE = "billable"
-NOT_BILLABLE = "not-billable"
-WRONG_SIGNATURE = "wrong-signature"
-KEY_UNKNOWN = "key-unknown"
-MALFORMED = "malformed"
+# verdicts on a record (`books_records.verdict`) besides those of `sim.metering.reasons`
 REPLAY = "replay"
 
 # reasons for a quarantine that are no verdicts on a record
 MALFORMED_RECORD = "malformed-record"
 RECORD_MISSING = "record-missing"
+_MISSING = ("record-missing", "page-gap")
+_NOT_OURS = {
+    "unknown-algorithm": (UNSUPPORTED, "the algorithm of the record is not supported"),
+    "key-mismatch": (KEY_UNKNOWN, "the record claims another curve than the registered key has"),
+    "bad-key": (KEY_UNKNOWN, "the registered key cannot be read, or its curve is not supported"),
+}
 
 
 class Found(Struct, frozen=True):
@@ -87,26 +81,25 @@ class RecordCheck:
 
     def judge(self, values: Sequence[str], session: Session) -> Judgement:
         """Judge the signed values of a stop for the session that it closes. Never raises for what is in them."""
-        found = _once_each([self._record(value, session) for value in values])
+        found = _once_each([self._record(one, session) for value in values for one in _read(value)])
         readings = _in_order(found)
         meter = next((one.meter for one in found if one.meter is not None), None)
         bad = next((one for one in found if one.verdict != BILLABLE), None)
         if bad is not None:
             reason = MALFORMED_RECORD if bad.verdict == MALFORMED else bad.verdict
             return Judgement(reason, bad.reason or "", _spoilt(found, reason), readings, meter)
-        wrong = _as_a_whole(found, readings, session)
+        wrong, chosen = _as_a_whole(found, session)
         if wrong is not None:
             return Judgement(*wrong, _spoilt(found, wrong[0]), readings, meter)
-        return Judgement(None, "", tuple(found), readings, meter)
+        return Judgement(None, "", tuple(found), chosen, meter)
 
     def unmatched(self, values: Sequence[str], reason: str) -> Judgement:
         """Records of a stop that closes no session here: kept as evidence, worth nothing."""
-        found = _once_each([_read(value) for value in values])
+        found = _once_each([one for value in values for one in _read(value)])
         kept = [one if one.verdict == MALFORMED else replace(one, verdict=NOT_BILLABLE, reason=reason) for one in found]
         return Judgement(reason, "", tuple(kept), _in_order(found), None)
 
-    def _record(self, value: str, session: Session) -> Found:
-        found = _read(value)
+    def _record(self, found: Found, session: Session) -> Found:
         record = found.record
         if record is None:
             return found
@@ -117,29 +110,30 @@ class RecordCheck:
             return replace(found, verdict=KEY_UNKNOWN, reason=why)
         found = replace(found, meter=meter)
         if not self._verify(record, meter.public_key):
-            why = f"the signature does not fit the registered key of meter {meter_id}"
-            return replace(found, verdict=WRONG_SIGNATURE, reason=why)
+            fit = f"the signature does not fit the registered key of meter {meter_id}"
+            verdict, why = _NOT_OURS.get(ocmf.explain(record, meter.public_key) or "", (WRONG_SIGNATURE, fit))
+            return replace(found, verdict=verdict, reason=why)
         if self._seen(found.digest, session.session_id):
             return replace(found, verdict=REPLAY, reason="this record came with another session before")
         foreign = _foreign(record, session)
         if foreign is not None:
             return replace(found, verdict=KEY_UNKNOWN, reason=foreign)
-        wrong = next((why for why in map(_reading_fault, record.readings) if why), None)
+        wrong = next((one for one in record_reasons(record) if one.kind >= Kind.HOLD), None)
         if wrong is not None:
-            return replace(found, verdict=NOT_BILLABLE, reason=wrong)
+            return replace(found, verdict=NOT_BILLABLE, reason=wrong.text)
         return found
 
 
-def _read(value: str) -> Found:
-    """Unwrap and parse."""
+def _read(value: str) -> list[Found]:
+    """Unwrap and parse; the files of some makes hold two records."""
     text = value
     try:
         text = ocmf.unwrap(value)
-        record = ocmf.parse(text)
-    except Malformed as err:
+        records = read(text)
+    except (Malformed, Unsupported) as err:
         digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-        return Found(text, digest, MALFORMED, str(err))
-    return Found(text, ocmf.digest(record), BILLABLE, None, record)
+        return [Found(text, digest, MALFORMED if isinstance(err, Malformed) else UNSUPPORTED, str(err))]
+    return [Found(text, ocmf.digest(record), BILLABLE, None, record) for record in records]
 
 
 def _once_each(found: Sequence[Found]) -> list[Found]:
@@ -153,22 +147,11 @@ def _spoilt(found: Sequence[Found], reason: str) -> tuple[Found, ...]:
     return tuple(replace(one, verdict=NOT_BILLABLE, reason=why) if one.verdict == BILLABLE else one for one in found)
 
 
-def _page(record: Record) -> int | None:
-    found = _PAGE.fullmatch(record.pagination)
-    return int(found[1]) if found else None
-
-
 def _in_order(found: Sequence[Found]) -> tuple[Reading, ...]:
     """All readable energy readings in kWh, by page and then as written."""
     records = [one.record for one in found if one.record is not None]
-    records.sort(key=lambda record: _page(record) or 0)
-    return tuple(_in_kwh(r) for record in records for r in record.readings if r.unit in _TO_KWH)
-
-
-def _in_kwh(reading: Reading) -> Reading:
-    if reading.unit == "kWh":
-        return reading
-    return replace(reading, value=reading.value.scaleb(_TO_KWH[reading.unit]), unit="kWh")
+    records.sort(key=lambda record: page_of(record) or 0)
+    return tuple(in_kwh(r) for record in records for r in record.readings if r.unit in SHIFT_TO_KWH)
 
 
 def _foreign(record: Record, session: Session) -> str | None:
@@ -180,48 +163,19 @@ def _foreign(record: Record, session: Session) -> str | None:
     return None
 
 
-def _reading_fault(reading: Reading) -> str | None:
-    if reading.state != "G":
-        return f"a reading has state {reading.state or '(none)'} instead of G"
-    if "E" in reading.error_flags:
-        return "a reading is marked as faulty in energy (EF)"
-    if reading.mark == "X":
-        return "a reading reports an exception (TX X)"
-    if reading.unit not in _TO_KWH:
-        return f"a reading has the unit {reading.unit or '(none)'}"
-    register = _REGISTER.fullmatch(reading.register)
-    if register is None or register[1] not in _IMPORT:
-        return f"register {reading.register or '(none)'} is no import register"
-    if len(reading.value.as_tuple().digits) > _MAX_DIGITS or abs(reading.value.adjusted()) > _MAX_DIGITS:
-        return "a reading has more digits than any meter"
-    return None
-
-
-def _as_a_whole(found: Sequence[Found], readings: Sequence[Reading], session: Session) -> tuple[str, str] | None:
-    """What is wrong with good records taken together: (reason, detail), None if nothing is."""
-    marks = [reading.mark for reading in readings]
-    begins, ends = marks.count("B"), sum(mark in END_MARKS for mark in marks)
-    if not begins or not ends:
-        return RECORD_MISSING, f"there is no signed {'begin' if not begins else 'end'}"
-    if begins > 1 or ends > 1 or marks[0] != "B" or marks[-1] not in END_MARKS:
-        return NOT_BILLABLE, "the readings are not one begin, others, one end"
-    pages = sorted(_page(one.record) or 0 for one in found if one.record is not None)
-    if not pages[0]:
-        return NOT_BILLABLE, "a record has no page number of a transaction (PG)"
-    if pages != list(range(pages[0], pages[0] + len(pages))):
-        return RECORD_MISSING, f"pages {pages} are not in sequence"
-    return _values_fault(readings) or _person_fault(found, session)
-
-
-def _values_fault(readings: Sequence[Reading]) -> tuple[str, str] | None:
-    if len({(reading.register, reading.unit) for reading in readings}) > 1:
-        return NOT_BILLABLE, "the readings are of different registers"
-    for before, after in pairwise(readings):
-        if after.value < before.value:
-            return NOT_BILLABLE, "the register falls"
-        if after.at < before.at:
-            return NOT_BILLABLE, "the time of the readings falls"
-    return None
+def _as_a_whole(found: Sequence[Found], session: Session) -> tuple[tuple[str, str] | None, tuple[Reading, ...]]:
+    """What is wrong with good records taken together as (reason, detail), None if nothing is; and what to bill by."""
+    records = sorted((one.record for one in found if one.record is not None), key=lambda record: page_of(record) or 0)
+    if not records:
+        return (RECORD_MISSING, "there is no signed begin"), ()
+    reasons, chosen = session_reasons(records)
+    worst = next((one for one in reasons if one.code in _MISSING), None)
+    worst = worst or next((one for one in reasons if one.kind >= Kind.HOLD), None)
+    if worst is not None:
+        return (RECORD_MISSING if worst.code in _MISSING else NOT_BILLABLE, worst.text), ()
+    if chosen is None:
+        return (RECORD_MISSING, "there is no signed begin and end of one register"), ()
+    return _person_fault(found, session), chosen.readings
 
 
 def _person_fault(found: Sequence[Found], session: Session) -> tuple[str, str] | None:
@@ -230,6 +184,6 @@ def _person_fault(found: Sequence[Found], session: Session) -> tuple[str, str] |
     for record in (one.record for one in found if one.record is not None):
         if record.id_tag.upper() != session.id_tag.upper():
             return NOT_BILLABLE, "the signed identification is not the idTag of the session"
-        if record.fields.get("IL") in _BAD_LEVELS:
+        if record.fields.get("IL") in BAD_LEVELS:
             return NOT_BILLABLE, f"the identification level is {record.fields['IL']}"
     return None

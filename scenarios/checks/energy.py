@@ -16,9 +16,12 @@ SETTLED = (BILLED, "free", "quarantined")
 
 EXPLAINS = {
     "wrong-signature": ("tampered",),
-    "key-unknown": ("key-unregistered",),
+    "key-unknown": ("key-unregistered", "tampered"),
     "malformed-record": ("tampered",),
-    "not-billable": ("blocked-token",),
+    "unsupported": ("tampered",),
+    "record-missing": ("tampered",),
+    "not-billable": ("blocked-token", "tampered"),
+    "implausible": ("tampered",),
     "unknown-token": ("blocked-token",),
     "unknown-transaction": ("stray-stop",),
 }

@@ -157,9 +157,16 @@ def error_code(call: WireCall) -> str | None:
 
 
 def unwrapped(value: str) -> str:
-    """The record inside a signed value: plain OCMF, or JSON around base64 of it (OCA note §3.2). Raises ValueError."""
+    """The record inside a signed value: plain OCMF, bare or in hex or base64, or JSON around it (OCA note §3.2).
+
+    Raises ValueError.
+    """
     if value.startswith("OCMF|"):
         return value
+    if value.startswith("4f434d46"):
+        return bytes.fromhex(value).decode()
+    if value.startswith("T0NNR"):
+        return base64.b64decode(value).decode()
     box = json.loads(value)
     if not isinstance(box, dict):
         raise ValueError("a signed value that is no object")
@@ -174,11 +181,14 @@ def unwrapped(value: str) -> str:
         raise ValueError(f"signedMeterData is no base64 ({err})") from err
 
 
+_exact = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal)
+
+
 def readings(values: Sequence[str]) -> list[SignedReading]:
     """All readings of these signed values, by page. Raises ValueError or KeyError for what is no record."""
     pages: list[tuple[int, list[SignedReading]]] = []
     for value in dict.fromkeys(values):
-        body = json.loads(unwrapped(value).split("|", 2)[1], parse_float=Decimal, parse_int=Decimal)
+        body, _ = _exact.raw_decode(unwrapped(value).partition("|")[2].lstrip())  # a text of it may contain a pipe
         pages.append((int(str(body["PG"])[1:]), _readings(body["RD"])))
     return [reading for _, page in sorted(pages, key=lambda page: page[0]) for reading in page]
 

@@ -44,6 +44,19 @@ def test_the_signed_readings_agree_with_the_truth_but_are_not_its_source(bench: 
     assert [ocmf.verify(record, key) for _, record in b.records()] == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("state-not-good", None), ("other-signer", "wrong-signature"), ("unknown-algorithm", "unknown-algorithm")],
+)
+def test_a_record_can_be_tampered_with_in_any_way_that_has_a_name(bench: Any, how: str, why: str | None) -> None:
+    b = bench("ac-duo").boot().charge(energy_wh=5500).run(HOUR // 1000)
+    b.do("tamper-next-record", connector=1, how=how).do("swipe", connector=1, token="TAG").run(5)
+    record = b.records()[-1][1]
+    assert ocmf.explain(record, meters_of(b.config)[0]["public_key"]) == why
+    assert record.readings[-1].state == ("E" if how == "state-not-good" else "G")
+    assert b.sessions()[0]["harm"] == "tampered"
+
+
 def test_withheld_power_is_marked_in_the_truth_and_ends_a_signed_idle_time(bench: Any) -> None:
     """INV-35: no idle time while the station withholds power."""
     b = bench("ac-duo").boot().charge(energy_wh=1100).run(10 * MINUTE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_good_session_is_billed(bench: Any) -> None:
         ("33 digits", lambda b, t: resigned(b, 1, reading={"value": ocmf.kwh(10**33)})(b, t), "not-billable", None),
         (
             "huge exponent",
-            lambda b, t: resigned(b, 1, reading={"value": ocmf.Decimal("1e30")})(b, t),
+            lambda b, t: resigned(b, 1, reading={"value": Decimal("1e30")})(b, t),
             "not-billable",
             None,
         ),

@@ -57,6 +57,18 @@ def test_every_kind_of_fault_has_its_keys_and_its_deed() -> None:
     assert list(catalogue.FAULT_KEYS) == list(nemesis.FAULTS) == list(catalogue.faults())
 
 
+def test_a_tampering_is_one_that_has_a_name() -> None:
+    data = copy.deepcopy(FIRST_DAY)
+    data["fault"] = [{"kind": "meter.tamper", "at": "09:30", "how": "signature-sloppy", "where": {"share": 0.02}}]
+    assert make_scenario(data, "x.toml").fault[0].how == "signature-sloppy"
+    data["fault"][0]["how"] = "signature-slopy"
+    with pytest.raises(BadInput, match="signature-sloppy"):
+        make_scenario(data, "x.toml")
+    data["fault"] = [{"kind": "link.reset", "at": "09:30", "how": "signature-sloppy"}]
+    with pytest.raises(BadInput, match="no such key"):
+        make_scenario(data, "x.toml")
+
+
 def test_claims_name_all_checks_of_the_first_day() -> None:
     scenario = load_scenario("first-day")
     assert {name for claim in scenario.claims for name in claim.checks} == set(scenario.checks.all_of)

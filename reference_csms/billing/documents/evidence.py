@@ -6,11 +6,10 @@ S.A.F.E. XML container). A record is never changed here: one byte more and its s
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
-
 from reference_csms.billing.documents.model import Charging, DocumentData, canonical
 from reference_csms.billing.documents.words import Words
 from sim.backend import Row
+from sim.metering.container import in_one_session, write_container
 
 RECORDS_FILE = "signed-records.xml"
 DATA_FILE = "data.json"
@@ -29,21 +28,14 @@ def records_xml(data: DocumentData) -> bytes:
     A single record of a session stands alone; of several the first is its begin and the last its end, and those between
     belong to no transaction, since the software wants one begin and one end.
     """
-    values: list[str] = []
-    for number, charging in enumerate(_sessions(data), start=1):
-        texts = [record.text for record in charging.records if record.text]
-        for at, text in enumerate(texts):
-            context = {0: "Begin", len(texts) - 1: "End"}.get(at) if len(texts) > 1 else None
-            place = f' transactionId="{number}" context="Transaction.{context}"' if context else ""
-            key = (
-                f'<publicKey encoding="plain">{escape(charging.public_key)}</publicKey>' if charging.public_key else ""
-            )
-            values.append(
-                f'<value{place}><signedData format="OCMF" encoding="plain">{escape(text)}</signedData>{key}</value>'
-            )
-    if not values:
-        return b""
-    return ('<?xml version="1.0" encoding="UTF-8"?>\n<values>\n' + "\n".join(values) + "\n</values>\n").encode()
+    values = [
+        value
+        for number, charging in enumerate(_sessions(data), start=1)
+        for value in in_one_session(
+            [record.text for record in charging.records if record.text], charging.public_key, number
+        )
+    ]
+    return write_container(values).encode()
 
 
 def session_facts(charging: Charging, words: Words) -> list[str]:
