@@ -24,6 +24,7 @@ from scenarios import (
     cli_fuzz,
     cli_load,
     cli_mutants,
+    cli_rate,
     cli_record,
     cli_rehearse,
     cli_screen,
@@ -344,6 +345,7 @@ app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 cli_mutants.register(app)
+cli_rate.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)
