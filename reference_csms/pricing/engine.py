@@ -127,7 +127,7 @@ class _Run:
         self._enter(period, period.start)
         length = period.end - period.start
         cuts: list[Decimal] = []
-        if ready.changes and length > 0:
+        if ready.changes and length > 0 and (policy.watch or policy.unsplit == "split"):
             zone = self.charge.zone
             self._ended, self._ends = period.end, policy.local(period.end, zone)
             if may_change(ready, moment, self._ends, length, period, idle_s):

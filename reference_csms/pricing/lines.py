@@ -145,8 +145,8 @@ def by_policy(
     """The sums of the lines, rounded as the policy says, within the limits of the tariff."""
     unit = unit_of(tariff.currency, policy.digits)
     gross_first = tariff.tax == TAX_INCLUDED
-    exact_net = snap(sum((line.exact_net for line in lines), ZERO))
-    exact_gross = snap(sum((line.exact_gross for line in lines), ZERO))
+    exact_net = sum((line.exact_net for line in lines), ZERO)
+    exact_gross = sum((line.exact_gross for line in lines), ZERO)
     if policy.per == "line":
         lines = [_rounded_line(line, gross_first, policy, unit) for line in lines]
         net, gross = _sums(_groups(lines, by_dimension=False), gross_first, policy, unit)
@@ -167,8 +167,8 @@ def by_policy(
         currency=tariff.currency,
         net=net,
         gross=gross,
-        exact_net=exact_net,
-        exact_gross=exact_gross,
+        exact_net=snap(exact_net),
+        exact_gross=snap(exact_gross),
         lines=tuple(lines),
         policy=policy.name,
         tariff_id=tariff.tariff_id,
