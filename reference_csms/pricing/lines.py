@@ -94,6 +94,13 @@ def discount_for(tariff: Tariff, charge: Charge, dimension: str) -> Discount | N
     return None
 
 
+def unit_price(price: Decimal, discount: Discount | None) -> Decimal:
+    """A price after a discount, never below 0."""
+    if discount is None:
+        return price
+    return max(price * (100 - discount.percent) / _HUNDRED - discount.off, ZERO)
+
+
 def lines_of(taken: Sequence[Taken], charge: Charge, policy: Policy) -> list[Line]:
     """The lines, each with its exact amounts and, where the policy rounds lines, the rounded ones."""
     lines = []
@@ -105,10 +112,7 @@ def lines_of(taken: Sequence[Taken], charge: Charge, policy: Policy) -> list[Lin
         taxes = taxes_at(tariff, component.taxes, day)
         factor = factor_of(taxes)
         price, discount = component.price, one.discount
-        amount = one.billed * price
-        if discount is not None:
-            less = price * (100 - discount.percent) / _HUNDRED - discount.off
-            amount = one.billed * max(less, ZERO)
+        amount = one.billed * (price if discount is None else unit_price(price, discount))
         if one.unit_size == 1:
             amount /= _HOUR
         net, gross = both_sides(tariff, amount, factor)

@@ -61,6 +61,13 @@ class Moment:
         self.period: Period | None = None
 
 
+def enter(moment: Moment, here: Local, at: int) -> None:
+    """Sets a moment to a local time."""
+    moment.day, moment.minute = here
+    moment.into = at % MINUTE
+    moment.weekday = (moment.day - 1) % 7 + 1
+
+
 Holds = Callable[[Moment], bool]
 LocalAt = Callable[[int, str], Local]
 
@@ -327,7 +334,8 @@ def _flow(least: Decimal | None, most: Decimal | None, low_name: str, high_name:
 
     def holds(moment: Moment) -> bool:
         period = moment.period
-        assert period is not None
+        if period is None:
+            return False
         low, high = getattr(period, low_name), getattr(period, high_name)
         low, high = (high if low is None else low), (low if high is None else high)
         if low is None or high is None:

@@ -119,7 +119,7 @@ def rate(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
     """Price a CDR. Raises ValueError for a policy it does not know: a guess would change bills by cents."""
     if policy.name != POLICY:
         raise ValueError(f"unknown rating policy {policy.name!r}")
-    rated = engine.rate(full_tariff(tariff), charge_of(cdr, tariff.currency), _full_policy(policy))
+    rated = engine.rate(full_tariff(tariff), charge_of(cdr, tariff.currency), full_policy(policy))
     lines = [_free_line(cdr, tariff)] if rated.free else _lines(cdr, tariff, rated)
     minor = minor_digits(tariff.currency)
     gross, net = int(rated.gross.scaleb(minor)), int(rated.net.scaleb(minor))
@@ -210,7 +210,8 @@ def charge_of(cdr: Cdr, currency: str) -> model.Charge:
     )
 
 
-def _full_policy(policy: RatingPolicy) -> model.Policy:
+def full_policy(policy: RatingPolicy) -> model.Policy:
+    """The policy of this back-end as one of the whole model, with its own local time."""
     if policy.local_minute is local_minute:
         return POLICIES[POLICY]
     minute = policy.local_minute
