@@ -223,7 +223,7 @@ class _Run:
         taken = self._by.get(key)
         if taken is None:
             discount = self._discount(tariff, dimension) if tariff.discounts else None
-            taken = self._by[key] = Taken(dimension, tariff, entry.component, discount, start)
+            taken = self._by[key] = Taken(dimension, tariff, entry, discount, start)
             self.taken.append(taken)
         taken.add(quantity, entry.element, entry.component.step, number, end)
         return taken

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from reference_csms.pricing.model import (
     ENERGY,
     FLAT,
+    NO_TAX,
     RESERVATION_FLAT,
     TAX_INCLUDED,
     Charge,
-    Component,
     Discount,
     Limit,
     Line,
@@ -22,6 +22,7 @@ from reference_csms.pricing.model import (
     Tariff,
     Tax,
 )
+from reference_csms.pricing.picking import Entry
 from reference_csms.pricing.rounding import both_sides, factor_of, rounded, snap, taxes_at, unit_of
 from sim.clock import Instant
 
@@ -41,6 +42,7 @@ class Taken:
         "discount",
         "elements",
         "end",
+        "factor",
         "last",
         "periods",
         "quantity",
@@ -52,12 +54,11 @@ class Taken:
         "why_not",
     )
 
-    def __init__(
-        self, dimension: str, tariff: Tariff, component: Component, discount: Discount | None, start: Instant
-    ) -> None:
+    def __init__(self, dimension: str, tariff: Tariff, entry: Entry, discount: Discount | None, start: Instant) -> None:
         self.dimension = dimension
         self.tariff = tariff
-        self.component = component
+        self.component = entry.component
+        self.factor = entry.factor
         self.discount = discount
         self.start = start
         self.end = start
@@ -107,10 +108,11 @@ def lines_of(taken: Sequence[Taken], charge: Charge, policy: Policy) -> list[Lin
     day = 0
     for one in taken:
         tariff, component = one.tariff, one.component
-        if tariff.tax_changes and not day:
-            day = policy.local(charge.end, charge.zone).day
-        taxes = taxes_at(tariff, component.taxes, day)
-        factor = factor_of(taxes)
+        taxes, factor = (component.taxes if tariff.tax != NO_TAX else ()), one.factor
+        if tariff.tax_changes:
+            day = day or policy.local(charge.end, charge.zone).day
+            taxes = taxes_at(tariff, component.taxes, day)
+            factor = factor_of(taxes)
         price, discount = component.price, one.discount
         amount = one.billed * (price if discount is None else unit_price(price, discount))
         if one.unit_size == 1:

@@ -47,7 +47,8 @@ def uses_of(tariff: Row, charge: Row, policy: Row) -> Iterator[Use]:
             until = period["start"] + int((period["end"] - period["start"]) * end)
             for dimension, amount in amounts.items():
                 if amount and (dimension == "energy" or charge["time_billable"]):
-                    yield Use(dimension, amount * part, _first(tariff, charge, dimension, state), piece, until)
+                    component = _first(tariff, charge, dimension, state)
+                    yield Use(dimension, amount if part == 1 else amount * part, component, piece, until)
         so_far["kwh"] += amounts["energy"]
         so_far["charging"] += amounts["time"]
         so_far["idle"] += amounts["idle"]
@@ -72,7 +73,7 @@ def _amounts(period: Row, tariff: Row) -> dict[str, Fraction]:
 
 def _state(charge: Row, period: Row, amounts: Row, so_far: Row, part: Fraction) -> dict[str, Any]:
     """What restrictions are asked about, at a part of a period."""
-    at = period["start"] + nearest((period["end"] - period["start"]) * part)
+    at = period["start"] + (nearest((period["end"] - period["start"]) * part) if part else 0)
     day, minute = clock(charge["zone"], at // 60_000)
     return {
         "at": at,
@@ -81,9 +82,9 @@ def _state(charge: Row, period: Row, amounts: Row, so_far: Row, part: Fraction) 
         "weekday": (day + 6) % 7 + 1,
         "holiday": day in days(tuple(charge["holidays"])),
         "seconds": Fraction(max(0, at - charge["start"]), 1000),
-        "kwh": so_far["kwh"] + amounts["energy"] * part,
-        "charging": so_far["charging"] + amounts["time"] * part,
-        "idle": so_far["idle"] + amounts["idle"] * part,
+        "kwh": so_far["kwh"] + amounts["energy"] * part if part else so_far["kwh"],
+        "charging": so_far["charging"] + amounts["time"] * part if part else so_far["charging"],
+        "idle": so_far["idle"] + amounts["idle"] * part if part else so_far["idle"],
         "period": period,
     }
 

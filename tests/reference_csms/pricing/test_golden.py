@@ -33,4 +33,22 @@ def test_a_worked_example_costs_what_it_says(folder: Path) -> None:
 def test_every_worked_example_of_ocpi_has_a_folder() -> None:
     """The numbers of the tariff examples that OCPI states a cost for."""
     numbers = {folder.name.split("-")[0] for folder in FOLDERS}
-    assert {"01", "02", "03", "04", "06", "08", "09", "10", "12", "13", "14", "15", "16", "17", "18", "19", "20"} <= numbers
+    assert {
+        "01",
+        "02",
+        "03",
+        "04",
+        "06",
+        "08",
+        "09",
+        "10",
+        "12",
+        "13",
+        "14",
+        "15",
+        "16",
+        "17",
+        "18",
+        "19",
+        "20",
+    } <= numbers
