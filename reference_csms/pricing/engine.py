@@ -79,6 +79,27 @@ def _free(tariff: Tariff, charge: Charge) -> str:
 class _Run:
     """One walk through the periods of a charge."""
 
+    __slots__ = (
+        "_by",
+        "_compiled_of",
+        "_discounts",
+        "_ended",
+        "_ends",
+        "_fees",
+        "_fees_done",
+        "_holidays",
+        "_moment",
+        "_ready",
+        "charge",
+        "idle",
+        "notes",
+        "others",
+        "place",
+        "policy",
+        "taken",
+        "tariff",
+    )
+
     def __init__(self, tariff: Tariff, charge: Charge, policy: Policy, others: Mapping[str, Tariff]) -> None:
         self.tariff = tariff
         self.charge = charge
@@ -92,7 +113,7 @@ class _Run:
         self._discounts: dict[tuple[str, str], Discount | None] = {}
         self._moment = Moment()
         self._moment.expired = charge.reservation_expired
-        self._holidays = frozenset(day.toordinal() for day in charge.holidays)
+        self._holidays = frozenset(day.toordinal() for day in charge.holidays) if charge.holidays else None
         self._fees: dict[str, bool] = {}
         self._fees_done: tuple[str, ...] | None = None
         self._ready: Compiled = compiled(tariff, self.place)

@@ -236,12 +236,11 @@ class Local(NamedTuple):
 
 def local(instant: int, zone_name: str) -> Local:
     """The local moment in that zone; a repeated autumn hour counts as its clock shows, both times."""
-    quarter, rest = divmod(instant, _QUARTER)
-    offset = _offset(quarter, zone_name)
+    offset = _offset(instant // _QUARTER, zone_name)
     if offset is None:
         offset = _offset_at(instant, zone_name)
-    day, minute = divmod((quarter * _QUARTER + rest + offset) // MINUTE, 24 * 60)
-    return Local(day + _EPOCH_DAY, minute)
+    minutes = (instant + offset) // MINUTE
+    return Local(minutes // 1440 + _EPOCH_DAY, minutes % 1440)
 
 
 @lru_cache(maxsize=131_072)

@@ -187,7 +187,11 @@ def may_change(ready: Compiled, moment: Moment, ends: Local, length: int, used: 
 
 
 def _between(edges: Sequence[int | Decimal], before: int | Decimal, amount: int | Decimal) -> bool:
-    return any(before < edge < before + amount for edge in edges)
+    after = before + amount
+    for edge in edges:  # noqa: SIM110  (twice as fast as any(), and asked of every period)
+        if before < edge < after:
+            return True
+    return False
 
 
 def changes_in(
