@@ -36,6 +36,10 @@ def rate(
     zone: Annotated[
         str, typer.Option(metavar="ZONE", help="IANA zone of the location, if the record tells none.")
     ] = "",
+    export: Annotated[
+        str,
+        typer.Option(metavar="FORM", help="Write the tariff in another form: ocpi-2.1.1, -2.2.1, -2.3.0, ocpp-2.1."),
+    ] = "",
     self_test: Annotated[
         int | None, typer.Option("--self-test", min=1, max=10_000_000, metavar="N", help="Try N random pairs and end.")
     ] = None,
@@ -49,6 +53,7 @@ def rate(
     \b
     chargerig rate --tariff tariff.json --cdr cdr.json
     chargerig rate --cdr cdr.json --policy floor-cents --json
+    chargerig rate --tariff tariff.json --export ocpp-2.1
     chargerig rate --policies
     chargerig rate --self-test 100000 --jobs 2
 
@@ -66,6 +71,9 @@ def rate(
             return
         if self_test is not None:
             raise typer.Exit(_tried(self_test, seed, jobs, as_json))
+        if export:
+            _exported(tariff, export, as_json)
+            return
         if cdr is None:
             raise BadInput("command line", "--cdr", "is missing", "a file with an OCPI CDR or session")
         from scenarios.rate_files import price_files
@@ -99,3 +107,19 @@ def _tried(pairs: int, seed: int, jobs: int, as_json: bool) -> int:
             [*rows, f"{trial.agreed:,} of {trial.pairs:,} pairs agree, {trial.priced:,} of them cost something"]
         )
     return OK if trial.agreed == trial.pairs else FINDING
+
+
+def _exported(file: Path | None, form: str, as_json: bool) -> None:
+    """Writes the tariffs of a file in another form; what is lost goes to standard error, or into the JSON."""
+    from scenarios.rate_files import export_file
+
+    if file is None:
+        raise BadInput("command line", "--tariff", "is missing", "a file with the tariff to write in another form")
+    done = export_file(file, form)
+    if as_json:
+        _print([{"tariff": one.row, "lost": list(one.lost)} for one in done])
+        return
+    _print(done[0].row if len(done) == 1 else [one.row for one in done])
+    for one in done:
+        for lost in one.lost:
+            cli_screen.complain(f"lost in {form}: {lost}")

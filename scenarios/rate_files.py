@@ -18,8 +18,10 @@ from reference_csms.pricing.from_ocpi import ImportedCharge, ImportedTariff, cha
 from reference_csms.pricing.from_ocpp import is_ocpp, tariff_from_ocpp
 from reference_csms.pricing.model import Charge, Policy, Rated, Tariff
 from reference_csms.pricing.reading import read_json
+from reference_csms.pricing.to_ocpi import VERSIONS, Exported, tariff_to_ocpi
+from reference_csms.pricing.to_ocpp import tariff_to_ocpp
 from sim.clock import iso
-from sim.errors import BadInput
+from sim.errors import BadInput, unknown
 
 
 class Priced(Struct, frozen=True):
@@ -82,6 +84,18 @@ def tariffs_of(data: Any, file: str) -> list[ImportedTariff]:
         tariff_from_ocpp(row, file, place) if is_ocpp(row) else tariff_from_ocpi(row, file, place)
         for place, row in found
     ]
+
+
+def export_file(file: Path, form: str) -> list[Exported]:
+    """The tariffs of a file in another form. Raises BadInput for a form that there is not."""
+    forms = [*(f"ocpi-{version}" for version in VERSIONS), "ocpp-2.1"]
+    if form not in forms:
+        raise BadInput("command line", "--export", *unknown("form", form, forms))
+    done = []
+    for one in tariffs_of(read_json(file), str(file)):
+        made = tariff_to_ocpp(one.tariff) if form == "ocpp-2.1" else tariff_to_ocpi(one.tariff, form[5:])
+        done.append(Exported(made.row, (*one.lost, *made.lost)))
+    return done
 
 
 def _rows(data: Any, file: str, names: Sequence[str], marks: Sequence[str]) -> list[tuple[str, Any]]:

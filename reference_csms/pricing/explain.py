@@ -5,7 +5,7 @@ Only tells what `engine.rate` found; nothing is calculated anew but sums of its 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from msgspec.structs import asdict
@@ -107,7 +107,12 @@ def taxes_of(rated: Rated) -> list[dict[str, Any]]:
     scale = due / exact if exact and rated.limited else Decimal(1)
     unit = unit_of(rated.currency, None)
     parts = [
-        (tax.name, tax.percent, (base * scale).quantize(unit), (amount * scale).quantize(unit))
+        (
+            tax.name,
+            tax.percent,
+            (base * scale).quantize(unit, ROUND_HALF_UP),
+            (amount * scale).quantize(unit, ROUND_HALF_UP),
+        )
         for tax, (base, amount) in sorted(sums.items(), key=lambda one: -one[1][1])
     ]
     rest = due - sum((part[3] for part in parts), ZERO)

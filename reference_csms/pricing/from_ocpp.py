@@ -67,7 +67,7 @@ def tariff_from_ocpp(row: Any, file: str, place: str = "") -> ImportedTariff:
             only = one.inner("conditions")
             elements.append(Element((Component(dimension, price, taxes),), _conditions(only, lost)))
     if not elements:
-        raise here.wrong("energy", "is missing, and so is every other price", ", ".join(FIELDS))
+        lost.append(f"nothing is priced, so everything is free: there is none of {', '.join(FIELDS)}")
     currency = here.text("currency").upper()
     tariff = Tariff(
         tariff_id=here.text("tariffId"),

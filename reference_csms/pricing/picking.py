@@ -127,7 +127,7 @@ def compiled(tariff: Tariff, place: Place) -> Compiled:
     idle: list[int] = []
     for number, element in enumerate(tariff.elements, 1):
         only = element.restrictions
-        if not _fits(only, place):
+        if not fits(only, place):
             continue
         holds = _all(_conditions(only))
         for component in element.components:
@@ -273,7 +273,8 @@ def _group(before: list[Entry], component: Component) -> int:
     return len(before)
 
 
-def _fits(only: Restrictions, place: Place) -> bool:
+def fits(only: Restrictions, place: Place) -> bool:
+    """Whether an element is for this place and customer at all."""
     wanted = (only.locations, only.evses, only.power_classes, only.groups, only.brands, only.recognitions)
     return all(not allowed or value in allowed for allowed, value in zip(wanted, place, strict=True))
 
