@@ -221,6 +221,11 @@ def full_policy(policy: RatingPolicy) -> model.Policy:
     )
 
 
+def as_rated(rated: RatedCdr, final: bool) -> int:
+    """The default for the part `shown_cost`: what was rated, gross, whether it is final or the cost so far."""
+    return rated.gross
+
+
 def half_up(amount: Decimal, divisor: Decimal | int = 1) -> int:
     """`amount / divisor` rounded half up to a whole number, exactly. Both must not be negative."""
     above, below = amount.as_integer_ratio()

@@ -40,6 +40,11 @@ class WireEvent(Struct, frozen=True):
         named = self.payload.get("idToken")
         return None if named is None else str(named["idToken"])
 
+    def registers(self) -> list[int]:
+        """Every energy register that it tells, in Wh."""
+        contexts = dict.fromkeys(str(sample.get("context")) for sample in _samples(self.payload))
+        return [wh for context in contexts if (wh := self.register(context)) is not None]
+
     def register(self, context: str) -> int | None:
         """The energy register with this context in Wh, None if it is not told."""
         for sample in _samples(self.payload):
