@@ -66,15 +66,19 @@ def running_cost_is_kept(evidence: Evidence, judge: Judge) -> None:
     needs=(*_NEEDS, "books_bills"),
 )
 def final_cost_is_the_bill(evidence: Evidence, judge: Judge) -> None:
-    """The cost in the answer to each Ended; a repeated one may have been answered before the books knew more."""
+    """The cost in the answer to each Ended, of back-ends that show costs at all."""
     sessions, ratings = _books(evidence)
     bills: dict[tuple[str, str], list[BookBill]] = {}
     for bill in evidence.read(BookBill):
         bills.setdefault((bill.backend, bill.session_id), []).append(bill)
-    for key, told in events(evidence).items():
+    all_told = events(evidence)
+    showing = {event.call.backend for told in all_told.values() for event in told if _cost(event) is not None}
+    for key, told in all_told.items():
         session = sessions.get(key)
         for event in told:
             cost = _cost(event)
+            if event.call.backend not in showing:
+                continue
             if event.kind != "Ended" or session is None or event.call.answer_kind != "result":
                 continue
             judge.examined()
