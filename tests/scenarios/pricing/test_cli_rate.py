@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from scenarios.cli import app
 
 GOLDEN = Path(__file__).parents[2] / "reference_csms" / "pricing" / "golden"
-TARIFF = {
+TARIFF: dict[str, Any] = {
     "id": "t",
     "currency": "EUR",
     "elements": [{"price_components": [{"type": "ENERGY", "price": 0.25, "vat": 10, "step_size": 100}]}],
 }
-CDR = {
+CDR: dict[str, Any] = {
     "id": "c",
     "start_date_time": "2026-06-15T08:00:00Z",
     "end_date_time": "2026-06-15T09:00:00Z",
@@ -81,7 +81,7 @@ def test_lists_answers_and_tariffs_inside_records_are_read(tmp_path: Path) -> No
         "id": "other",
         "elements": [{"price_components": [{"type": "FLAT", "price": 3, "step_size": 1}]}],
     }
-    period = {**CDR["charging_periods"][0], "tariff_id": "other"}  # type: ignore[index]
+    period = {**CDR["charging_periods"][0], "tariff_id": "other"}
     second = {**CDR, "id": "d", "charging_periods": [period]}
     told = rated(tmp_path, {"data": [TARIFF, other], "status_code": 1000}, [CDR, second])
     assert [one["total_cost"]["excl_vat"] for one in told["cdrs"]] == [5.13, 3]
@@ -125,7 +125,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, tariff: Any, cdr: Any, place:
 
 
 def test_a_period_of_an_unknown_tariff_is_never_free(tmp_path: Path) -> None:
-    period = {**CDR["charging_periods"][0], "tariff_id": "elsewhere"}  # type: ignore[index]
+    period = {**CDR["charging_periods"][0], "tariff_id": "elsewhere"}
     words = ("--tariff", written(tmp_path, "t.json", TARIFF))
     code, out, err = run(*words, "--cdr", written(tmp_path, "c.json", {**CDR, "charging_periods": [period]}))
     assert (code, out) == (2, "") and "elsewhere" in err
