@@ -250,12 +250,13 @@ def test_costs_that_nobody_shows_are_not_judged(told: Any) -> None:
 
 
 def test_t04_finds_a_cost_that_falls_and_one_above_the_final_cost(shown: Any) -> None:
-    second = [
+    first, second = [
         row
         for row in shown.rows("wire_calls", action="TransactionEvent")
         if json.loads(row["payload"])["eventType"] == "Updated"
-    ][-1]
+    ]
     gross = rated_of(shown)["gross"]
+    say(first, 3 * gross)
     say(second, 1)
     (fallen,) = shown.check("T04").findings
     assert "falls" in fallen.sentence
