@@ -40,7 +40,6 @@ from sim.machine import (
 
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
-_TICK = Tick()
 _to_json = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -83,33 +82,56 @@ class Rig:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
-        kind = type(event)
-        station = self.station
-        if station is not None and (kind is Received or (kind is Tick and self._physical > now)):
-            effects = station.handle(event, now)
-            if not effects or (len(effects) == 1 and type(effects[0]) is Send):
-                return effects  # the usual case: words on the wire and nothing else
-            out = self._out = []
-            self._perform(effects, now)
-            return out
+        if isinstance(event, Received):
+            return self.hear(event.link, event.frame, now)
+        if isinstance(event, Tick):
+            return self.wake(now)
         out = self._out = []
-        if kind is Tick:
-            self._tick(now)
-        elif isinstance(event, Command):
+        if isinstance(event, Command):
             self._command(event, now)
         elif isinstance(event, Opened | Closed):
             self._link_event(event, now)
         return out
 
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame; to a station that is dark nobody speaks."""
+        station = self.station
+        if station is None:
+            return ()
+        effects = station.hear(link, frame, now)
+        for effect in effects:
+            if type(effect) is not Send:
+                return self._moved(effects, now)
+        return effects  # the usual case: words on the wire and nothing else
+
+    def wake(self, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a Tick."""
+        station = self.station
+        if station is not None and self._physical > now:
+            effects = station.wake(now)
+            for effect in effects:
+                if type(effect) is not Send:
+                    return self._moved(effects, now)
+            return effects
+        out = self._out = []
+        self._tick(now)
+        return out
+
+    def _moved(self, effects: Sequence[Effect], now: Instant) -> Sequence[Effect]:
+        """What leaves the rig when its station wants more than to speak."""
+        out = self._out = []
+        self._perform(effects, now)
+        return out
+
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
-        earliest = self._physical
-        timers = self._timers
+        earliest, timers = self._physical, self._timers
         if timers is not None:
-            if timers.least < earliest:
-                earliest = timers.least
-            if timers.answer < earliest:
-                earliest = timers.answer
+            least, answer = timers.least, timers.answer
+            if answer < least:
+                least = answer
+            if least < earliest:
+                return least  # type: ignore[return-value]
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def waiting(self) -> int:
@@ -131,7 +153,7 @@ class Rig:
                 self._start(now)
             self._rearm()
         if self.station is not None:
-            self._perform(self.station.handle(_TICK, now), now)
+            self._perform(self.station.wake(now), now)
 
     def _rearm(self) -> None:
         """The next moment at which an EV is full or the station starts."""

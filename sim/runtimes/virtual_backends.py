@@ -19,7 +19,6 @@ from sim.machine import (
     Closed,
     Effect,
     Event,
-    Received,
     Refused,
     Send,
     Settle,
@@ -52,6 +51,7 @@ class BackEnds:
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
+        self._later = world.later
         self._processes: dict[str, Process] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -102,24 +102,37 @@ class BackEnds:
     def handle(self, peer: tuple[Process, Connection], event: Event) -> None:
         """Give an event to the Machine of a link, found by the link's `peer`."""
         process, connection = peer
-        if process.crashes and type(event) is Received:
-            self._consider_death(process, event.frame)
-        world, hand = self._world, connection.handle
         try:
-            effects = hand(event, world.now)
-            if effects:
-                for effect in effects:
-                    process.release(effect)
-            if connection.ticks and connection.next_deadline() is not None:
-                self._arm_connection(process, connection)
+            self._follow(process, connection, connection.handle(event, self._world.now))
         except _NOT_THEIRS:
             raise
         except BaseException as err:
-            raise self._blame(process, f"handling {_told(event)}", err) from err
-        if not process.flush_armed:
+            raise self._blame(process, f"handling {type(event).__name__}", err) from err
+        self._arm_flush(process)
+
+    def hear(self, link: Link, frame: bytes) -> None:
+        """Give a frame to the Machine of a link."""
+        process, connection = link.peer
+        if process.crashes:
+            self._consider_death(process, frame)
+        try:
+            effects = connection.hear(link.id, frame, self._world.now)
+            if effects or connection.ticks:
+                self._follow(process, connection, effects)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            told = frame[:60].decode("utf-8", "replace")
+            raise self._blame(process, f"handling the frame {told}", err) from err
+        if not process.flush_armed:  # as `_arm_flush`
             process.flush_armed = True
-            later = world.later
-            later(process.flush)
+            self._later(process.flush)
+
+    def _follow(self, process: Process, connection: Connection, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            process.release(effect)
+        if connection.ticks and connection.next_deadline() is not None:
+            self._arm_connection(process, connection)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
@@ -200,7 +213,7 @@ class BackEnds:
     def _arm_flush(self, process: Process) -> None:
         if not process.flush_armed:
             process.flush_armed = True
-            self._world.later(process.flush)
+            self._later(process.flush)
 
     def _flush(self, what: tuple[Process, BackEnd]) -> None:
         process, lived = what
@@ -347,9 +360,3 @@ class BackEnds:
 
     def _blame(self, process: Process, doing: str, err: BaseException) -> BackEndRaised:
         return BackEndRaised(process.setup.name, doing, f"it raised {raised(err)}", iso(self._world.now))
-
-
-def _told(event: Event) -> str:
-    if isinstance(event, Received):
-        return f"the frame {event.frame[:60].decode('utf-8', 'replace')}"
-    return type(event).__name__
