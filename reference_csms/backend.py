@@ -19,6 +19,7 @@ from reference_csms.calls import StationCalls, Timeouts
 from reference_csms.catalogue import Catalogue
 from reference_csms.configurator import Configurator
 from reference_csms.corrections import Corrections
+from reference_csms.display import Display
 from reference_csms.endpoint import Connection
 from reference_csms.guard import FirstContact, Guard
 from reference_csms.handlers.house import Handlers
@@ -115,6 +116,7 @@ class ReferenceCsms:
             parts.current_time,
             parts.acknowledge,
             parts.status_place,
+            Display(store, catalogue, parts),
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
         )

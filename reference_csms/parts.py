@@ -31,6 +31,7 @@ from sim.wire import ocmf
 AdmitCall = Callable[[str, bool], bool]
 Gate = Callable[[str | None], str | None]
 Rate = Callable[[Cdr, Tariff, RatingPolicy], RatedCdr]
+ShownCost = Callable[[RatedCdr, bool], int]
 Step = Callable[[], None]
 Committer = Callable[[Step, Step], None]
 CurrentTime = Callable[[str, Instant], Instant]
@@ -66,6 +67,7 @@ PARTS: dict[str, str] = {
     "change_times": "(energy bands, zone, UTC day) -> UTC times HH:MM at which the meter is to sign a reading",
     "local_time": "(instant, zone) -> minute of the local day, for rating and quotes",
     "rate": "(cdr, tariff, policy) -> rated CDR",
+    "shown_cost": "(rated CDR, final or so far) -> minor units shown to the driver",
     "post": "(seller, customer, rated CDR) -> postings of a bill",
     "check_posting": "(postings) -> None, or raises Unbalanced",
     "chain_hash": "(seq, at, kind, ref, postings, previous hash) -> hash of a journal entry",
@@ -170,6 +172,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     change_times: ChangeTimes = change_times
     local_time: LocalMinute = local_minute
     rate: Rate = rating.rate
+    shown_cost: ShownCost = rating.as_rated
     post: ledger.PostBill = ledger.post_bill
     check_posting: ledger.CheckPosting = ledger.balanced
     chain_hash: ledger.ChainHash = ledger.chain_hash

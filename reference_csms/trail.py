@@ -6,6 +6,10 @@ from msgspec import Struct
 
 from reference_csms.commands import Told
 from reference_csms.storage.port import Table
+from sim.clock import Instant
+
+Sample = tuple[Instant, int]
+"""When a register was read, and what it showed in Wh."""
 
 
 class Trail(Struct, frozen=True, kw_only=True):
@@ -13,7 +17,7 @@ class Trail(Struct, frozen=True, kw_only=True):
 
     `seen` are the numbers of events as spans (first, last), `repeats` how often one came again, `missing` the numbers
     that have not come although later ones have. `started` and `ended` are the events that wait for what their session
-    still lacks, `values` signed values by number of their event.
+    still lacks, `values` signed values by number of their event, `samples` what the register showed (instant, Wh), by time.
     """
 
     key: str
@@ -28,6 +32,7 @@ class Trail(Struct, frozen=True, kw_only=True):
     ended: Told | None = None
     session_id: str | None = None
     values: tuple[tuple[int, str], ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     @property
     def events(self) -> int:

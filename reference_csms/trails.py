@@ -18,9 +18,11 @@ from reference_csms.records import Session
 from reference_csms.sessions import Sessions
 from reference_csms.spans import with_number
 from reference_csms.storage.port import Store, put
-from reference_csms.trail import TRAILS, Trail
+from reference_csms.trail import TRAILS, Sample, Trail
 
 STARTED, UPDATED, ENDED = "started", "updated", "ended"
+MOST_SAMPLES = 2_000
+"""Readings that are kept of one transaction for what it has cost so far."""
 MOST_VALUES = 2_000
 """Signed values that are kept of one transaction; with more than that its session lacks some and is held."""
 LATE_BEGIN = "the begin of its transaction came after it"
@@ -64,10 +66,17 @@ class Trails:
             started=trail.started or (told if told.kind == STARTED else None),
             values=tuple(sorted((*trail.values, *((told.seq, value) for value in told.values)))[:MOST_VALUES]),
         )
+        if told.end_wh is not None and told.kind != ENDED and len(trail.samples) < MOST_SAMPLES:
+            trail = replace(trail, samples=tuple(sorted((*trail.samples, (told.at, told.end_wh)))))
         trail, opened = self._open(trail, told)
         trail, answer = self._end(trail, told, opened)
         put(self._store, TRAILS, trail)
         return replace(answer, connector=trail.connector)
+
+    def samples(self, station: str, transaction_id: str) -> tuple[Sample, ...]:
+        """What the register showed in a transaction so far, by time."""
+        trail = self._store.get(TRAILS, f"{station}|{transaction_id}")
+        return () if trail is None else trail.samples
 
     def _open(self, trail: Trail, told: Told) -> tuple[Trail, Answer | None]:
         """Begin the session once the begin, the place and the person are known."""

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reference_csms.authorization import Access
+from reference_csms.display import Display
 from reference_csms.installed import Installed
 from reference_csms.readings import MAX_DIGITS
 from reference_csms.records import ACCEPTED, PENDING
@@ -37,6 +38,7 @@ class Handlers:
         current_time: Callable[[str, Instant], Instant],
         acknowledge: Callable[[str], bytes],
         status_place: Callable[[int, int], int],
+        display: Display,
         heartbeat_interval: int,
         retry_interval: int,
     ) -> None:
@@ -48,6 +50,7 @@ class Handlers:
         self.current_time = current_time
         self.acknowledge = acknowledge
         self.status_place = status_place
+        self.display = display
         self.heartbeat_interval = heartbeat_interval
         self.retry_interval = retry_interval
         self.beat = (-1, b"")

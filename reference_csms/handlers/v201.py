@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from reference_csms.commands import Answer, Told
 from reference_csms.handlers.house import Handler, Handlers, note_status, watt_hours
 from reference_csms.handlers.orders import Order, Orders
 from reference_csms.readings import ENERGY
+from reference_csms.records import Session
 from reference_csms.stations import StationState
 from reference_csms.trails import ENDED, STARTED, UPDATED
 from sim.clock import Instant, iso, parse_iso
@@ -25,6 +27,7 @@ _EMPTY = b"{}"
 _BEGIN, _END = "Transaction.Begin", "Transaction.End"
 _KINDS = {"Started": STARTED, "Updated": UPDATED, "Ended": ENDED}
 _TOKEN_TYPE = "ISO14443"
+_MOST_TEXT = 512
 _UNKNOWN = "Unknown"
 """What 2.0.1 says of a token that nobody knows; Invalid is one that is known and must not charge (C01)."""
 
@@ -80,8 +83,29 @@ def _transaction_event(
     answer = house.trails.take(told)
     if answer.connector is not None and latest:
         state.register(answer.connector, latest[-1])
+    session = house.sessions.of_start(f"{told.station}|{told.transaction_id}")
     info = _info(answer) if request.id_token is not None else None
-    return v201.encode(v201.TransactionEventResult(id_token_info=info))
+    if info is not None and session is not None and told.kind == STARTED:
+        info = replace(info, personal_message=_price(house, session))
+    cost = None if session is None else _cost(house, session, told)
+    return v201.encode(v201.TransactionEventResult(id_token_info=info, total_cost=cost))
+
+
+def _price(house: Handlers, session: Session) -> v201.MessageContent | None:
+    """The prices of a session, as the text that a display shows before it (I01)."""
+    text = house.display.price(session)
+    return None if text is None else v201.MessageContent(format="UTF8", language="en", content=text[:_MOST_TEXT])
+
+
+def _cost(house: Handlers, session: Session, told: Told) -> float | None:
+    """The cost so far (I02), or the final one (I03); left out where there is none, since 0 would mean free."""
+    if told.kind == ENDED:
+        cost = house.display.final(session)
+    elif told.kind == STARTED or told.end_wh is None:
+        cost = None
+    else:
+        cost = house.display.running(session, house.trails.samples(told.station, told.transaction_id))
+    return None if cost is None else float(cost)
 
 
 def _meter_values(house: Handlers, state: StationState, request: v201.MeterValues, id: str, now: Instant) -> bytes:

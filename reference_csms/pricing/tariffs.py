@@ -70,17 +70,6 @@ class Tariff(Struct, frozen=True, kw_only=True):
         """The key of this version."""
         return f"{self.tariff_id}@{self.version}"
 
-    def energy_price(self, minute: int) -> Decimal:
-        """The price per kWh at a minute of the local day, before any discount."""
-        for band in self.bands:
-            if band.holds(minute):
-                return band.price
-        raise AssertionError(f"tariff {self.key} has no price at minute {minute}")
-
-    def discount(self, group: str | None) -> Decimal:
-        """The discount in percent on energy for a group, 0 for none."""
-        return self.group_discounts.get(group, Decimal(0)) if group else Decimal(0)
-
 
 def tariff_from_row(row: Mapping[str, Any], file: str = "tariffs") -> Tariff:
     """The tariff of a row as in the instruction sheet (see `provision`). Raises BadInput naming the place."""

@@ -40,20 +40,29 @@ class WireEvent(Struct, frozen=True):
         named = self.payload.get("idToken")
         return None if named is None else str(named["idToken"])
 
+    def registers(self) -> list[int]:
+        """Every energy register that it tells in plain samples, in Wh."""
+        return [_watt_hours(sample) for sample in self._energies() if "signedMeterValue" not in sample]
+
     def register(self, context: str) -> int | None:
         """The energy register with this context in Wh, None if it is not told."""
-        for sample in _samples(self.payload):
-            if sample.get("context") == context and sample.get("measurand") in _ENERGY and "phase" not in sample:
-                unit = sample.get("unitOfMeasure", {})
-                scale = int(unit.get("multiplier", 0)) + (3 if unit.get("unit") == "kWh" else 0)
-                return int(Decimal(str(sample["value"])).scaleb(scale))
-        return None
+        return next((_watt_hours(sample) for sample in self._energies() if sample.get("context") == context), None)
+
+    def _energies(self) -> list[dict[str, Any]]:
+        samples = _samples(self.payload)
+        return [one for one in samples if one.get("measurand") in _ENERGY and "phase" not in one]
 
     def signed(self) -> list[str]:
         """Its signed values, each as the JSON object in which it travelled."""
         return [
             json.dumps(sample["signedMeterValue"]) for sample in _samples(self.payload) if "signedMeterValue" in sample
         ]
+
+
+def _watt_hours(sample: dict[str, Any]) -> int:
+    unit = sample.get("unitOfMeasure", {})
+    scale = int(unit.get("multiplier", 0)) + (3 if unit.get("unit") == "kWh" else 0)
+    return int(Decimal(str(sample["value"])).scaleb(scale))
 
 
 Told = Mapping[tuple[str, str], Sequence[WireEvent]]

@@ -29,6 +29,7 @@ THEMES = (
     "prices",
     "quotes",
     "shown",
+    "costs",
     "ledger",
     "bills",
     "ends",

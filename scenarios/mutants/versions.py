@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from reference_csms import matching
 from reference_csms.commands import Stop
+from reference_csms.pricing.rating import RatedCdr
 from reference_csms.records import Session
 from reference_csms.spans import Spans
 from scenarios.mutants import bugs
@@ -39,6 +40,16 @@ def _by_connector(evse: int, connector: int) -> int:
 def _only_begin_and_end(action: str, accepted: bool) -> bool:
     """Readings come too often: they are refused, whatever else is in their message."""
     return action == "BootNotification" or (accepted and action != "TransactionEvent")
+
+
+def _forecast(rated: RatedCdr, final: bool) -> int:
+    """A driver wants to know what it will cost: a quarter more than so far."""
+    return rated.gross if final else rated.gross * 5 // 4
+
+
+def _net_in_the_end(rated: RatedCdr, final: bool) -> int:
+    """The books are kept net."""
+    return rated.net if final else rated.gross
 
 
 VERSION_MUTANTS = (
@@ -87,5 +98,19 @@ VERSION_MUTANTS = (
         scenario=MIXED,
         parts=always(stop_time=bugs.as_received),
         baits=("link.stall", "backend.crash", "station.power-loss"),
+    ),
+    Mutant(
+        name="forecast-shown-as-cost",
+        sentence="what is shown while charging is a guess of what it will cost, and not what it has cost",
+        check="T04",
+        scenario=MIXED,
+        parts=always(shown_cost=_forecast),
+    ),
+    Mutant(
+        name="final-cost-shown-net",
+        sentence="the final cost on the display is without VAT",
+        check="INV-34",
+        scenario=MIXED,
+        parts=always(shown_cost=_net_in_the_end),
     ),
 )

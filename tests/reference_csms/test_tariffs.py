@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_csms.pricing.tariffs import (
+    Tariff,
     change_times,
     local_minute,
     tariff_from_row,
@@ -38,13 +39,16 @@ def day(text: str) -> int:
     return parse_iso(f"{text}T00:00:00Z") // DAY
 
 
+def price_at(tariff: Tariff, minute: int) -> Decimal:
+    return next(band.price for band in tariff.bands if band.holds(minute))
+
+
 def test_prices_are_exact_decimals_by_minute_of_the_day() -> None:
     tariff = tariff_from_row(ROW)
-    assert [tariff.energy_price(minute) for minute in (0, 359, 360, 1319, 1320)] == [
+    assert [price_at(tariff, minute) for minute in (0, 359, 360, 1319, 1320)] == [
         Decimal(text) for text in ("0.39", "0.39", "0.49", "0.49", "0.39")
     ]
-    assert tariff.discount("staff") == 10
-    assert tariff.discount("public") == tariff.discount(None) == 0
+    assert tariff.group_discounts == {"staff": Decimal(10)}
 
 
 def test_a_tariff_goes_to_a_row_and_back_without_loss() -> None:
@@ -121,6 +125,6 @@ def test_a_price_change_in_the_missing_hour_happens_when_the_clock_jumps() -> No
 def test_change_times_are_the_minutes_where_the_price_differs_from_the_minute_before(minutes: int) -> None:
     bands = tariff_from_row(ROW).bands
     at = minutes * 60_000 + parse_iso("2026-01-01T00:00:00Z")
-    now, before = (tariff_from_row(ROW).energy_price(local_minute(t, "Europe/Berlin")) for t in (at, at - 60_000))
+    now, before = (price_at(tariff_from_row(ROW), local_minute(t, "Europe/Berlin")) for t in (at, at - 60_000))
     clock = f"{at % DAY // 3_600_000:02d}:{at % 3_600_000 // 60_000:02d}"
     assert (now != before) == (clock in change_times(bands, "Europe/Berlin", at // DAY))

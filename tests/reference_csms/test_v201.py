@@ -90,6 +90,13 @@ def post(bench: Any) -> Post:
     return Post(bench)
 
 
+def unshown(answer: Any) -> Any:
+    """An answer without what it shows to the driver."""
+    info = answer.get("idTokenInfo")
+    told = {name: value for name, value in answer.items() if name not in ("totalCost", "idTokenInfo")}
+    return told if info is None else {**told, "idTokenInfo": {k: v for k, v in info.items() if k != "personalMessage"}}
+
+
 def test_the_first_offer_that_is_spoken_here_is_chosen(bench: Any) -> None:
     machines = {
         offers: bench.links[bench.connect("CS-1", offers)].subprotocol
@@ -102,7 +109,7 @@ def test_a_session_of_events_is_billed_as_one_of_1_6(bench: Any, post: Post) -> 
     events = post.charge()
     bench.wait(HOUR)
     answers = [post.tell(event) for event in events]
-    assert answers == [{"idTokenInfo": {"status": "Accepted"}}, {}, {}, {}]
+    assert [unshown(answer) for answer in answers] == [{"idTokenInfo": {"status": "Accepted"}}, {}, {}, {}]
     bench.bill_all()
     row = bench.only("transactions")
     assert (row["transaction_id"], row["issuer"], row["state"]) == (TX, "CS-1", "closed")
@@ -125,6 +132,26 @@ def test_a_session_of_events_is_billed_as_one_of_1_6(bench: Any, post: Post) -> 
         assert other.only("rated")[column] == bench.only("rated")[column]
 
 
+def test_a_driver_is_shown_the_price_the_cost_so_far_and_the_final_cost(bench: Any, post: Post) -> None:
+    started, first, second, ended = post.charge()
+    told = post.tell(started)["idTokenInfo"]["personalMessage"]
+    assert told["content"] == "0.50 EUR per charge, 0.49 EUR per kWh, 0.10 EUR per minute of idle time, VAT included"
+    bench.wait(HOUR)
+    assert [post.tell(event)["totalCost"] for event in (first, second)] == [2.13, 2.95]
+    final = post.tell(ended)["totalCost"]
+    assert round(100 * final) == bench.only("rated")["gross"] == 540
+    assert "totalCost" not in post.tell(post.event("Updated", 4))
+
+
+def test_what_is_held_has_no_cost_since_none_does_not_mean_free(bench: Any, post: Post) -> None:
+    started, *_, ended = post.charge()
+    post.tell(started)
+    bench.wait(HOUR)
+    del ended["meterValue"]
+    assert "totalCost" not in post.tell(ended)
+    assert bench.only("sessions")["state"] == "quarantined"
+
+
 ORDERS = [*permutations(range(4))]
 
 
@@ -136,7 +163,7 @@ def test_events_in_any_order_and_number_make_one_session_and_one_bill(bench: Any
     bench.wait(HOUR)
     firsts: dict[int, Any] = {}
     for number in [*order, *again]:
-        told = post.tell({**events[number], "offline": number in firsts})
+        told = unshown(post.tell({**events[number], "offline": number in firsts}))
         if number == 0:
             assert told == {"idTokenInfo": {"status": "Accepted"}}
         assert firsts.setdefault(number, told) == told
@@ -164,7 +191,7 @@ def test_a_second_start_with_the_same_id_is_the_same_transaction(bench: Any, pos
     events = post.charge()
     post.tell(events[0])
     later = {**events[0], "seqNo": 1, "timestamp": iso(bench.now + 5 * SECOND)}
-    assert post.tell(later) == {"idTokenInfo": {"status": "Accepted"}}
+    assert unshown(post.tell(later)) == {"idTokenInfo": {"status": "Accepted"}}
     assert len(bench.book("sessions")) == 1
 
 
@@ -183,7 +210,7 @@ def test_a_second_end_with_other_values_is_held_and_changes_nothing(bench: Any, 
     bench.bill_all()
     bill = bench.only("bills")
     other = post.event("Ended", 4, wh=99_999, context="Transaction.End")
-    assert post.tell(other) == {}
+    assert unshown(post.tell(other)) == {}
     assert bench.only("quarantine")["reason"] == "second-stop"
     bench.bill_all()
     assert bench.only("bills") == bill

@@ -214,3 +214,66 @@ def test_inv_11_forgives_what_a_back_end_heard_before_it_died(live: Any) -> None
     dead = live.row("wire_links", link=3)["opened_at"] + 20 * MINUTE
     live.add("wire_links", link=31, station="S2", backend="new", opened_at=1, closed_at=dead, closed_by="crash")
     assert live.check("INV-11").verdict is Verdict.PASS
+
+
+# -- costs shown ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(told: Any) -> Any:
+    """The told day; answers tell the cost so far, twice, and the final one, which is what was rated and billed."""
+    gross = rated_of(told)["gross"]
+    costs = iter((f"{gross - 300}", f"{gross - 200}"))
+    for row in told.rows("wire_calls", action="TransactionEvent"):
+        kind = json.loads(row["payload"])["eventType"]
+        if kind != "Started":
+            say(row, gross if kind == "Ended" else int(next(costs)))
+    return told
+
+
+def rated_of(day: Any) -> Any:
+    return day.row("books_rated", cdr_id=day.row("books_sessions", transaction_id=TX)["cdr_id"])
+
+
+def say(row: Any, minor: int) -> None:
+    row["answer"] = json.dumps({**json.loads(row["answer"]), "totalCost": minor / 100})
+
+
+@pytest.mark.parametrize("name", ["T04", "INV-34", "INV-04"])
+def test_honest_costs_on_a_display_pass(shown: Any, name: str) -> None:
+    result = shown.check(name)
+    assert (result.verdict, result.findings) == (Verdict.PASS, ()), result
+
+
+def test_costs_that_nobody_shows_are_not_judged(told: Any) -> None:
+    assert told.check("T04").verdict is told.check("INV-34").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_t04_finds_a_cost_that_falls_and_one_above_the_final_cost(shown: Any) -> None:
+    first, second = [
+        row
+        for row in shown.rows("wire_calls", action="TransactionEvent")
+        if json.loads(row["payload"])["eventType"] == "Updated"
+    ]
+    gross = rated_of(shown)["gross"]
+    say(first, 3 * gross)
+    say(second, 1)
+    (fallen,) = shown.check("T04").findings
+    assert "falls" in fallen.sentence
+    say(second, 3 * gross)
+    (above,) = shown.check("T04").findings
+    assert "was the last cost shown" in above.sentence
+
+
+def test_inv_34_finds_another_final_cost_and_one_that_is_missing(shown: Any) -> None:
+    row, rated = event(shown, "Ended"), rated_of(shown)
+    say(row, rated["net"])
+    (finding,) = shown.check("INV-34").findings
+    assert "was shown as the final cost" in finding.sentence
+    row["answer"] = "{}"
+    (finding,) = shown.check("INV-34").findings
+    assert "never shown" in finding.sentence
+    say(row, rated["gross"])
+    shown.row("books_bills", cdr_id=rated["cdr_id"])["gross"] += 1
+    (finding,) = shown.check("INV-34").findings
+    assert "the bill asks" in finding.sentence
