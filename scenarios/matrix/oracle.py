@@ -1,0 +1,168 @@
+"""A second opinion on the price of a stay, from the rows of the matrix alone, in whole numbers.
+
+It shares no code with the compiler or the rating: it looks up each local minute in the rows by itself, adds Wh and
+milliseconds per row, and rounds once at the end. It may never see a tariff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from scenarios.matrix.charges import Stay
+from scenarios.matrix.table import Line
+from scenarios.matrix.windows import HOLIDAY, Box, Window
+from scenarios.working_days import is_holiday
+
+_HOUR_MS = 3_600_000
+_SCALE = 10**10
+"""Prices have at most ten decimals (`table._number`)."""
+_UNIT = _SCALE * _HOUR_MS
+"""What one major unit of the currency is in the sums below."""
+_MINOR = {"JPY": 1, "KRW": 1, "CLP": 1, "ISK": 1, "KWD": 1000, "BHD": 1000, "OMR": 1000, "JOD": 1000, "TND": 1000}
+JUDGED = ("ocpi", "per-invoice")
+"""Policies that it knows: steps by the session (OCPI 2.2.1 §11.4.4) or none, money rounded half up once, at the total."""
+
+
+class Used(NamedTuple):
+    """What a stay used while one row held: its index, Wh, ms of charging, ms idle. In the order of time."""
+
+    row: int
+    wh: int
+    charging: int
+    idle: int
+
+
+class Price(NamedTuple):
+    """Gross and net in minor units."""
+
+    gross: int
+    net: int
+
+
+def used_of(stay: Stay, lines: Sequence[Line]) -> tuple[Used, ...]:
+    """What the stay used under each row, minute by minute of the local clock. Rows must cover all of time once."""
+    if len(lines) == 1:
+        cut = [(0, stay.start, stay.end)]
+    else:
+        cut = list(_spans(stay, lines, ZoneInfo(lines[0].zone)))
+    found: list[Used] = []
+    full = min(stay.full, stay.end)
+    for row, start, end in cut:
+        wh = stay.taken(end) - stay.taken(start)
+        charging = max(0, min(end, full) - start) if start < full else 0
+        found.append(Used(row, wh, charging, end - start - charging))
+    return tuple(found)
+
+
+def _spans(stay: Stay, lines: Sequence[Line], zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
+    """Row, start and end (ms) of each stretch under one row; looks at the clock every quarter of an hour, at whole minutes
+    where a row begins or ends between two quarters."""
+    every = 15 if all(_on_quarters(line.window) for line in lines) else 1
+    at = stay.start
+    row, begun = _row_at(at, lines, zone), at
+    while True:
+        at = (at // 60_000 // every + 1) * every * 60_000
+        if at >= stay.end:
+            break
+        now = _row_at(at, lines, zone)
+        if now != row:
+            yield row, begun, at
+            row, begun = now, at
+    yield row, begun, stay.end
+
+
+def _on_quarters(window: Window) -> bool:
+    return all(box.start % 15 == 0 and box.end % 15 == 0 for box in window.boxes)
+
+
+def _row_at(at: int, lines: Sequence[Line], zone: ZoneInfo) -> int:
+    local = datetime.fromtimestamp(at // 1000, zone)
+    day, minute = local.toordinal(), local.hour * 60 + local.minute
+    told_apart = any(line.window.knows_holidays for line in lines)
+    kind = HOLIDAY if told_apart and is_holiday(local.date(), lines[0].holidays) else local.isoweekday()
+    rows = [n for n, line in enumerate(lines) if any(_inside(box, day, kind, minute) for box in line.window.boxes)]
+    if len(rows) != 1:
+        raise AssertionError(f"{len(rows)} rows hold at {local} of {lines[0].place} and its neighbours")
+    return rows[0]
+
+
+def _inside(box: Box, day: int, kind: int, minute: int) -> bool:
+    return box.first <= day < box.last and kind in box.days and box.start <= minute < box.end
+
+
+def price_of(used: Sequence[Used], lines: Sequence[Line], steps: bool) -> Price:
+    """The price of what was used under these rows; `steps` as OCPI rounds quantities up, once for the session."""
+    first = lines[0]
+    grace = int(first.whole.get("idle_grace_minutes", Decimal(0)) * 60_000)
+    total = _fee(lines, used)
+    energy = charging = idle = 0
+    last: dict[str, int] = {}
+    for row, wh, charged, stood in used:
+        free = min(grace, stood)
+        grace -= free
+        stood -= free
+        prices = lines[row].prices
+        for column, amount in (("energy_per_kwh", wh), ("charging_per_hour", charged), ("idle_per_hour", stood)):
+            if column in prices and amount:
+                last[column] = row
+                total += _whole(prices[column]) * amount * (3_600 if column == "energy_per_kwh" else 1)
+        energy += wh if "energy_per_kwh" in prices else 0
+        charging += charged if "charging_per_hour" in prices else 0
+        idle += stood if "idle_per_hour" in prices else 0
+    if steps:
+        total += _steps(lines, last, {"energy_per_kwh": energy, "charging_per_hour": charging, "idle_per_hour": idle})
+    return _rounded(total, first)
+
+
+def _fee(lines: Sequence[Line], used: Sequence[Used]) -> int:
+    """The start fee: that of the row in which the stay began, and each other one that it came to, if they differ."""
+    fees = [line.prices.get("start_fee") for line in lines]
+    if len(set(fees)) == 1:
+        return _whole(fees[0]) * _HOUR_MS if fees[0] is not None else 0
+    came = dict.fromkeys(one.row for one in used)
+    return sum(_whole(fee) * _HOUR_MS for row in came if (fee := fees[row]) is not None)
+
+
+def _steps(lines: Sequence[Line], last: dict[str, int], totals: dict[str, int]) -> int:
+    """What rounding up adds, at the price of the last row that priced it. Idle time goes before charging time."""
+    added = 0
+    for column, step_column, unit in (
+        ("energy_per_kwh", "energy_step_wh", 1),
+        ("charging_per_hour", "charging_step_s", 1000),
+        ("idle_per_hour", "idle_step_s", 1000),
+    ):
+        if column not in last or (column == "charging_per_hour" and "idle_per_hour" in last):
+            continue
+        line = lines[last[column]]
+        step = line.steps.get(step_column, 1) * unit
+        if step_column in line.steps:
+            more = -totals[column] % step
+            added += _whole(line.prices[column]) * more * (3_600 if column == "energy_per_kwh" else 1)
+    return added
+
+
+def _rounded(total: int, line: Line) -> Price:
+    """Limits, then the other side of the tax, each rounded once, half up."""
+    least, most = line.whole.get("min_price"), line.whole.get("max_price")
+    if least is not None:
+        total = max(total, _whole(least) * _HOUR_MS)
+    if most is not None:
+        total = min(total, _whole(most) * _HOUR_MS)
+    minor = _MINOR.get(line.currency, 100)
+    share = 0 if line.vat is None else _whole(line.vat)
+    above, below = 100 * _SCALE + share, 100 * _SCALE
+    if line.tax == "excluded":
+        return Price(_half_up(total * minor * above, _UNIT * below), _half_up(total * minor, _UNIT))
+    return Price(_half_up(total * minor, _UNIT), _half_up(total * minor * below, _UNIT * above))
+
+
+def _half_up(above: int, below: int) -> int:
+    return (2 * above + below) // (2 * below)
+
+
+def _whole(price: Decimal) -> int:
+    return int(price * _SCALE)
