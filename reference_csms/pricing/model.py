@@ -151,7 +151,7 @@ class Text(Struct, frozen=True):
     text: str
 
 
-class Tariff(Struct, frozen=True, kw_only=True):
+class Tariff(Struct, frozen=True, kw_only=True, cache_hash=True):
     """One version of a tariff.
 
     `minimum_wh` and `minimum_s`: a charge below both that are not 0 is free. `valid_to` exclusive.
@@ -202,7 +202,8 @@ class Charge(Struct, frozen=True, kw_only=True):
     """What was measured at one visit, whatever protocol told it, and what a price may depend on.
 
     `start` is the start of the session, a reservation included. `holidays` are the public holidays there that the charge
-    touches. `month_kwh`: what the customer took in the month before. `time_billable` False: no clock may be billed by.
+    touches. `kwh`: the whole energy if it is told apart from the periods. `month_kwh`: what the customer took in the month
+    before. `time_billable` False: no clock may be billed by.
     """
 
     start: Instant
@@ -216,9 +217,9 @@ class Charge(Struct, frozen=True, kw_only=True):
     group: str = ""
     brand: str = ""
     recognition: str = ""
-    reserved: bool = False
     reservation_expired: bool = False
     holidays: tuple[date, ...] = ()
+    kwh: Decimal | None = None
     month_kwh: Decimal = Decimal(0)
     time_billable: bool = True
 
@@ -246,7 +247,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     grace: which idle time is free, from its start or its end. flat: a fee is due where its element first holds (first)
     or if it holds at the start (at-start). seconds: exact, round or floor, of the sum of a kind of time.
     limits: net and gross each by itself (apart), or the tax carries over from the net (carry).
-    promise: which of net and gross is rounded and which follows: that in which prices are given (tariff), or net, gross.
+    tax: with rounded lines or components, the other of net and gross follows from their sum (total) or rate by rate (rate).
     """
 
     name: str
@@ -260,7 +261,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     flat: str = "first"
     seconds: str = "exact"
     limits: str = "apart"
-    promise: str = "tariff"
+    tax: str = "total"
     local: Callable[[int, str], Local] = local
 
 
