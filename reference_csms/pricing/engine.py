@@ -21,6 +21,7 @@ from reference_csms.pricing.model import (
     TIME,
     Charge,
     Discount,
+    Local,
     Period,
     Policy,
     Rated,
@@ -31,6 +32,7 @@ from reference_csms.pricing.quantities import bill_quantities
 from sim.clock import MINUTE, SECOND, Instant
 
 ZERO = Decimal(0)
+ONE = Decimal(1)
 BELOW_MINIMUM = "below-minimum"
 _FINE = Decimal("1e-12")
 _EVERY = (ENERGY, TIME, IDLE, RESERVATION)
@@ -82,6 +84,11 @@ class _Run:
         self._moment.expired = charge.reservation_expired
         self._holidays = frozenset(day.toordinal() for day in charge.holidays)
         self._fees: dict[str, bool] = {}
+        self._fees_done: tuple[str, ...] | None = None
+        self._ready: Compiled = compiled(tariff, self.place)
+        self._compiled_of = tariff
+        self._ended = -1
+        self._ends = Local(0, 0)
 
     def walk(self) -> None:
         """Every period in its order; a charge without any still has its fixed fees."""
@@ -93,15 +100,15 @@ class _Run:
             elif period.start < charge.start:
                 self._note(f"period {number} begins before the charge does")
             before = period.start
-            self._period(number, period, self._tariff_of(period))
+            named = period.tariff_id
+            self._period(number, period, self._tariff_of(named) if named else self.tariff)
         if not charge.periods:
             self._period(0, Period(start=charge.start, end=charge.end), self.tariff)
         if not charge.time_billable and any(one.charging_s or one.idle_s or one.reserved_s for one in charge.periods):
             self._note("no time is billed: the clock may not be billed by")
 
-    def _tariff_of(self, period: Period) -> Tariff:
-        name = period.tariff_id
-        if not name or name == self.tariff.tariff_id:
+    def _tariff_of(self, name: str) -> Tariff:
+        if name == self.tariff.tariff_id:
             return self.tariff
         found = self.others.get(name)
         if found is None:
@@ -113,55 +120,43 @@ class _Run:
         return found
 
     def _period(self, number: int, period: Period, tariff: Tariff) -> None:
-        ready = compiled(tariff, self.place)
-        idle_s = self._idle_of(period, tariff)
+        if tariff is not self._compiled_of:
+            self._ready, self._compiled_of = compiled(tariff, self.place), tariff
+        ready, moment, policy = self._ready, self._moment, self.policy
+        idle_s = period.idle_s if tariff.idle.starts == EV_STOPS else _idle_of(period, tariff)
         self._enter(period, period.start)
-        moment, policy = self._moment, self.policy
         length = period.end - period.start
         cuts: list[Decimal] = []
         if ready.changes and length > 0:
             zone = self.charge.zone
-            if policy.unsplit == "split" or may_change(
-                ready, moment, policy.local(period.end, zone), length, period, idle_s
-            ):
+            self._ended, self._ends = period.end, policy.local(period.end, zone)
+            if may_change(ready, moment, self._ends, length, period, idle_s):
                 cuts = changes_in(ready, moment, period.start, period, idle_s, policy.local, zone)
-        if not cuts or policy.unsplit == "split":
-            self._pieces(number, period, tariff, ready, idle_s, cuts)
+        if cuts and policy.unsplit == "split":
+            self._pieces(number, period, tariff, idle_s, cuts)
         else:
-            self._watch(number, period, ready, idle_s, cuts)
-            self._enter(period, period.start)
-            self._pieces(number, period, tariff, ready, idle_s, [])
-        moment.kwh = (moment.kwh + period.kwh).quantize(_FINE)
+            if cuts:
+                self._watch(number, period, idle_s, cuts)
+                self._enter(period, period.start)
+            used = (period.kwh, period.charging_s, idle_s, period.reserved_s)
+            self._piece(number, period, tariff, used, period.start, period.end)
+        moment.kwh += period.kwh
         moment.charging += period.charging_s
         moment.idle += idle_s
 
-    def _idle_of(self, period: Period, tariff: Tariff) -> Decimal:
-        starts = tariff.idle.starts
-        if starts == EV_STOPS:
-            return period.idle_s
-        if starts == CONNECTED:
-            return ZERO if _only_reserved(period) else Decimal(period.end - period.start) / SECOND
-        return period.idle_s + period.withheld_s
-
     def _enter(self, period: Period, at: int) -> None:
-        """Sets the moment to an instant of a period."""
+        """Sets the moment to an instant of a period. The end of a period mostly is the start of the next."""
         moment = self._moment
-        here = self.policy.local(at, self.charge.zone)
-        moment.day, moment.minute = here
+        day, moment.minute = self._ends if at == self._ended else self.policy.local(at, self.charge.zone)
+        moment.day = day
         moment.into = at % MINUTE
-        moment.weekday = (here.day - 1) % 7 + 1
-        moment.holiday = here.day in self._holidays
+        moment.weekday = (day - 1) % 7 + 1
+        moment.holiday = day in self._holidays if self._holidays else False
         moment.elapsed = max(0, at - self.charge.start)
         moment.period = period
 
-    def _pieces(
-        self, number: int, period: Period, tariff: Tariff, ready: Compiled, idle_s: Decimal, cuts: list[Decimal]
-    ) -> None:
-        """Prices a period, in one piece or cut where prices change."""
-        if not cuts:
-            used = (period.kwh, period.charging_s, idle_s, period.reserved_s)
-            self._piece(number, period, tariff, ready, used, period.start, period.end)
-            return
+    def _pieces(self, number: int, period: Period, tariff: Tariff, idle_s: Decimal, cuts: list[Decimal]) -> None:
+        """Prices a period cut where prices change."""
         moment, length = self._moment, period.end - period.start
         first = (moment.kwh, moment.charging, moment.idle)
         whole = (period.kwh, period.charging_s, idle_s, period.reserved_s)
@@ -172,7 +167,7 @@ class _Run:
             self._enter(period, begin)
             moment.kwh, moment.charging, moment.idle = (a + b for a, b in zip(first, done, strict=False))
             used = (until[0] - done[0], until[1] - done[1], until[2] - done[2], until[3] - done[3])
-            self._piece(number, period, tariff, ready, used, begin, end)
+            self._piece(number, period, tariff, used, begin, end)
             done, begin = (until[0], until[1], until[2], until[3]), end
         moment.kwh, moment.charging, moment.idle = first
 
@@ -181,67 +176,60 @@ class _Run:
         number: int,
         period: Period,
         tariff: Tariff,
-        ready: Compiled,
         used: tuple[Decimal, Decimal, Decimal, Decimal],
         start: Instant,
         end: Instant,
     ) -> None:
-        reserved_only = _only_reserved(period)
-        self._fee(RESERVATION_FLAT if reserved_only else FLAT, number, tariff, ready, start)
-        if period.reserved_s and not reserved_only:
-            self._fee(RESERVATION_FLAT, number, tariff, ready, start)
         kwh, charging, idle, reserved = used
+        if self._ready.fees is not self._fees_done:
+            self._fixed(number, period, tariff, start)
         if kwh:
-            self._take(ENERGY, kwh, number, tariff, ready, start, end)
+            self._take(ENERGY, kwh, number, tariff, start, end)
         if not self.charge.time_billable:
             return
         if charging:
-            self._take(TIME, charging, number, tariff, ready, start, end)
+            self._take(TIME, charging, number, tariff, start, end)
         if idle:
-            self.idle.append((self._take(IDLE, idle, number, tariff, ready, start, end), idle))
+            self.idle.append((self._take(IDLE, idle, number, tariff, start, end), idle))
         if reserved:
-            self._take(RESERVATION, reserved, number, tariff, ready, start, end)
+            self._take(RESERVATION, reserved, number, tariff, start, end)
 
-    def _fee(self, dimension: str, number: int, tariff: Tariff, ready: Compiled, at: Instant) -> None:
-        """A fixed fee, once: where its element first holds, or never after the start if the policy says so."""
-        if dimension in self._fees or dimension not in ready.entries:
-            return
-        taken = self._take(dimension, Decimal(1), number, tariff, ready, at, at)
-        if taken is not None or self.policy.flat == "at-start":
-            self._fees[dimension] = True
+    def _fixed(self, number: int, period: Period, tariff: Tariff, at: Instant) -> None:
+        """Fixed fees, each once: where its element first holds, or never after the start if the policy says so."""
+        only_reserved = _only_reserved(period)
+        for dimension, due in ((FLAT, not only_reserved), (RESERVATION_FLAT, bool(period.reserved_s))):
+            if not due or dimension in self._fees or dimension not in self._ready.entries:
+                continue
+            taken = self._take(dimension, ONE, number, tariff, at, at)
+            if taken is not None or self.policy.flat == "at-start":
+                self._fees[dimension] = True
+        if all(one in self._fees for one in self._ready.fees):
+            self._fees_done = self._ready.fees
 
     def _take(
-        self,
-        dimension: str,
-        quantity: Decimal,
-        number: int,
-        tariff: Tariff,
-        ready: Compiled,
-        start: Instant,
-        end: Instant,
+        self, dimension: str, quantity: Decimal, number: int, tariff: Tariff, start: Instant, end: Instant
     ) -> Taken | None:
-        entry = pick(ready, dimension, self._moment)
+        entry = pick(self._ready, dimension, self._moment)
         if entry is None:
             return None
         key = (tariff.tariff_id, dimension, entry.group)
         taken = self._by.get(key)
         if taken is None:
-            taken = self._by[key] = Taken(dimension, tariff, entry.component, self._discount(tariff, dimension), start)
+            discount = self._discount(tariff, dimension) if tariff.discounts else None
+            taken = self._by[key] = Taken(dimension, tariff, entry.component, discount, start)
             self.taken.append(taken)
-        taken.add(quantity, entry.element, entry.component, number, end)
+        taken.add(quantity, entry.element, entry.component.step, number, end)
         return taken
 
     def _discount(self, tariff: Tariff, dimension: str) -> Discount | None:
-        if not tariff.discounts:
-            return None
         key = (tariff.tariff_id, dimension)
         if key not in self._discounts:
             self._discounts[key] = discount_for(tariff, self.charge, dimension)
         return self._discounts[key]
 
-    def _watch(self, number: int, period: Period, ready: Compiled, idle_s: Decimal, cuts: list[Decimal]) -> None:
+    def _watch(self, number: int, period: Period, idle_s: Decimal, cuts: list[Decimal]) -> None:
         """Notes a period that outlasts its price: it is priced as it began, and nothing in it says how to part it."""
-        moment = self._moment
+        moment, ready = self._moment, self._ready
         used = {ENERGY: period.kwh, TIME: period.charging_s, IDLE: idle_s, RESERVATION: period.reserved_s}
         dimensions = [dimension for dimension in _EVERY if used[dimension]]
         first: dict[str, Entry | None] = {one: pick(ready, one, moment) for one in dimensions}
@@ -262,6 +250,13 @@ class _Run:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _idle_of(period: Period, tariff: Tariff) -> Decimal:
+    """The idle seconds of a period where more than the EV's own rest counts."""
+    if tariff.idle.starts == CONNECTED:
+        return ZERO if _only_reserved(period) else Decimal(period.end - period.start) / SECOND
+    return period.idle_s + period.withheld_s
 
 
 def _only_reserved(period: Period) -> bool:

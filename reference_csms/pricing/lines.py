@@ -71,17 +71,17 @@ class Taken:
         self.unit_size = 1000 if dimension == ENERGY else 0 if dimension in _ONCE else 1
         self.why_not: dict[str, None] = {}
 
-    def add(self, quantity: Decimal, element: int, component: Component, number: int, end: Instant) -> None:
+    def add(self, quantity: Decimal, element: int, step: int, number: int, end: Instant) -> None:
         """More at this price, from a period."""
-        self.quantity += quantity
-        self.billed += quantity
+        self.billed = self.quantity = self.quantity + quantity
         if element not in self.elements:
             self.elements.append(element)
         if number not in self.periods:
             self.periods.append(number)
-        self.step = component.step
+        self.step = step
         self.end = end
-        self.last = max(self.last, end)
+        if end > self.last:
+            self.last = end
 
 
 def discount_for(tariff: Tariff, charge: Charge, dimension: str) -> Discount | None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from sim.clock import MINUTE, Instant, to_datetime, zone
+from sim.clock import MINUTE, SECOND, Instant, to_datetime, zone
 
+_QUARTER = 15 * MINUTE
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 ENERGY = "energy"
 TIME = "time"
 IDLE = "idle"
@@ -233,8 +236,25 @@ class Local(NamedTuple):
 
 def local(instant: int, zone_name: str) -> Local:
     """The local moment in that zone; a repeated autumn hour counts as its clock shows, both times."""
-    moment = to_datetime(instant - instant % MINUTE, zone(zone_name))
-    return Local(moment.toordinal(), moment.hour * 60 + moment.minute)
+    quarter, rest = divmod(instant, _QUARTER)
+    offset = _offset(quarter, zone_name)
+    if offset is None:
+        offset = _offset_at(instant, zone_name)
+    day, minute = divmod((quarter * _QUARTER + rest + offset) // MINUTE, 24 * 60)
+    return Local(day + _EPOCH_DAY, minute)
+
+
+@lru_cache(maxsize=131_072)
+def _offset(quarter: int, zone_name: str) -> int | None:
+    """The offset of a zone in ms during a quarter of an hour, None for one in which it changes."""
+    first = _offset_at(quarter * _QUARTER, zone_name)
+    return first if first == _offset_at((quarter + 1) * _QUARTER - 1, zone_name) else None
+
+
+def _offset_at(instant: int, zone_name: str) -> int:
+    offset = to_datetime(instant, zone(zone_name)).utcoffset()
+    assert offset is not None
+    return (offset.days * 86_400 + offset.seconds) * SECOND
 
 
 class Policy(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ A tariff is compiled once into small functions of a `Moment`. No money is calcul
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from reference_csms.pricing.model import (
     DIMENSIONS,
+    FLAT,
     RESERVATION,
     RESERVATION_FLAT,
     Charge,
@@ -71,7 +72,7 @@ class Entry(NamedTuple):
 
     element: int
     component: Component
-    holds: tuple[Holds, ...]
+    holds: Holds | None
     restrictions: Restrictions
 
 
@@ -87,11 +88,10 @@ class Compiled(Struct, frozen=True):
     kwh: tuple[Decimal, ...]
     charging: tuple[int, ...]
     idle: tuple[int, ...]
-
-    @property
-    def changes(self) -> bool:
-        """Whether any price depends on time or on what was used."""
-        return bool(self.edges or self.elapsed or self.kwh or self.charging or self.idle)
+    changes: bool
+    """Whether any price depends on time or on what was used."""
+    fees: tuple[str, ...]
+    """Which fixed fees there are."""
 
 
 Place = tuple[str, str, str, str, str, str]
@@ -116,7 +116,7 @@ def compiled(tariff: Tariff, place: Place) -> Compiled:
         only = element.restrictions
         if not _fits(only, place):
             continue
-        holds = _conditions(only)
+        holds = _all(_conditions(only))
         for component in element.components:
             group = _group(found[component.dimension], component)
             found[component.dimension].append(Entry(group, number, component, holds, only))
@@ -134,6 +134,8 @@ def compiled(tariff: Tariff, place: Place) -> Compiled:
         tuple(sorted(set(kwh))),
         tuple(sorted(set(charging))),
         tuple(sorted(set(idle))),
+        bool(edges or elapsed or kwh or charging or idle),
+        tuple(dimension for dimension in (FLAT, RESERVATION_FLAT) if found[dimension]),
     )
 
 
@@ -143,10 +145,7 @@ def pick(ready: Compiled, dimension: str, moment: Moment) -> Entry | None:
     if dimension in (RESERVATION, RESERVATION_FLAT):
         return _reserved(entries, moment)
     for entry in entries:
-        for holds in entry.holds:
-            if not holds(moment):
-                break
-        else:
+        if entry.holds is None or entry.holds(moment):
             return entry
     return None
 
@@ -164,13 +163,16 @@ def may_change(ready: Compiled, moment: Moment, ends: Local, length: int, used: 
         ahead = ready.edges[n] if n < len(ready.edges) else ready.edges[0] + _DAY_MINUTES
         if (ahead - moment.minute) * MINUTE < length + moment.into:
             return True
-    elapsed = moment.elapsed
-    return (
-        any(elapsed < edge < elapsed + length for edge in ready.elapsed)
-        or any(moment.kwh < edge < moment.kwh + used.kwh for edge in ready.kwh)
-        or any(moment.charging < edge < moment.charging + used.charging_s for edge in ready.charging)
-        or any(moment.idle < edge < moment.idle + idle_s for edge in ready.idle)
+    return bool(
+        (ready.elapsed and _between(ready.elapsed, moment.elapsed, length))
+        or (ready.kwh and _between(ready.kwh, moment.kwh, used.kwh))
+        or (ready.charging and _between(ready.charging, moment.charging, used.charging_s))
+        or (ready.idle and _between(ready.idle, moment.idle, idle_s))
     )
+
+
+def _between(edges: Sequence[int | Decimal], before: int | Decimal, amount: int | Decimal) -> bool:
+    return any(before < edge < before + amount for edge in edges)
 
 
 def changes_in(
@@ -240,7 +242,7 @@ def _reserved(entries: tuple[Entry, ...], moment: Moment) -> Entry | None:
     """For an expired reservation, what holds for expired ones goes before what holds for all (OCPI 2.2.1 §11.4.5)."""
     for wanted in (True, False) if moment.expired else (False,):
         for entry in entries:
-            if bool(entry.restrictions.expired) == wanted and all(holds(moment) for holds in entry.holds):
+            if bool(entry.restrictions.expired) == wanted and (entry.holds is None or entry.holds(moment)):
                 return entry
     return None
 
@@ -255,6 +257,16 @@ def _group(before: list[Entry], component: Component) -> int:
 def _fits(only: Restrictions, place: Place) -> bool:
     wanted = (only.locations, only.evses, only.power_classes, only.groups, only.brands, only.recognitions)
     return all(not allowed or value in allowed for allowed, value in zip(wanted, place, strict=True))
+
+
+def _all(conditions: tuple[Holds, ...]) -> Holds | None:
+    """One function for all of them."""
+    if len(conditions) < 2:
+        return conditions[0] if conditions else None
+    if len(conditions) == 2:
+        first, second = conditions
+        return lambda moment: first(moment) and second(moment)
+    return lambda moment: all(holds(moment) for holds in conditions)
 
 
 def _conditions(only: Restrictions) -> tuple[Holds, ...]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from reference_csms.pricing.lines import Taken
-from reference_csms.pricing.model import ENERGY, IDLE, RESERVATION, TIME, Policy
+from reference_csms.pricing.model import ENERGY, IDLE, TIME, Policy
 
 ZERO = Decimal(0)
 _ONE = Decimal(1)
+_FINE = Decimal("1e-9")
 _SECONDS = {"floor": ROUND_FLOOR, "round": ROUND_HALF_UP}
 
 
@@ -23,12 +24,16 @@ def bill_quantities(
     """Sets `billed` of every line: first what is free, then whole seconds, then steps."""
     if grace_s and idle:
         _grace(idle, grace_s, policy)
+    kinds: dict[str, list[Taken]] = {}
+    for one in taken:
+        if one.unit_size:
+            kinds.setdefault(one.dimension, []).append(one)
     mode = _SECONDS.get(policy.seconds)
     if mode is not None:
-        for dimension in (TIME, IDLE, RESERVATION):
-            total = _total(taken, dimension)
+        for dimension, of_kind in kinds.items():
+            total = ZERO if dimension == ENERGY else _total(of_kind)
             if total:
-                _move(taken, dimension, total.quantize(_ONE, mode) - total, "seconds")
+                _move(of_kind, total.quantize(_ONE, mode) - total, "seconds")
     if policy.steps == "none":
         return
     if policy.step_scope == "line":
@@ -36,9 +41,10 @@ def bill_quantities(
             if one.step and one.unit_size:
                 one.billed, one.stepped = _stepped(one.billed, one, policy), True
         return
-    _step(taken, ENERGY, policy)
-    _step(taken, IDLE if _total(taken, IDLE) else TIME, policy)
-    _step(taken, RESERVATION, policy)
+    resting = IDLE in kinds and _total(kinds[IDLE])
+    for dimension, of_kind in kinds.items():
+        if not (dimension == TIME and resting):
+            _step(of_kind, policy)
 
 
 def _grace(idle: Sequence[tuple[Taken | None, Decimal]], grace_s: int, policy: Policy) -> None:
@@ -54,19 +60,21 @@ def _grace(idle: Sequence[tuple[Taken | None, Decimal]], grace_s: int, policy: P
             return
 
 
-def _step(taken: Sequence[Taken], dimension: str, policy: Policy) -> None:
-    last = None
-    for one in taken:
-        if one.dimension == dimension and one.billed and (last is None or one.last > last.last):
-            last = one
+def _step(of_kind: Sequence[Taken], policy: Policy) -> None:
+    """The step of the last that counts, on the total of a kind; what it adds is priced there."""
+    last, total = None, ZERO
+    for one in of_kind:
+        if one.billed:
+            total += one.billed
+            if last is None or one.last > last.last:
+                last = one
     if last is None or not last.step:
         return
-    total = _total(taken, dimension)
     delta = _stepped(total, last, policy) - total
     if delta > 0:
         last.billed += delta
     elif delta < 0 and policy.steps == "down":
-        _move(taken, dimension, delta, "step")
+        _move(of_kind, delta, "step")
     last.stepped = True
 
 
@@ -78,17 +86,18 @@ def _stepped(total: Decimal, one: Taken, policy: Policy) -> Decimal:
     if one.dimension != ENERGY:
         count = count.quantize(_ONE, ROUND_HALF_UP)
     mode = ROUND_CEILING if policy.steps == "up" else ROUND_FLOOR
-    steps = (count / one.step).quantize(Decimal("1e-9")).quantize(_ONE, mode)
-    return max(total, steps * one.step / one.unit_size) if policy.steps == "up" else steps * one.step / one.unit_size
+    steps = (count / one.step).quantize(_FINE).quantize(_ONE, mode)
+    whole = steps * one.step / one.unit_size
+    return max(total, whole) if policy.steps == "up" else whole
 
 
-def _total(taken: Sequence[Taken], dimension: str) -> Decimal:
-    return sum((one.billed for one in taken if one.dimension == dimension), ZERO)
+def _total(of_kind: Sequence[Taken]) -> Decimal:
+    return sum((one.billed for one in of_kind), ZERO)
 
 
-def _move(taken: Sequence[Taken], dimension: str, delta: Decimal, why: str) -> None:
-    """Adds to the last line of a dimension, or takes from the last ones as much as they have."""
-    for one in sorted((one for one in taken if one.dimension == dimension), key=lambda one: -one.last):
+def _move(of_kind: Sequence[Taken], delta: Decimal, why: str) -> None:
+    """Adds to the last line of a kind, or takes from the last ones as much as they have."""
+    for one in sorted(of_kind, key=lambda one: -one.last):
         change = max(delta, -one.billed)
         one.billed += change
         if change:
