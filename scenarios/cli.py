@@ -23,6 +23,7 @@ from scenarios import (
     cli_fleet,
     cli_fuzz,
     cli_load,
+    cli_matrix,
     cli_mutants,
     cli_record,
     cli_rehearse,
@@ -343,6 +344,7 @@ def rehearse(
 app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
+app.add_typer(cli_matrix.app, name="matrix")
 cli_mutants.register(app)
 cli_record.register(app)
 cli_serve.register(app)

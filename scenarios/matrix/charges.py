@@ -1,12 +1,13 @@
 """What a session of a file would have measured, so that it can be priced: periods cut where a matrix may change its price.
 
-A file tells when a car came and went and what it took, not how fast: it draws `power` kW until its energy is in (or evenly over
-the whole stay, if that is too little), then stays plugged in idle. A meter signs a reading at each change of price, so no
-period reaches over one. Nothing here knows a price.
+A file tells when a car came and went and what it took, not how fast: it draws `power` kW until its energy is in (or evenly
+over the whole stay, if that is too little), then stays plugged in idle. A meter signs a reading at each change of price,
+so no period reaches over one. Nothing here knows a price.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +18,8 @@ from msgspec import Struct
 from reference_csms.pricing.model import Charge, Period
 from scenarios.matrix.grid import Field
 from scenarios.matrix.windows import DAY_MINUTES
-from scenarios.workloads.sessions import Row, SessionFile
 from scenarios.working_days import is_holiday
+from scenarios.workloads.sessions import Row, SessionFile
 from sim.clock import HOUR, MINUTE, SECOND, Instant, from_datetime, to_datetime, zone
 
 
@@ -31,7 +32,7 @@ class Stay(Struct, frozen=True):
     end: Instant
     energy_wh: int
 
-    def taken(self, at: Instant) -> int:
+    def taken(self, at: int) -> int:
         """Wh on the register at an instant, counted from the start."""
         if at >= self.full:
             return self.energy_wh
@@ -53,13 +54,8 @@ def stays_of(file: SessionFile, power: Decimal, most: int | None = None) -> tupl
 def _stay(row: Row, hangs_in: ZoneInfo, power: Decimal) -> Stay:
     start = row.begin(hangs_in)
     needed = int(Decimal(row.energy_wh) * HOUR / (power * 1000))
-    return Stay(
-        f"line {row.line}",
-        start,
-        start + max(SECOND, min(row.duration_ms, needed)),
-        start + row.duration_ms,
-        row.energy_wh,
-    )
+    full, end = start + max(SECOND, min(row.duration_ms, needed)), start + row.duration_ms
+    return Stay(f"line {row.line}", start, Instant(full), Instant(end), row.energy_wh)
 
 
 class Charges:
@@ -92,7 +88,7 @@ def charge_of(stay: Stay, field: Field) -> Charge:
     hangs_in = zone(field.zone)
     days = list(_days(stay.start, stay.end, hangs_in))
     cuts = sorted({stay.start, *_moments(stay, days, edges_of(field), hangs_in), min(stay.full, stay.end), stay.end})
-    periods = tuple(_period(stay, start, end) for start, end in zip(cuts, cuts[1:], strict=False))
+    periods = tuple(_period(stay, start, end) for start, end in itertools.pairwise(cuts))
     off = tuple(day for day in days if field.holidays and is_holiday(day, field.holidays))
     return Charge(
         start=stay.start, end=stay.end, periods=periods, currency=field.tariff.currency, zone=field.zone, holidays=off
@@ -129,7 +125,7 @@ def _moments(stay: Stay, days: Sequence[date], edges: Sequence[int], hangs_in: Z
 
 def _clock_change(day: date, hangs_in: ZoneInfo) -> list[Instant]:
     """The instant of that local day at which the offset from UTC changes, to the minute."""
-    low = from_datetime(datetime(day.year, day.month, day.day, tzinfo=hangs_in))
+    low: int = from_datetime(datetime(day.year, day.month, day.day, tzinfo=hangs_in))
     high = low + 25 * HOUR
     before = to_datetime(low, hangs_in).utcoffset()
     if before == to_datetime(high, hangs_in).utcoffset():

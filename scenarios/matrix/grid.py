@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reference_csms.pricing.model import (
     FLAT,
@@ -120,7 +121,8 @@ def _field(table: Table, location: str, group: str, lines: Sequence[Line]) -> Fi
         for column in (*WHOLE, *SETTINGS):
             mine, theirs = _said(line, column), _said(first, column)
             if mine != theirs:
-                problem = f"says {_shown(mine)} where {first.place} says {_shown(theirs)} for location {location}, group {group}"
+                where = f"location {location}, group {group}"
+                problem = f"says {_shown(mine)} where {first.place} says {_shown(theirs)} for {where}"
                 raise BadInput(table.file, f"{line.place}, column {column}", problem, "one value at all times")
     tariff = Tariff(
         tariff_id=f"{table.name}/{location}/{group}",
@@ -186,16 +188,17 @@ def _components(line: Line) -> list[Component]:
 def _restrictions(box: Box, holidays: bool) -> list[Restrictions]:
     """The restrictions of a rectangle; weekdays and holidays need one each, if holidays are told apart at all."""
     week = tuple(day for day in box.days if day != HOLIDAY)
-    common = {
-        "start_minute": box.start if (box.start, box.end) != (0, DAY_MINUTES) else None,
-        "end_minute": box.end % DAY_MINUTES if (box.start, box.end) != (0, DAY_MINUTES) else None,
-        "start_date": None if box.first == FIRST else date.fromordinal(box.first),
-        "end_date": None if box.last == LAST else date.fromordinal(box.last),
-    }
+    whole_day = (box.start, box.end) == (0, DAY_MINUTES)
+    common = Restrictions(
+        start_minute=None if whole_day else box.start,
+        end_minute=None if whole_day else box.end % DAY_MINUTES,
+        start_date=None if box.first == FIRST else date.fromordinal(box.first),
+        end_date=None if box.last == LAST else date.fromordinal(box.last),
+    )
     made = []
     if week:
         days = () if len(week) == 7 else week
-        made.append(Restrictions(weekdays=days, holiday=False if holidays else None, **common))
+        made.append(replace(common, weekdays=days, holiday=False if holidays else None))
     if HOLIDAY in box.days:
-        made.append(Restrictions(holiday=True, **common))
+        made.append(replace(common, holiday=True))
     return made

@@ -24,7 +24,9 @@ _UNIT = _SCALE * _HOUR_MS
 """What one major unit of the currency is in the sums below."""
 _MINOR = {"JPY": 1, "KRW": 1, "CLP": 1, "ISK": 1, "KWD": 1000, "BHD": 1000, "OMR": 1000, "JOD": 1000, "TND": 1000}
 JUDGED = ("ocpi", "per-invoice")
-"""Policies that it knows: steps by the session (OCPI 2.2.1 §11.4.4) or none, money rounded half up once, at the total."""
+"""Policies that it knows: steps by the session (OCPI 2.2.1 §11.4.3) or none, money rounded half up once, at the total."""
+_FEE = "start_fee"
+_STEPPED = {"energy_per_kwh": "energy_step_wh", "charging_per_hour": "charging_step_s", "idle_per_hour": "idle_step_s"}
 
 
 class Used(NamedTuple):
@@ -45,10 +47,7 @@ class Price(NamedTuple):
 
 def used_of(stay: Stay, lines: Sequence[Line]) -> tuple[Used, ...]:
     """What the stay used under each row, minute by minute of the local clock. Rows must cover all of time once."""
-    if len(lines) == 1:
-        cut = [(0, stay.start, stay.end)]
-    else:
-        cut = list(_spans(stay, lines, ZoneInfo(lines[0].zone)))
+    cut = [(0, stay.start, stay.end)] if len(lines) == 1 else list(_spans(stay, lines, ZoneInfo(lines[0].zone)))
     found: list[Used] = []
     full = min(stay.full, stay.end)
     for row, start, end in cut:
@@ -59,10 +58,10 @@ def used_of(stay: Stay, lines: Sequence[Line]) -> tuple[Used, ...]:
 
 
 def _spans(stay: Stay, lines: Sequence[Line], zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
-    """Row, start and end (ms) of each stretch under one row; looks at the clock every quarter of an hour, at whole minutes
-    where a row begins or ends between two quarters."""
+    """Row, start and end (ms) of each stretch under one row; looks at the clock every quarter of an hour, or
+    every minute if a row begins or ends between two quarters."""
     every = 15 if all(_on_quarters(line.window) for line in lines) else 1
-    at = stay.start
+    at: int = stay.start
     row, begun = _row_at(at, lines, zone), at
     while True:
         at = (at // 60_000 // every + 1) * every * 60_000
@@ -119,29 +118,25 @@ def price_of(used: Sequence[Used], lines: Sequence[Line], steps: bool) -> Price:
 
 
 def _fee(lines: Sequence[Line], used: Sequence[Used]) -> int:
-    """The start fee: that of the row in which the stay began, and each other one that it came to, if they differ."""
-    fees = [line.prices.get("start_fee") for line in lines]
-    if len(set(fees)) == 1:
-        return _whole(fees[0]) * _HOUR_MS if fees[0] is not None else 0
-    came = dict.fromkeys(one.row for one in used)
-    return sum(_whole(fee) * _HOUR_MS for row in came if (fee := fees[row]) is not None)
+    """The start fee, due once: that of the first row the stay came to that has one."""
+    fee = next((lines[one.row].prices[_FEE] for one in used if _FEE in lines[one.row].prices), Decimal(0))
+    return _whole(fee) * _HOUR_MS
 
 
 def _steps(lines: Sequence[Line], last: dict[str, int], totals: dict[str, int]) -> int:
     """What rounding up adds, at the price of the last row that priced it. Idle time goes before charging time."""
     added = 0
-    for column, step_column, unit in (
-        ("energy_per_kwh", "energy_step_wh", 1),
-        ("charging_per_hour", "charging_step_s", 1000),
-        ("idle_per_hour", "idle_step_s", 1000),
-    ):
-        if column not in last or (column == "charging_per_hour" and "idle_per_hour" in last):
+    for column, step_column in _STEPPED.items():
+        row = last.get(column)
+        if row is None or (column == "charging_per_hour" and "idle_per_hour" in last):
             continue
-        line = lines[last[column]]
-        step = line.steps.get(step_column, 1) * unit
-        if step_column in line.steps:
-            more = -totals[column] % step
-            added += _whole(line.prices[column]) * more * (3_600 if column == "energy_per_kwh" else 1)
+        step = lines[row].steps.get(step_column)
+        if step is None:
+            continue
+        total, unit = totals[column], 1 if column == "energy_per_kwh" else 1000
+        counted = (2 * total + unit) // (2 * unit)
+        more = max(0, -(-counted // step) * step * unit - total)
+        added += _whole(lines[row].prices[column]) * more * (3_600 if column == "energy_per_kwh" else 1)
     return added
 
 

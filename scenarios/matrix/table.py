@@ -1,7 +1,7 @@
 """Reads a pricing matrix: one row per price, axes `location`, `group` and `time`, components as columns; CSV or TOML.
 
-Whatever is wrong is one sentence naming file, row and column. Nothing here is repaired, rounded or guessed: a blank cell is a
-component that there is not, and a row without any component is refused, since a price of nothing must be said as 0.
+Whatever is wrong is one sentence naming file, row and column. Nothing here is repaired, rounded or guessed: a blank cell is
+a component that there is not, and a row without any component is refused, since a price of nothing must be said as 0.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from reference_csms.pricing.model import (
 )
 from reference_csms.pricing.policies import DEFAULT, POLICIES
 from scenarios.matrix.windows import ALLOWED, Window, parse_window
-from scenarios.workloads.sessions import csv_cells
 from scenarios.working_days import known
+from scenarios.workloads.sessions import csv_cells
 from sim.clock import zone
 from sim.errors import BadInput, unknown
 

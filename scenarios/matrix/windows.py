@@ -6,6 +6,7 @@ them, as a restriction of OCPI 2.2.1 §11.4.6 does. Nothing here knows prices.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
@@ -98,7 +99,7 @@ def _dates(since: str, until: str) -> tuple[int, int]:
         first, last = date.fromisoformat(since), date.fromisoformat(until)
     except ValueError as err:
         raise ValueError(f"{since}..{until} holds no date of the calendar") from err
-    if last < first or not 1971 <= first.year or not last.year < 2200:
+    if last < first or not first.year >= 1971 or not last.year < 2200:
         raise ValueError(f"{since}..{until} ends before it begins, or lies outside of 1971 to 2199")
     return first.toordinal(), (last + timedelta(days=1)).toordinal()
 
@@ -163,9 +164,9 @@ def pieces(windows: Iterable[Window]) -> list[Box]:
     kinds = [*range(1, 8), *([HOLIDAY] if any(HOLIDAY in box.days for box in every) else [])]
     return [
         Box(first, last, (kind,), start, end)
-        for first, last in zip(cuts, cuts[1:], strict=False)
+        for first, last in itertools.pairwise(cuts)
         for kind in kinds
-        for start, end in zip(minutes, minutes[1:], strict=False)
+        for start, end in itertools.pairwise(minutes)
     ]
 
 
@@ -181,9 +182,8 @@ def joined(found: Sequence[Box]) -> list[Box]:
     """Pieces put together again for a reader: neighbouring minutes first, then days with the same minutes, then dates."""
     rows: list[Box] = []
     for box in sorted(found, key=lambda one: (one.first, one.days, one.start)):
-        last = rows[-1] if rows else None
-        if last is not None and (last.first, last.days, last.end) == (box.first, box.days, box.start):
-            rows[-1] = last._replace(end=box.end)
+        if rows and (rows[-1].first, rows[-1].days, rows[-1].end) == (box.first, box.days, box.start):
+            rows[-1] = rows[-1]._replace(end=box.end)
         else:
             rows.append(box)
     by_day: dict[tuple[int, int, int, int], list[int]] = {}
@@ -192,10 +192,11 @@ def joined(found: Sequence[Box]) -> list[Box]:
     spans: list[Box] = []
     for (first, last, start, end), days in by_day.items():
         made = Box(first, last, tuple(sorted(days)), start, end)
-        for n, one in enumerate(spans):
-            if one.last == made.first and one._replace(last=made.last, first=made.first) == made:
-                spans[n] = one._replace(last=made.last)
-                break
+        before = [
+            n for n, one in enumerate(spans) if one._replace(first=first, last=last) == made and one.last == first
+        ]
+        if before:
+            spans[before[0]] = spans[before[0]]._replace(last=made.last)
         else:
             spans.append(made)
     return spans

@@ -184,7 +184,9 @@ def csv_cells(path: Path, data: bytes, skipped: int = 0) -> Iterator[tuple[int, 
         except StopIteration:
             return
         except csv.Error as err:
-            raise BadInput(path, f"line {reader.line_num + skipped}", f"is no CSV ({err})", "quoted or plain cells") from err
+            raise BadInput(
+                path, f"line {reader.line_num + skipped}", f"is no CSV ({err})", "quoted or plain cells"
+            ) from err
         if any(cell.strip() for cell in cells):
             yield reader.line_num + skipped, [cell.strip() for cell in cells]
 
