@@ -25,6 +25,7 @@ from scenarios import (
     cli_load,
     cli_matrix,
     cli_mutants,
+    cli_rate,
     cli_record,
     cli_rehearse,
     cli_screen,
@@ -346,6 +347,7 @@ app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 app.add_typer(cli_matrix.app, name="matrix")
 cli_mutants.register(app)
+cli_rate.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)

@@ -40,6 +40,7 @@ DOORS = {
         "scenarios/cli_guard.py",
         "scenarios/cli_load.py",
         "scenarios/cli_mutants.py",
+        "scenarios/cli_rate.py",
         "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
         "scenarios/cli_target.py",

@@ -34,7 +34,7 @@ from sim.clock import MINUTE, SECOND, Instant
 ZERO = Decimal(0)
 ONE = Decimal(1)
 BELOW_MINIMUM = "below-minimum"
-_FINE = Decimal("1e-12")
+_FINE = Decimal("1e-16")
 _EVERY = (ENERGY, TIME, IDLE, RESERVATION)
 
 

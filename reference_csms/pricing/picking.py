@@ -121,7 +121,8 @@ def compiled(tariff: Tariff, place: Place) -> Compiled:
             group = _group(found[component.dimension], component)
             found[component.dimension].append(Entry(group, number, component, holds, only))
         edges += [minute % _DAY_MINUTES for minute in (only.start_minute, only.end_minute) if minute is not None]
-        if only.start_date or only.end_date or only.weekdays or only.holiday is not None:
+        half_open = (only.start_minute is None) != (only.end_minute is None)
+        if half_open or only.start_date or only.end_date or only.weekdays or only.holiday is not None:
             edges.append(0)
         elapsed += [1000 * value for value in (only.min_duration, only.max_duration) if value]
         kwh += [value for value in (only.min_kwh, only.max_kwh) if value]

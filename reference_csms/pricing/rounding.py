@@ -1,6 +1,6 @@
 """How amounts are rounded and what taxes make of them. Exact until the named place, and there by the named rule only.
 
-Amounts are decimals with 28 digits. What is divided (hours, taxes) is cut to 15 places before it is rounded, so that
+Amounts are decimals with 28 digits. What is divided (hours, taxes) is cut to 13 places before it is rounded, so that
 0.00999... that stands for a whole cent becomes one; no two prices of this world lie that close together.
 """
 
@@ -15,7 +15,7 @@ from reference_csms.pricing.tariffs import minor_digits
 
 MODES = {"half-up": ROUND_HALF_UP, "half-even": ROUND_HALF_EVEN, "up": ROUND_UP, "floor": ROUND_FLOOR}
 ONE = Decimal(1)
-_FINE = Decimal("1e-15")
+_FINE = Decimal("1e-13")
 
 
 def snap(amount: Decimal) -> Decimal:
