@@ -21,9 +21,10 @@ TITLE = f"What {KWH} kWh in two hours cost, with tax, by when they begin"
 
 
 def heat_of(matrix: Matrix, day: date) -> tuple[list[dict[str, Any]], int]:
-    """The panels by currency (currency, rows, days, prices), and how many rows were left out; `day` is where to look for days of each kind.
+    """The panels by currency (currency, rows, days, prices), and how many rows were left out.
 
-    Days of the week with the same prices everywhere are shown once. Of too many rows those that cost most and least stay.
+    `day` is where to begin to look for days of each kind. Days of the week with the same prices everywhere are shown once.
+    Of too many rows those that cost most and least stay.
     """
     panels, left_out = [], 0
     for currency in dict.fromkeys(field.tariff.currency for field in matrix.fields):

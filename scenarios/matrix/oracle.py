@@ -25,8 +25,11 @@ _UNIT = _SCALE * _HOUR_MS
 _MINOR = {"JPY": 1, "KRW": 1, "CLP": 1, "ISK": 1, "KWD": 1000, "BHD": 1000, "OMR": 1000, "JOD": 1000, "TND": 1000}
 JUDGED = ("ocpi", "per-invoice")
 """Policies that it knows: steps by the session (OCPI 2.2.1 §11.4.3) or none, money rounded half up once, at the total."""
-_FEE = "start_fee"
-_STEPPED = {"energy_per_kwh": "energy_step_wh", "charging_per_hour": "charging_step_s", "idle_per_hour": "idle_step_s"}
+_PRICED = ("energy_per_kwh", "charging_per_hour", "idle_per_hour")
+_STEPS = ("energy_step_wh", "charging_step_s", "idle_step_s")
+_ENERGY, _CHARGING, _IDLE = range(3)
+_PER = (3_600, 1, 1)
+"""A Wh at a price per kWh, and a ms at a price per hour, in parts of `_UNIT`."""
 
 
 class Used(NamedTuple):
@@ -93,50 +96,57 @@ def _inside(box: Box, day: int, kind: int, minute: int) -> bool:
     return box.first <= day < box.last and kind in box.days and box.start <= minute < box.end
 
 
-def price_of(used: Sequence[Used], lines: Sequence[Line], steps: bool) -> Price:
-    """The price of what was used under these rows; `steps` as OCPI rounds quantities up, once for the session."""
-    first = lines[0]
-    grace = int(first.whole.get("idle_grace_minutes", Decimal(0)) * 60_000)
-    total = _fee(lines, used)
-    energy = charging = idle = 0
-    last: dict[str, int] = {}
-    for row, wh, charged, stood in used:
-        free = min(grace, stood)
+class Terms(NamedTuple):
+    """The rows of a field in whole numbers: per row the prices of `_PRICED` times `_SCALE`, None where there is none."""
+
+    lines: Sequence[Line]
+    rows: tuple[tuple[int | None, ...], ...]
+    fees: tuple[int | None, ...]
+    grace_ms: int
+
+
+def terms_of(lines: Sequence[Line]) -> Terms:
+    """What is needed of the rows again and again."""
+    rows = tuple(tuple(_maybe(line.prices.get(column)) for column in _PRICED) for line in lines)
+    fees = tuple(_maybe(line.prices.get("start_fee")) for line in lines)
+    return Terms(lines, rows, fees, int(lines[0].whole.get("idle_grace_minutes", Decimal(0)) * 60_000))
+
+
+def price_of(used: Sequence[Used], terms: Terms, steps: bool) -> Price:
+    """The price of what was used under these rows; `steps` as OCPI rounds quantities up, once for the session.
+
+    A start fee is due once: that of the first row the stay came to that has one.
+    """
+    grace = terms.grace_ms
+    total = next((fee for one in used if (fee := terms.fees[one.row]) is not None), 0) * _HOUR_MS
+    totals, last = [0, 0, 0], [-1, -1, -1]
+    for row, wh, charging, idle in used:
+        free = min(grace, idle)
         grace -= free
-        stood -= free
-        prices = lines[row].prices
-        for column, amount in (("energy_per_kwh", wh), ("charging_per_hour", charged), ("idle_per_hour", stood)):
-            if column in prices and amount:
-                last[column] = row
-                total += _whole(prices[column]) * amount * (3_600 if column == "energy_per_kwh" else 1)
-        energy += wh if "energy_per_kwh" in prices else 0
-        charging += charged if "charging_per_hour" in prices else 0
-        idle += stood if "idle_per_hour" in prices else 0
+        for n, amount in enumerate((wh, charging, idle - free)):
+            price = terms.rows[row][n]
+            if price is not None and amount:
+                total += price * amount * _PER[n]
+                totals[n] += amount
+                last[n] = row
     if steps:
-        total += _steps(lines, last, {"energy_per_kwh": energy, "charging_per_hour": charging, "idle_per_hour": idle})
-    return _rounded(total, first)
+        total += _steps(terms, totals, last)
+    return _rounded(total, terms.lines[0])
 
 
-def _fee(lines: Sequence[Line], used: Sequence[Used]) -> int:
-    """The start fee, due once: that of the first row the stay came to that has one."""
-    fee = next((lines[one.row].prices[_FEE] for one in used if _FEE in lines[one.row].prices), Decimal(0))
-    return _whole(fee) * _HOUR_MS
-
-
-def _steps(lines: Sequence[Line], last: dict[str, int], totals: dict[str, int]) -> int:
+def _steps(terms: Terms, totals: Sequence[int], last: Sequence[int]) -> int:
     """What rounding up adds, at the price of the last row that priced it. Idle time goes before charging time."""
     added = 0
-    for column, step_column in _STEPPED.items():
-        row = last.get(column)
-        if row is None or (column == "charging_per_hour" and "idle_per_hour" in last):
+    for n, column in enumerate(_STEPS):
+        if last[n] < 0 or (n == _CHARGING and last[_IDLE] >= 0):
             continue
-        step = lines[row].steps.get(step_column)
+        step = terms.lines[last[n]].steps.get(column)
         if step is None:
             continue
-        total, unit = totals[column], 1 if column == "energy_per_kwh" else 1000
-        counted = (2 * total + unit) // (2 * unit)
-        more = max(0, -(-counted // step) * step * unit - total)
-        added += _whole(lines[row].prices[column]) * more * (3_600 if column == "energy_per_kwh" else 1)
+        unit = 1 if n == _ENERGY else 1000
+        counted = (2 * totals[n] + unit) // (2 * unit)
+        more = max(0, -(-counted // step) * step * unit - totals[n])
+        added += (terms.rows[last[n]][n] or 0) * more * _PER[n]
     return added
 
 
@@ -161,3 +171,7 @@ def _half_up(above: int, below: int) -> int:
 
 def _whole(price: Decimal) -> int:
     return int(price * _SCALE)
+
+
+def _maybe(price: Decimal | None) -> int | None:
+    return None if price is None else _whole(price)

@@ -17,10 +17,12 @@ from reference_csms.pricing.policies import policy_named
 from reference_csms.pricing.tariffs import minor_digits
 from scenarios.matrix.charges import Charges, Stay
 from scenarios.matrix.grid import Field, Matrix
-from scenarios.matrix.oracle import JUDGED, Used, price_of, used_of
+from scenarios.matrix.oracle import JUDGED, Used, price_of, terms_of, used_of
 from scenarios.processes import spread
 from sim.clock import iso
 
+_LEAST = 10
+"""Fewer fields than this are not worth a process."""
 _TOLD = 10
 """How often progress is told."""
 MOST_FINDINGS = 5
@@ -87,7 +89,7 @@ def price_matrix(
     fields = matrix.fields
     if jobs == 1:
         return _fields(_Task(fields, tuple(stays), matrix.table.policy), tell)
-    size = max(1, -(-len(fields) // (jobs * 4)))
+    size = max(_LEAST, -(-len(fields) // (jobs * 4)))
     tasks = [_Task(fields[n : n + size], tuple(stays), matrix.table.policy) for n in range(0, len(fields), size)]
     ended = 0
 
@@ -124,6 +126,7 @@ def _field(field: Field, task: _Task, charges: Charges, used: Sequence[Sequence[
     scale = Decimal(10) ** digits
     sums: list[list[Any]] = [[0, 0, Decimal(0)] for _ in field.lines]
     all_gross: list[Decimal] = []
+    terms = terms_of(field.lines)
     differing = 0
     told: list[Difference] = []
     for stay, charge, amounts in zip(task.stays, charges.of(field), used, strict=True):
@@ -133,7 +136,7 @@ def _field(field: Field, task: _Task, charges: Charges, used: Sequence[Sequence[
         here[0], here[1], here[2] = here[0] + 1, here[1] + stay.energy_wh, here[2] + rated.gross
         if not judged:
             continue
-        gross, net = price_of(amounts, field.lines, policy.steps == "up")
+        gross, net = price_of(amounts, terms, policy.steps == "up")
         if rated.gross * scale != gross or rated.net * scale != net:
             differing += 1
             if len(told) < MOST_FINDINGS:
