@@ -35,10 +35,12 @@ from reference_csms.pricing.model import (
     TaxChange,
 )
 from reference_csms.pricing.policies import POLICIES
+from scenarios.processes import spread
 from scenarios.tariff_oracle import verdict
 from sim.clock import DAY, HOUR, MINUTE, Instant, parse_iso
 
 CHARGES_OF_A_TARIFF = 5
+BLOCK = 5_000
 _KEPT = 20
 _ZONES = (
     "Europe/Berlin",
@@ -79,8 +81,41 @@ class Trial(Struct, frozen=True):
     disagreements: tuple[Disagreement, ...]
 
 
-def self_test(pairs: int, seed: int, price: Rate = rate, progress: Callable[[int], None] | None = None) -> Trial:
-    """Try so many pairs. `price` is the rating under test."""
+def self_test(
+    pairs: int, seed: int, price: Rate = rate, jobs: int = 1, progress: Callable[[int], None] | None = None
+) -> Trial:
+    """Try so many pairs, in blocks that are drawn each by itself: the same ones for any number of jobs.
+
+    `price` is the rating under test; several jobs try the real one only.
+    """
+    sizes = [min(BLOCK, pairs - begin) for begin in range(0, pairs, BLOCK)]
+    tasks = [(seed * 1_000_003 + n, size) for n, size in enumerate(sizes)]
+    done = 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        if progress is not None:
+            progress(done)
+
+    if jobs > 1:
+        names = [f"block {n}" for n in range(len(tasks))]
+        trials = spread(_real_block, tasks, names, jobs, done=lambda _, trial: told(trial.pairs))
+    else:
+        trials = []
+        for block_seed, size in tasks:
+            trials.append(_block(block_seed, size, price))
+            told(size)
+    found = [one for trial in trials for one in trial.disagreements]
+    sums = (sum(trial.pairs for trial in trials), sum(trial.agreed for trial in trials))
+    return Trial(seed, *sums, sum(trial.priced for trial in trials), tuple(found[:_KEPT]))
+
+
+def _real_block(task: tuple[int, int]) -> Trial:
+    return _block(*task, rate)
+
+
+def _block(seed: int, pairs: int, price: Rate) -> Trial:
     chance = random.Random(seed)
     names = sorted(POLICIES)
     agreed = priced = 0
@@ -103,8 +138,6 @@ def self_test(pairs: int, seed: int, price: Rate = rate, progress: Callable[[int
             said = f"net {float(theirs.net)}, gross {float(theirs.gross)}"
             told = f"net {ours.net}, gross {ours.gross}"
             found.append(Disagreement(n, policy.name, told, said, tariff_row, charge_row))
-        if progress is not None and n % 1000 == 999:
-            progress(n + 1)
     return Trial(seed, pairs, agreed, priced, tuple(found))
 
 

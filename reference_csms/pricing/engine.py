@@ -27,9 +27,19 @@ from reference_csms.pricing.model import (
     Rated,
     Tariff,
 )
-from reference_csms.pricing.picking import Compiled, Entry, Moment, changes_in, compiled, may_change, pick, place_of
+from reference_csms.pricing.picking import (
+    Compiled,
+    Entry,
+    Moment,
+    changes_in,
+    compiled,
+    enter,
+    may_change,
+    pick,
+    place_of,
+)
 from reference_csms.pricing.quantities import bill_quantities
-from sim.clock import MINUTE, SECOND, Instant
+from sim.clock import SECOND, Instant
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -127,7 +137,7 @@ class _Run:
         self._enter(period, period.start)
         length = period.end - period.start
         cuts: list[Decimal] = []
-        if ready.changes and length > 0:
+        if ready.changes and length > 0 and (policy.watch or policy.unsplit == "split"):
             zone = self.charge.zone
             self._ended, self._ends = period.end, policy.local(period.end, zone)
             if may_change(ready, moment, self._ends, length, period, idle_s):
@@ -147,11 +157,8 @@ class _Run:
     def _enter(self, period: Period, at: int) -> None:
         """Sets the moment to an instant of a period. The end of a period mostly is the start of the next."""
         moment = self._moment
-        day, moment.minute = self._ends if at == self._ended else self.policy.local(at, self.charge.zone)
-        moment.day = day
-        moment.into = at % MINUTE
-        moment.weekday = (day - 1) % 7 + 1
-        moment.holiday = day in self._holidays if self._holidays else False
+        enter(moment, self._ends if at == self._ended else self.policy.local(at, self.charge.zone), at)
+        moment.holiday = moment.day in self._holidays if self._holidays else False
         moment.elapsed = max(0, at - self.charge.start)
         moment.period = period
 
@@ -216,7 +223,7 @@ class _Run:
         taken = self._by.get(key)
         if taken is None:
             discount = self._discount(tariff, dimension) if tariff.discounts else None
-            taken = self._by[key] = Taken(dimension, tariff, entry.component, discount, start)
+            taken = self._by[key] = Taken(dimension, tariff, entry, discount, start)
             self.taken.append(taken)
         taken.add(quantity, entry.element, entry.component.step, number, end)
         return taken

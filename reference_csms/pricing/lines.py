@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from reference_csms.pricing.model import (
     ENERGY,
     FLAT,
+    NO_TAX,
     RESERVATION_FLAT,
     TAX_INCLUDED,
     Charge,
-    Component,
     Discount,
     Limit,
     Line,
@@ -22,6 +22,7 @@ from reference_csms.pricing.model import (
     Tariff,
     Tax,
 )
+from reference_csms.pricing.picking import Entry
 from reference_csms.pricing.rounding import both_sides, factor_of, rounded, snap, taxes_at, unit_of
 from sim.clock import Instant
 
@@ -41,6 +42,7 @@ class Taken:
         "discount",
         "elements",
         "end",
+        "factor",
         "last",
         "periods",
         "quantity",
@@ -52,12 +54,11 @@ class Taken:
         "why_not",
     )
 
-    def __init__(
-        self, dimension: str, tariff: Tariff, component: Component, discount: Discount | None, start: Instant
-    ) -> None:
+    def __init__(self, dimension: str, tariff: Tariff, entry: Entry, discount: Discount | None, start: Instant) -> None:
         self.dimension = dimension
         self.tariff = tariff
-        self.component = component
+        self.component = entry.component
+        self.factor = entry.factor
         self.discount = discount
         self.start = start
         self.end = start
@@ -94,21 +95,26 @@ def discount_for(tariff: Tariff, charge: Charge, dimension: str) -> Discount | N
     return None
 
 
+def unit_price(price: Decimal, discount: Discount | None) -> Decimal:
+    """A price after a discount, never below 0."""
+    if discount is None:
+        return price
+    return max(price * (100 - discount.percent) / _HUNDRED - discount.off, ZERO)
+
+
 def lines_of(taken: Sequence[Taken], charge: Charge, policy: Policy) -> list[Line]:
     """The lines, each with its exact amounts and, where the policy rounds lines, the rounded ones."""
     lines = []
     day = 0
     for one in taken:
         tariff, component = one.tariff, one.component
-        if tariff.tax_changes and not day:
-            day = policy.local(charge.end, charge.zone).day
-        taxes = taxes_at(tariff, component.taxes, day)
-        factor = factor_of(taxes)
+        taxes, factor = (component.taxes if tariff.tax != NO_TAX else ()), one.factor
+        if tariff.tax_changes:
+            day = day or policy.local(charge.end, charge.zone).day
+            taxes = taxes_at(tariff, component.taxes, day)
+            factor = factor_of(taxes)
         price, discount = component.price, one.discount
-        amount = one.billed * price
-        if discount is not None:
-            less = price * (100 - discount.percent) / _HUNDRED - discount.off
-            amount = one.billed * max(less, ZERO)
+        amount = one.billed * (price if discount is None else unit_price(price, discount))
         if one.unit_size == 1:
             amount /= _HOUR
         net, gross = both_sides(tariff, amount, factor)
@@ -145,8 +151,8 @@ def by_policy(
     """The sums of the lines, rounded as the policy says, within the limits of the tariff."""
     unit = unit_of(tariff.currency, policy.digits)
     gross_first = tariff.tax == TAX_INCLUDED
-    exact_net = snap(sum((line.exact_net for line in lines), ZERO))
-    exact_gross = snap(sum((line.exact_gross for line in lines), ZERO))
+    exact_net = sum((line.exact_net for line in lines), ZERO)
+    exact_gross = sum((line.exact_gross for line in lines), ZERO)
     if policy.per == "line":
         lines = [_rounded_line(line, gross_first, policy, unit) for line in lines]
         net, gross = _sums(_groups(lines, by_dimension=False), gross_first, policy, unit)
@@ -167,8 +173,8 @@ def by_policy(
         currency=tariff.currency,
         net=net,
         gross=gross,
-        exact_net=exact_net,
-        exact_gross=exact_gross,
+        exact_net=snap(exact_net),
+        exact_gross=snap(exact_gross),
         lines=tuple(lines),
         policy=policy.name,
         tariff_id=tariff.tariff_id,

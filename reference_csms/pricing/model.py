@@ -263,7 +263,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     money: half-up, half-even, up, floor, or exact (no rounding). per: where it is done - line, component (the sum of a
     dimension), or invoice (the total only); `digits` None for the minor unit of the currency.
     steps: up, down (whole steps only) or none; step_scope: session (as OCPI: once, by the last component) or line.
-    unsplit: a period over a change of price counts at its start (and is noted), or is split in proportion of time.
+    unsplit: a period over a change of price counts at its start, and is noted if `watch`, or is split in proportion of time.
     grace: which idle time is free, from its start or its end. flat: a fee is due where its element first holds (first)
     or if it holds at the start (at-start). seconds: exact, round or floor, of the sum of a kind of time.
     limits: net and gross each by itself (apart), or the tax carries over from the net (carry).
@@ -277,6 +277,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     steps: str = "up"
     step_scope: str = "session"
     unsplit: str = "start"
+    watch: bool = True
     grace: str = "start"
     flat: str = "first"
     seconds: str = "exact"

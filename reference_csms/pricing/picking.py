@@ -16,6 +16,7 @@ from msgspec import Struct
 from reference_csms.pricing.model import (
     DIMENSIONS,
     FLAT,
+    NO_TAX,
     RESERVATION,
     RESERVATION_FLAT,
     Charge,
@@ -25,6 +26,7 @@ from reference_csms.pricing.model import (
     Restrictions,
     Tariff,
 )
+from reference_csms.pricing.rounding import factor_of
 from sim.clock import MINUTE
 
 _DAY_MINUTES = 24 * 60
@@ -61,12 +63,22 @@ class Moment:
         self.period: Period | None = None
 
 
+def enter(moment: Moment, here: Local, at: int) -> None:
+    """Sets a moment to a local time."""
+    moment.day, moment.minute = here
+    moment.into = at % MINUTE
+    moment.weekday = (moment.day - 1) % 7 + 1
+
+
 Holds = Callable[[Moment], bool]
 LocalAt = Callable[[int, str], Local]
 
 
 class Entry(NamedTuple):
-    """A component of an element, and what must hold for it. Entries of one price and tax have the same `group`."""
+    """A component of an element, what must hold for it, and by what its tax multiplies a net price.
+
+    Entries of one price and tax have the same `group`.
+    """
 
     group: int
 
@@ -74,6 +86,7 @@ class Entry(NamedTuple):
     component: Component
     holds: Holds | None
     restrictions: Restrictions
+    factor: Decimal
 
 
 class Compiled(Struct, frozen=True):
@@ -119,7 +132,8 @@ def compiled(tariff: Tariff, place: Place) -> Compiled:
         holds = _all(_conditions(only))
         for component in element.components:
             group = _group(found[component.dimension], component)
-            found[component.dimension].append(Entry(group, number, component, holds, only))
+            factor = Decimal(1) if tariff.tax == NO_TAX else factor_of(component.taxes)
+            found[component.dimension].append(Entry(group, number, component, holds, only, factor))
         edges += [minute % _DAY_MINUTES for minute in (only.start_minute, only.end_minute) if minute is not None]
         half_open = (only.start_minute is None) != (only.end_minute is None)
         if half_open or only.start_date or only.end_date or only.weekdays or only.holiday is not None:
@@ -327,7 +341,8 @@ def _flow(least: Decimal | None, most: Decimal | None, low_name: str, high_name:
 
     def holds(moment: Moment) -> bool:
         period = moment.period
-        assert period is not None
+        if period is None:
+            return False
         low, high = getattr(period, low_name), getattr(period, high_name)
         low, high = (high if low is None else low), (low if high is None else high)
         if low is None or high is None:

@@ -25,8 +25,8 @@ POLICIES: dict[str, Policy] = {
         Policy(name="per-invoice", steps="none"),
         Policy(name="half-up", per="line", steps="up"),
         Policy(name="half-even", money="half-even"),
-        # This rig's own bills: gross prices, each line half up, whole seconds.
-        Policy(name="line-half-up", per="line", steps="none", seconds="floor"),
+        # This rig's own bills: gross prices, each line half up, whole seconds; its meters sign a reading at each change.
+        Policy(name="line-half-up", per="line", steps="none", seconds="floor", watch=False),
     )
 }
 DEFAULT = "ocpi"

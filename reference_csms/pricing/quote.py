@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 
 from reference_csms.catalogue import Catalogue
-from reference_csms.pricing.rating import Cdr, Period, RatedCdr, RatingPolicy
+from reference_csms.pricing.model import ENERGY, FLAT, IDLE, Charge
+from reference_csms.pricing.offer import offers_at
+from reference_csms.pricing.rating import Cdr, Period, RatedCdr, RatingPolicy, full_policy, full_tariff
 from reference_csms.pricing.tariffs import LocalMinute, Tariff
 from sim.backend import Row
 from sim.clock import Instant
 
 GRID = "grid"
 CDR = "cdr"
+_COMPONENTS = {ENERGY: "energy", FLAT: "start", IDLE: "idle"}
 
 
 class Quotes:
@@ -30,7 +33,7 @@ class Quotes:
     ) -> None:
         self._catalogue = catalogue
         self._rate = rate
-        self._local_time = local_time
+        self._policy = RatingPolicy(local_minute=local_time)
 
     def quote(self, request: Row, now: Instant) -> Row:
         """The answer to `{"kind": "grid", site, grp, at}` or `{"kind": "cdr", "cdr": row}`. Else raises ValueError."""
@@ -46,13 +49,23 @@ class Quotes:
         tariff, owner = self._catalogue.tariff_for(site, None, at), self._catalogue.owner_of(site)
         if tariff is None or owner is None:
             return {"site": site, "grp": group, "at": at, "problem": "unknown-tariff", "components": []}
-        energy = tariff.energy_price(self._local_time(at, owner.zone))
-        price = energy * (100 - tariff.discount(group)) / 100
-        components = (("energy", price), ("start", tariff.start_fee), ("idle", tariff.idle_per_minute))
+        charge = Charge(
+            start=Instant(at),
+            end=Instant(at),
+            periods=(),
+            currency=tariff.currency,
+            zone=owner.zone,
+            location=site,
+            group=group or "",
+        )
+        prices = {name: Decimal(0) for name in _COMPONENTS.values()}
+        for offer in offers_at(full_tariff(tariff), charge, full_policy(self._policy)):
+            per = 60 if offer.dimension == IDLE else 1
+            prices[_COMPONENTS[offer.dimension]] = offer.reduced / per
         vat = format(tariff.vat_percent, "f")
         rows = [
             {"component": name, "price": _text(value), "currency": tariff.currency, "vat_percent": vat}
-            for name, value in components
+            for name, value in prices.items()
         ]
         return {"site": site, "grp": group, "at": at, "tariff_id": tariff.tariff_id, "components": rows}
 
@@ -64,7 +77,7 @@ class Quotes:
         tariff = self._catalogue.tariff_version(row.get("tariff_id"), int(row["started_at"]))
         if owner is None or tariff is None:
             return {"cdr_id": row["cdr_id"], "problem": "unknown-tariff"}
-        rated = self._rate(cdr_from_row(row, place, owner.zone), tariff, RatingPolicy(local_minute=self._local_time))
+        rated = self._rate(cdr_from_row(row, place, owner.zone), tariff, self._policy)
         return {
             "cdr_id": row["cdr_id"],
             "currency": rated.currency,

@@ -1,23 +1,26 @@
-"""Rating: what a charging session costs, as a pure function of its CDR, its frozen tariff and a rounding policy.
+"""The rating of this back-end: its CDRs and tariffs handed to the one function that prices (`engine.rate`), and lines
+for its books made of the answer.
 
-Every line says what was measured, what was billed of it, at which price and why. Rating never looks anything up,
-never asks a clock and never books: display, bill and re-rating of foreign CDRs all use this one function. Policy
-`line-half-up`: each line is rounded half up to the minor unit; gross is their sum; VAT is taken out of the gross.
+Never looks anything up, never asks a clock and never books. Policy `line-half-up`: each line is rounded half up to the
+minor unit; gross is their sum; VAT is taken out of the gross.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from reference_csms.pricing.tariffs import LocalMinute, Tariff, local_minute, minor_digits
+from reference_csms.pricing import engine, model
+from reference_csms.pricing.engine import BELOW_MINIMUM
+from reference_csms.pricing.policies import POLICIES
+from reference_csms.pricing.tariffs import EnergyBand, LocalMinute, Tariff, local_minute, minor_digits
 from sim.backend import Row
 from sim.clock import Instant
 
 POLICY = "line-half-up"
-BELOW_MINIMUM = "below-minimum"
 
 
 class Period(Struct, frozen=True):
@@ -116,10 +119,106 @@ def rate(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> RatedCdr:
     """Price a CDR. Raises ValueError for a policy it does not know: a guess would change bills by cents."""
     if policy.name != POLICY:
         raise ValueError(f"unknown rating policy {policy.name!r}")
-    if cdr.kwh * 1000 < tariff.minimum_wh:
-        return _priced(cdr, tariff, (_free_line(cdr, tariff),), BELOW_MINIMUM)
-    lines = [*_energy_lines(cdr, tariff, policy), *_start_line(cdr, tariff), *_idle_line(cdr, tariff)]
-    return _priced(cdr, tariff, tuple(lines), None)
+    rated = engine.rate(full_tariff(tariff), charge_of(cdr, tariff.currency), full_policy(policy))
+    lines = [_free_line(cdr, tariff)] if rated.free else _lines(cdr, tariff, rated)
+    minor = minor_digits(tariff.currency)
+    gross, net = int(rated.gross.scaleb(minor)), int(rated.net.scaleb(minor))
+    return RatedCdr(
+        cdr_id=cdr.cdr_id,
+        currency=tariff.currency,
+        gross=gross,
+        net=net,
+        vat=gross - net,
+        vat_percent=format(tariff.vat_percent, "f"),
+        lines=tuple(lines),
+        policy=POLICY,
+        free=rated.free or None,
+    )
+
+
+def full_tariff(tariff: Tariff) -> model.Tariff:
+    """A tariff of the instruction sheet as one of the whole model."""
+    discounts = tuple(tariff.group_discounts.items())
+    return _full_tariff(
+        tariff.tariff_id,
+        tariff.version,
+        tariff.currency,
+        tariff.vat_percent,
+        tariff.bands,
+        (tariff.start_fee, tariff.idle_per_minute, tariff.idle_grace_s, tariff.minimum_wh),
+        discounts,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _full_tariff(
+    tariff_id: str,
+    version: int,
+    currency: str,
+    vat: Decimal,
+    bands: tuple[EnergyBand, ...],
+    terms: tuple[Decimal, Decimal, int, int],
+    discounts: tuple[tuple[str, Decimal], ...],
+) -> model.Tariff:
+    fee, idle, grace_s, minimum_wh = terms
+    taxes = (model.Tax(vat),)
+    always = [model.Component(model.FLAT, fee, taxes)] if fee else []
+    always += [model.Component(model.IDLE, idle * 60, taxes)] if idle else []
+    elements = [
+        model.Element(
+            (model.Component(model.ENERGY, band.price, taxes),),
+            model.Restrictions(start_minute=band.start, end_minute=band.end),
+        )
+        for band in bands
+    ]
+    return model.Tariff(
+        tariff_id=tariff_id,
+        version=version,
+        currency=currency,
+        tax=model.TAX_INCLUDED,
+        elements=(*elements, model.Element(tuple(always))) if always else tuple(elements),
+        idle=model.Idle(grace_s),
+        discounts=tuple(
+            model.Discount(name=f"group {group}", groups=(group,), percent=off) for group, off in discounts
+        ),
+        minimum_wh=minimum_wh,
+    )
+
+
+def charge_of(cdr: Cdr, currency: str) -> model.Charge:
+    """What a CDR says was measured, whatever it costs."""
+    zero = Decimal(0)
+    return model.Charge(
+        start=cdr.started_at,
+        end=cdr.stopped_at,
+        periods=tuple(
+            model.Period(
+                start=period.start,
+                end=period.end,
+                kwh=period.energy_kwh,
+                idle_s=Decimal(period.end - period.start) / 1000 if period.idle else zero,
+            )
+            for period in cdr.periods
+        ),
+        currency=currency,
+        zone=cdr.zone,
+        location=cdr.site,
+        evse=f"{cdr.station}*{cdr.connector}",
+        group=cdr.grp or "",
+        kwh=cdr.kwh,
+        time_billable=cdr.time_billable,
+    )
+
+
+def full_policy(policy: RatingPolicy) -> model.Policy:
+    """The policy of this back-end as one of the whole model, with its own local time."""
+    if policy.local_minute is local_minute:
+        return POLICIES[POLICY]
+    minute = policy.local_minute
+    return replace(
+        POLICIES[POLICY],
+        local=lambda at, zone: model.Local(model.local(at, zone).day, minute(at, zone)),
+    )
 
 
 def half_up(amount: Decimal, divisor: Decimal | int = 1) -> int:
@@ -130,91 +229,65 @@ def half_up(amount: Decimal, divisor: Decimal | int = 1) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _priced(cdr: Cdr, tariff: Tariff, lines: tuple[Line, ...], free: str | None) -> RatedCdr:
-    gross = sum(line.amount for line in lines)
-    net = half_up(Decimal(gross) * 100, 100 + tariff.vat_percent)
-    return RatedCdr(
-        cdr_id=cdr.cdr_id,
-        currency=tariff.currency,
-        gross=gross,
-        net=net,
-        vat=gross - net,
-        vat_percent=format(tariff.vat_percent, "f"),
-        lines=lines,
-        policy=POLICY,
-        free=free,
-    )
+def _lines(cdr: Cdr, tariff: Tariff, rated: model.Rated) -> list[Line]:
+    """The lines of a bill: energy, then the start fee, then idle time. What is not billed has none."""
+    lines: dict[str, list[Line]] = {model.ENERGY: [], model.FLAT: [], model.IDLE: []}
+    minor = minor_digits(tariff.currency)
+    for line in rated.lines:
+        if line.billed > 0:
+            lines[line.dimension].append(_TELLERS[line.dimension](cdr, tariff, line, int(line.gross.scaleb(minor))))
+    return [*lines[model.ENERGY], *lines[model.FLAT], *lines[model.IDLE]]
 
 
-def _minor(tariff: Tariff) -> int:
-    return int(10 ** minor_digits(tariff.currency))
-
-
-def _energy_lines(cdr: Cdr, tariff: Tariff, policy: RatingPolicy) -> list[Line]:
-    stretches: dict[Decimal, list[Period]] = {}
-    for period in cdr.periods:
-        if period.energy_kwh:
-            price = tariff.energy_price(policy.local_minute(period.start, cdr.zone))
-            stretches.setdefault(price, []).append(period)
-    return [_energy_line(cdr, tariff, price, periods) for price, periods in stretches.items()]
-
-
-def _energy_line(cdr: Cdr, tariff: Tariff, price: Decimal, periods: Sequence[Period]) -> Line:
-    kwh = sum((period.energy_kwh for period in periods), Decimal(0))
-    discount = tariff.discount(cdr.grp)
+def _energy_line(cdr: Cdr, tariff: Tariff, line: model.Line, amount: int) -> Line:
     reason = "signed energy at the local time of each reading"
-    if discount:
-        reason += f"; {discount} % off for group {cdr.grp}"
+    if line.discount_percent:
+        reason += f"; {line.discount_percent} % off for group {cdr.grp}"
     return Line(
         component="energy",
-        quantity=format(kwh, "f"),
+        quantity=format(line.quantity, "f"),
         unit="kWh",
-        billed_quantity=format(kwh, "f"),
-        unit_price=format(price, "f"),
-        discount_percent=format(discount, "f"),
-        amount=half_up(kwh * price * (100 - discount) * _minor(tariff), 100),
-        start=periods[0].start,
-        end=periods[-1].end,
+        billed_quantity=format(line.billed, "f"),
+        unit_price=format(line.price, "f"),
+        discount_percent=format(line.discount_percent, "f"),
+        amount=amount,
+        start=line.start,
+        end=line.end,
         reason=reason,
     )
 
 
-def _start_line(cdr: Cdr, tariff: Tariff) -> list[Line]:
-    if not tariff.start_fee:
-        return []
-    line = Line(
+def _start_line(cdr: Cdr, tariff: Tariff, line: model.Line, amount: int) -> Line:
+    return Line(
         component="start",
         quantity="1",
         unit="session",
         billed_quantity="1",
         unit_price=format(tariff.start_fee, "f"),
         discount_percent="0",
-        amount=half_up(tariff.start_fee * _minor(tariff)),
+        amount=amount,
         start=cdr.started_at,
         end=cdr.started_at,
         reason="once per session",
     )
-    return [line]
 
 
-def _idle_line(cdr: Cdr, tariff: Tariff) -> list[Line]:
-    billed = cdr.idle_seconds - tariff.idle_grace_s
-    if not cdr.time_billable or not tariff.idle_per_minute or billed <= 0:
-        return []
-    idle = [period for period in cdr.periods if period.idle]
-    line = Line(
+def _idle_line(cdr: Cdr, tariff: Tariff, line: model.Line, amount: int) -> Line:
+    return Line(
         component="idle",
         quantity=str(cdr.idle_seconds),
         unit="s",
-        billed_quantity=str(billed),
+        billed_quantity=str(int(line.billed)),
         unit_price=format(tariff.idle_per_minute, "f"),
         discount_percent="0",
-        amount=half_up(Decimal(billed) * tariff.idle_per_minute * _minor(tariff), 60),
-        start=idle[0].start,
-        end=idle[-1].end,
+        amount=amount,
+        start=line.start,
+        end=line.end,
         reason=f"connected without drawing power; the first {_minutes(tariff.idle_grace_s)} min are free",
     )
-    return [line]
+
+
+_TELLERS = {model.ENERGY: _energy_line, model.FLAT: _start_line, model.IDLE: _idle_line}
 
 
 def _minutes(seconds: int) -> str:
