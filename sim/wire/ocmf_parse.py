@@ -24,6 +24,9 @@ BLANKS = " \t\r\n"
 MAX_CHARACTERS = 65_536
 """Longer texts are Malformed unread; the longest record seen in the field has 2,217."""
 
+EVENT = "an error event without a value"
+"""The deviation of a reading that reports an error and has no value: it is in the payload and not in `readings`."""
+
 _MAX_PLACES = 64
 _OTHER_SPELLINGS = {
     "ECDSA-brainpoolP256r1-SHA256": "ECDSA-brainpool256r1-SHA256",
@@ -36,7 +39,12 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 class Malformed(Exception):
-    """A text that cannot be read as a signed record. `str()` says why, without repeating the text."""
+    """A text that cannot be read as a signed record. `str()` says why, without repeating the text.
+
+    `payload` is kept where only the signature section is at fault: it is evidence all the same.
+    """
+
+    payload = ""
 
 
 class Reading(Struct, frozen=True):
@@ -45,7 +53,7 @@ class Reading(Struct, frozen=True):
     `at` in ms with the time `status` (S synchronised, R relative, I informative, U unknown), `mark` is TX (B begin,
     T tariff change, S suspended, C charging, E, L, R, A, P end, X exception, empty if none), `value` in `unit` of the
     OBIS `register`, `state` is ST (G good), `error_flags` EF (E energy, t time), `offset` the zone it was written in
-    (minutes east of UTC).
+    (minutes east of UTC), `loss` the cumulated loss of the cable (CL) in `unit`, if it is told.
     """
 
     at: Instant
@@ -57,17 +65,20 @@ class Reading(Struct, frozen=True):
     state: str = "G"
     error_flags: str = ""
     offset: int = 0
+    loss: Decimal | None = None
 
 
 class Record(Struct, frozen=True):
-    """One signed record as it was read.
+    """One signed record as it was read, of this format or of another (`format`, see `sim.metering.formats`).
 
-    `payload` is the exact signed text, `signature` what SD holds (DER), `fields` the payload's fields with exact
-    numbers, `algorithm` what the record claims (unsigned!), `pagination` PG like `T12`, `deviations` what had to be
-    read leniently.
+    `payload` is the exact signed text, `message` the signed bytes, `signature` what SD holds (DER), `fields` the
+    payload's fields with exact numbers, `algorithm` what the record claims (unsigned!), `pagination` PG like `T12`,
+    `deviations` what had to be read leniently. `sent_key` came along and proves nothing; `refused` says why the format
+    itself calls a record unverified whatever its signature.
     """
 
     payload: str
+    message: bytes
     signature: bytes
     fields: dict[str, Any]
     readings: tuple[Reading, ...]
@@ -78,6 +89,9 @@ class Record(Struct, frozen=True):
     id_tag: str
     text: str
     deviations: tuple[str, ...] = ()
+    format: str = "OCMF"
+    sent_key: str = ""
+    refused: str = ""
 
 
 @lru_cache(maxsize=512)
@@ -99,24 +113,33 @@ def parse(text: str) -> Record:
     payload = body[len(HEADER) : end]
     if "|" in payload:
         deviations.append("pipe inside the payload")
-    seal, after = _section(body, end + 1)
+    message = _whole_characters(payload, fields)
+    try:
+        seal, after = _section(body, end + 1)
+        signature, algorithm = _signature(seal), _algorithm(seal, deviations)
+    except Malformed as err:
+        err.payload = payload
+        raise
+    sent_key = ""
     if after < len(body):
         if body[after] != "|" or "|" in body[after + 1 :]:
             raise Malformed("something stands behind the signature")
         deviations.append("fourth section")
-    _refuse_half_characters(payload, fields)
+        sent_key = body[after + 1 :].strip(BLANKS)
     return Record(
         payload=payload,
-        signature=_signature(seal),
+        message=message,
+        signature=signature,
         fields=fields,
         readings=_readings(fields, deviations),
-        algorithm=_algorithm(seal, deviations),
+        algorithm=algorithm,
         pagination=_text(fields, "PG"),
-        meter_id=_text(fields, "MS"),
-        station_id=_text(fields, "GS"),
-        id_tag=_text(fields, "ID"),
+        meter_id=_loose_text(fields, "MS", deviations),
+        station_id=_loose_text(fields, "GS", deviations),
+        id_tag=_loose_text(fields, "ID", deviations),
         text=text,
         deviations=tuple(dict.fromkeys(deviations)),
+        sent_key=sent_key,
     )
 
 
@@ -132,6 +155,8 @@ def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _json = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_pairs)
+_loose_json = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_pairs, strict=False)
+"""Control characters inside texts are no JSON, but some meters write and sign them."""
 
 
 def _section(text: str, start: int) -> tuple[dict[str, Any], int]:
@@ -141,7 +166,10 @@ def _section(text: str, start: int) -> tuple[dict[str, Any], int]:
     try:
         value, end = _json.raw_decode(text, start)
     except (ValueError, RecursionError, InvalidOperation):
-        raise Malformed("a section is no JSON") from None
+        try:
+            value, end = _loose_json.raw_decode(text, start)
+        except (ValueError, RecursionError, InvalidOperation):
+            raise Malformed("a section is no JSON") from None
     if not isinstance(value, dict):
         raise Malformed("a section is no JSON object")
     while text[end : end + 1] in (" ", "\t", "\r", "\n"):
@@ -149,14 +177,15 @@ def _section(text: str, start: int) -> tuple[dict[str, Any], int]:
     return value, end
 
 
-def _refuse_half_characters(payload: str, fields: dict[str, Any]) -> None:
-    """Lone surrogates, bare or escaped, are no text: no store and no file could take them."""
+def _whole_characters(payload: str, fields: dict[str, Any]) -> bytes:
+    """The signed bytes. Lone surrogates, bare or escaped, are no text: no store and no file could take them."""
     try:
-        payload.encode()
+        message = payload.encode()
         if "\\u" in payload:
             json.dumps(fields, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         raise Malformed("the payload is no Unicode text") from None
+    return message
 
 
 def _signature(seal: dict[str, Any]) -> bytes:
@@ -193,6 +222,17 @@ def _text(fields: dict[str, Any], name: str) -> str:
     return value
 
 
+def _loose_text(fields: dict[str, Any], name: str, deviations: list[str]) -> str:
+    """A text that some meters write as a number or as null."""
+    value = fields.get(name, "")
+    if isinstance(value, str):
+        return value
+    if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
+        deviations.append(f"{name} is no text")
+        return "" if value is None else str(value)
+    raise Malformed(f"{name} is no text")
+
+
 _CARRIED = ("TM", "TX", "RI", "RU", "EF", "ST")
 
 
@@ -207,24 +247,36 @@ def _readings(fields: dict[str, Any], deviations: list[str]) -> tuple[Reading, .
             raise Malformed("a reading is no JSON object")
         # What a reading leaves out is as in the reading before, flags and state too; only the value is never carried.
         carried.update((name, row[name]) for name in _CARRIED if name in row)
-        readings.append(_reading(carried, row, deviations))
+        if "RV" not in row and _is_event(row):
+            deviations.append(EVENT)
+        else:
+            readings.append(_reading(carried, row, deviations))
+    if not readings:
+        raise Malformed("there are no readings with a value (RV)")
     return tuple(readings)
+
+
+def _is_event(row: dict[str, Any]) -> bool:
+    """Whether a reading without a value reports an error and nothing else (table 9, RV)."""
+    return row.get("TX") == "X" or row.get("ST", "G") != "G" or bool(row.get("EF"))
 
 
 def _reading(carried: dict[str, Any], row: dict[str, Any], deviations: list[str]) -> Reading:
     at, status, offset, exact = _time(_text(carried, "TM"))
     if not exact:
         deviations.append("spelling of a time")
+    loss = _value(row["CL"], deviations) if row.get("CL") is not None else None
     return Reading(
         at=at,
         status=status,
-        mark=_text(carried, "TX"),
+        mark=_loose_text(carried, "TX", deviations),
         value=_value(row.get("RV"), deviations),
-        unit=_text(carried, "RU"),
-        register=_text(carried, "RI"),
-        state=_text(carried, "ST"),
-        error_flags=_text(carried, "EF"),
+        unit=_loose_text(carried, "RU", deviations),
+        register=_loose_text(carried, "RI", deviations),
+        state=_loose_text(carried, "ST", deviations),
+        error_flags=_loose_text(carried, "EF", deviations),
         offset=offset,
+        loss=loss,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import sys
 
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,25 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.wire import der as wire_der
 from sim.wire import keys
 
 KEY = keys.private_key(b"\x01" * 32)
 HEX = keys.public_key_hex(KEY)
 PUBLIC = keys.public_key(HEX)
 ORDER = keys.ALGORITHMS[keys.DEFAULT_ALGORITHM].order
-P384 = keys.Algorithm(
-    name="ECDSA-secp384r1-SHA256",
-    curve=ec.SECP384R1(),
-    order=int("FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16),
-    size=48,
-)
-
-
-@pytest.fixture
-def another_curve(monkeypatch: pytest.MonkeyPatch) -> Iterator[keys.Algorithm]:
-    monkeypatch.setitem(keys.ALGORITHMS, P384.name, P384)
-    yield P384
-    keys.public_key.cache_clear()
+CURVES = list(keys.ALGORITHMS)
 
 
 def der(*numbers: bytes) -> bytes:
@@ -145,21 +134,81 @@ def test_other_texts_are_no_key(text: str) -> None:
 
 
 def test_keys_of_other_kinds_and_curves_are_refused() -> None:
-    other_curve = ec.derive_private_key(7, ec.SECP384R1())
+    other_curve = ec.derive_private_key(7, ec.SECP521R1())
     other_kind = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x01" * 32).public_key()
-    for text in (
-        keys.public_key_hex(other_curve),
-        other_kind.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex(),
-    ):
-        with pytest.raises(keys.BadKey):
-            keys.public_key(text)
-    with pytest.raises(keys.BadKey):
+    for public in (other_curve.public_key(), other_kind):
+        with pytest.raises(keys.UnsupportedKey):
+            keys.public_key(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex())
+    with pytest.raises(keys.UnsupportedKey):
         keys.algorithm_of(other_curve)
 
 
-def test_one_more_row_of_the_table_is_one_more_curve(another_curve: keys.Algorithm) -> None:
-    key = keys.private_key(b"\x01" * 32, another_curve.name)
+def test_there_are_the_seven_curves_of_the_format() -> None:
+    assert len(CURVES) == 7
+    for name, row in keys.ALGORITHMS.items():
+        if row.curve is not None:
+            assert (row.order, row.curve.key_size) == (row.curve.group_order, 8 * row.size), name
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_every_curve_signs_verifies_and_is_told_by_its_key(curve: str) -> None:
+    key, other = keys.private_key(b"\x01" * 32, curve), keys.private_key(b"\x02" * 32, curve)
     public = keys.public_key(keys.public_key_hex(key))
-    assert keys.algorithm_of(public) == another_curve.name
-    assert keys.verify(public, b"message", keys.sign(key, b"message"))
-    assert not keys.verify(public, b"another", keys.sign(key, b"message"))
+    assert keys.algorithm_of(public) == keys.algorithm_of(key) == curve
+    signature = keys.sign(key, b"message")
+    assert signature == keys.sign(key, b"message")
+    assert keys.judge(public, b"message", signature) == ()
+    assert not keys.verify(public, b"another", signature)
+    assert not keys.verify(keys.public_key(keys.public_key_hex(other)), b"message", signature)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_every_shape_of_a_key_is_the_same_key(curve: str) -> None:
+    text = keys.public_key_hex(keys.private_key(b"\x01" * 32, curve))
+    public, spki = keys.public_key(text), bytes.fromhex(text)
+    body = base64.encodebytes(spki).decode()
+    oca = f"oca:base16:asn1:{text}"
+    shapes = [f"-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n", base64.b64encode(oca.encode()).decode()]
+    shapes += [base64.b64encode(text.encode()).decode(), base64.b32encode(spki).decode(), f"0x{text}"]
+    for point in (keys.point_of(public), keys.point_of(public)[1:], keys.point_of(public, compressed=True)):
+        shapes += [point.hex(), base64.b64encode(point).decode(), base64.b32encode(point).decode()]
+    for shape in shapes:
+        assert keys.same_key(shape, text, curve), shape
+
+
+def test_a_bare_point_of_another_curve_is_told_apart_from_rubbish() -> None:
+    for curve in CURVES[1:]:
+        point = keys.point_of(keys.public_key(keys.public_key_hex(keys.private_key(b"\x01" * 32, curve)))).hex()
+        with pytest.raises(keys.WrongCurve):
+            keys.public_key(point)
+    with pytest.raises(keys.BadKey) as found:
+        keys.public_key("04" + "11" * 64)
+    assert not isinstance(found.value, keys.WrongCurve)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_what_was_lenient_is_reported(curve: str) -> None:
+    key, size = keys.private_key(b"\x01" * 32, curve), keys.ALGORITHMS[curve].size
+    public = keys.public_key(keys.public_key_hex(key))
+    seen = set()
+    for number in range(60):
+        message = bytes((number,))
+        r, s = (one.to_bytes(size, "big") for one in numbers_of(keys.sign(key, message)))
+        fixed, padded = der(r, s), der(b"\0\0" + r, s)
+        for sloppy in (fixed, padded, r + s, b"\x30\x81" + fixed[1:]):
+            lenient = keys.judge(public, message, sloppy)
+            assert lenient is not None
+            seen.update(lenient)
+        if len(seen) == 4:
+            break
+    assert seen == {wire_der.RAW, wire_der.NO_PAD, wire_der.TOO_MANY_ZEROS, wire_der.LONG_LENGTH}
+
+
+def test_a_build_without_the_package_says_so_and_keeps_the_other_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = "ECDSA-secp192k1-SHA256"
+    key = keys.private_key(b"\x01" * 32, curve)
+    public, signature = keys.public_key(keys.public_key_hex(key)), keys.sign(key, b"message")
+    monkeypatch.setitem(sys.modules, "ecdsa.ecdsa", None)
+    with pytest.raises(keys.UnsupportedKey):
+        keys.judge(public, b"message", signature)
+    assert keys.verify(PUBLIC, b"message", keys.sign(KEY, b"message"))

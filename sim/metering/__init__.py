@@ -1,0 +1,1 @@
+"""Signed meter values beyond one format: other formats, registry, what may be billed and why not, tampering, containers."""
