@@ -18,6 +18,7 @@ from reports.run import Run
 from reports.summary import summary
 from scenarios import (
     catalogue,
+    cli_audit,
     cli_bench,
     cli_check,
     cli_fleet,
@@ -347,6 +348,7 @@ app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 app.add_typer(cli_matrix.app, name="matrix")
 cli_mutants.register(app)
+cli_audit.register(app)
 cli_rate.register(app)
 cli_record.register(app)
 cli_serve.register(app)
