@@ -54,7 +54,7 @@ def audit(
     from reports.junit import document
     from scenarios.audit.exports import read_exports
     from scenarios.audit.judge import audit as judged
-    from scenarios.audit.sample import write_sample
+    from scenarios.audit.planted import write_sample
 
     with guarded(as_json):
         if sample is not None:

@@ -273,8 +273,10 @@ class _Reader:
                 raise BadInput(
                     self._folder, f"{kind}, column {name}", read.gaps[name], f"a column {name}, or a map to one"
                 )
-        self.files += [str(file) for file in sorted(self._folder.glob(book.path)) if str(file) not in self.files]
-        return [{**row, "place": f"{book.path}, row {n}"} for n, row in enumerate(read.rows, 1)]
+        files = sorted(self._folder.glob(book.path))
+        self.files += [str(file) for file in files if str(file) not in self.files]
+        name = files[0].name if len(files) == 1 else book.path
+        return [{**row, "place": f"{name}, row {n}"} for n, row in enumerate(read.rows, 1)]
 
 
 def _amount(row: Mapping[str, Any], name: str) -> Decimal | None:

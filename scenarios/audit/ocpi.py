@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from reference_csms.pricing.from_ocpi import charge_from_ocpi, tariff_from_ocpi
@@ -37,7 +38,7 @@ def bill_of(row: dict[str, Any], file: str, place: str, zone: str, currency: str
     tariffs = tuple(tariff_from_ocpi(one, file, f"{place}.tariffs") for one in read.tariffs)
     named = next((one.get("tariff_id") for one in row.get("charging_periods", []) if one.get("tariff_id")), "")
     return Bill(
-        place=f"{file}{place}",
+        place=f"{Path(file).name}{place}",
         cdr_id=str(row.get("id", "")),
         session_id=str(row.get("session_id") or ""),
         station=str(spot.get("evse_id") or spot.get("evse_uid") or ""),
@@ -98,7 +99,9 @@ def session_of(row: dict[str, Any], file: str, place: str) -> Session:
     spot = row.get("location") or {}
     station = row.get("evse_id") or row.get("evse_uid") or spot.get("evse_uid") or ""
     kwh = None if row.get("kwh") is None else _decimal(row["kwh"], file, f"{place}.kwh")
-    return Session(f"{file}{place}", str(name), str(station), _number(row.get("connector_id")), times[0], times[1], kwh)
+    return Session(
+        f"{Path(file).name}{place}", str(name), str(station), _number(row.get("connector_id")), times[0], times[1], kwh
+    )
 
 
 def _decimal(value: Any, file: str, place: str) -> Decimal:

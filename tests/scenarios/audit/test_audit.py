@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from scenarios.audit.exports import read_exports
 from scenarios.audit.judge import CLAIMS, Audit
 from scenarios.audit.judge import audit as judged
-from scenarios.audit.sample import write_sample
+from scenarios.audit.planted import write_sample
 from scenarios.cli import app
 from sim.errors import BadInput
 from sim.evidence.verdict import Verdict
