@@ -115,6 +115,7 @@ def honest_sample() -> Sample:
 def signed_text(
     key: keys.PrivateKey, meter: str, place: int, page: int, first: tuple[int, int], last: tuple[int, int], name: str
 ) -> str:
+    """The signed record of a session: register in Wh at its begin and at its end."""
     readings = [Reading(Instant(at), "S", mark, Decimal(wh) / 1000) for (at, wh), mark in ((first, "B"), (last, "E"))]
     return ocmf.build(
         meter_id=meter, station_id=f"GW-{place + 1}", connector=1, pagination=page, id_tag=f"0{name[2:]}A1B2C3"[:8],
@@ -206,6 +207,7 @@ def _session(row: dict[str, Any], energy: int) -> dict[str, Any]:
 
 
 def put_on_invoice(made: Sample, row: dict[str, Any], number: str) -> None:
+    """A line for a record on the invoice of that number, and the sums of it."""
     cost = row["total_cost"]
     made.lines.append({"number": number, "cdr_id": row["id"], "net": cost["excl_vat"], "gross": cost["incl_vat"]})
     sums = made.invoices.setdefault(
