@@ -18,11 +18,13 @@ from reports.run import Run
 from reports.summary import summary
 from scenarios import (
     catalogue,
+    cli_audit,
     cli_bench,
     cli_check,
     cli_fleet,
     cli_fuzz,
     cli_load,
+    cli_matrix,
     cli_mutants,
     cli_ocmf,
     cli_rate,
@@ -351,7 +353,9 @@ app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 app.add_typer(cli_ocmf.app, name="ocmf")
+app.add_typer(cli_matrix.app, name="matrix")
 cli_mutants.register(app)
+cli_audit.register(app)
 cli_rate.register(app)
 cli_record.register(app)
 cli_serve.register(app)

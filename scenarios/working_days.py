@@ -10,17 +10,28 @@ from functools import cache
 
 
 @cache
-def _calendar(country: str, year: int) -> dict[datetime.date, str]:
-    import holidays  # only for an upgrade
+def _calendar(region: str, year: int) -> dict[datetime.date, str]:
+    import holidays  # only where somebody asks
 
-    return dict(holidays.country_holidays(country, years=year))
+    country, _, part = region.partition("-")
+    return dict(holidays.country_holidays(country, subdiv=part or None, years=year))
 
 
-def known(country: str) -> bool:
-    """Whether there is a calendar for this country."""
+@cache
+def known(region: str) -> bool:
+    """Whether there is a calendar for this country (`NO`), or this part of one (`DE-BY`, ISO 3166-2)."""
     import holidays
 
-    return country in holidays.list_supported_countries()
+    country, dash, part = region.partition("-")
+    parts = holidays.list_supported_countries().get(country)
+    return parts is not None and (part in parts if dash else True)
+
+
+def is_holiday(date: datetime.date, region: str) -> bool:
+    """Whether this day is a public holiday there. Raises KeyError for an unknown region."""
+    if not known(region):
+        raise KeyError(region)
+    return date in _calendar(region, date.year)
 
 
 def why_not(date: datetime.date, country: str) -> str:

@@ -124,6 +124,8 @@ class Shape:
             return _whole(self._decimal(value).scaleb(3 if unit == "kWh" else 0), spec, "Wh")
         if kind == "kwh":
             return format(self._decimal(value).scaleb(-3 if unit == "Wh" else 0), "f")
+        if kind == "decimal":
+            return format(self._decimal(value), "f")
         if kind == "seconds":
             return _whole(self._decimal(value) * (3600 if unit == "h" else 1), spec, "second")
         if kind == "whole":

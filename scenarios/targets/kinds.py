@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["text", "instant", "energy", "kwh", "money", "whole", "flag", "json", "seconds", "either"]
+Kind = Literal["text", "instant", "energy", "kwh", "money", "whole", "flag", "json", "seconds", "either", "decimal"]
 
 _INSTANTS = ("at", "until", "first_seen", "last_seen", "deadline")
 _ENERGY = ("energy_wh", "meter_start", "meter_stop")
@@ -27,6 +27,7 @@ _JSON = (
     "periods", "lines", "postings", "items", "evidence", "todo", "currently_due", "past_due", "pending_verification",
     "errors", "attachments", "meta", "attempts",
 )  # fmt: skip
+_SIDES = ("net", "vat", "gross")
 _OWN: dict[tuple[str, str], Kind] = {
     ("books_cdrs", "kwh"): "kwh",
     ("books_cdrs", "idle_seconds"): "seconds",
@@ -40,6 +41,15 @@ _OWN: dict[tuple[str, str], Kind] = {
     ("books_runs", "until"): "text",
     ("partner_payments", "data"): "json",
     ("partner_faults", "extra"): "whole",
+    ("audit_cdrs", "kwh"): "kwh",
+    ("audit_cdrs", "charging_seconds"): "decimal",
+    ("audit_cdrs", "idle_seconds"): "decimal",
+    ("audit_sessions", "kwh"): "kwh",
+    **{
+        (f"audit_{table}", f"total_{side}"): "decimal"
+        for table in ("cdrs", "invoices", "invoice_lines")
+        for side in _SIDES
+    },
 }
 UNITS_OF: dict[str, tuple[str, ...]] = {
     "energy": ("Wh", "kWh"),
@@ -52,7 +62,7 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
 
 
 def kind_of(table: str, column: str) -> Kind:
-    """The kind of a column of the evidence."""
+    """The kind of a column of the evidence, or of an export that is audited (`audit_...`, amounts as they are)."""
     own = _OWN.get((table, column))
     if own is not None:
         return own

@@ -109,7 +109,7 @@ def read_sessions(path: Path, zone: str, columns: Mapping[str, str] | None = Non
         data = path.read_bytes()
     except OSError as err:
         raise BadInput(path, None, f"cannot be read ({err.strerror})", "a CSV file with named columns") from err
-    lines = _cells(path, data)
+    lines = csv_cells(path, data)
     header = next(lines, (0, []))[1]
     where = _places(path, header, named, columns or {})
     rows: list[Row] = []
@@ -166,13 +166,16 @@ def _columns(given: Mapping[str, str]) -> Columns:
     return Columns(**given)
 
 
-def _cells(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Line number and stripped cells of each line that is not blank."""
+def csv_cells(path: Path, data: bytes, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Line number and stripped cells of each line that is not blank, with commas, semicolons or tabs between cells.
+
+    `skipped`: lines of the file that are not in `data`. Raises BadInput for what is no CSV in UTF-8.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         line = data.count(b"\n", 0, err.start) + 1
-        raise BadInput(path, f"line {line}", "is not UTF-8 text", "a CSV file in UTF-8") from err
+        raise BadInput(path, f"line {line + skipped}", "is not UTF-8 text", "a CSV file in UTF-8") from err
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
     while True:
@@ -181,9 +184,11 @@ def _cells(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as err:
-            raise BadInput(path, f"line {reader.line_num}", f"is no CSV ({err})", "quoted or plain cells") from err
+            raise BadInput(
+                path, f"line {reader.line_num + skipped}", f"is no CSV ({err})", "quoted or plain cells"
+            ) from err
         if any(cell.strip() for cell in cells):
-            yield reader.line_num, [cell.strip() for cell in cells]
+            yield reader.line_num + skipped, [cell.strip() for cell in cells]
 
 
 def _places(path: Path, header: list[str], named: Columns, given: Mapping[str, str]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""An audit without a fleet: somebody's own exports, every cent explained or flagged out (`chargerig audit`)."""
