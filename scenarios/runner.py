@@ -18,10 +18,10 @@ from fleet.technician import Technician
 from scenarios.app import App
 from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
+from scenarios.faults.strike import Nemesis
 from scenarios.harvest import harvest
 from scenarios.migration import MigrationTool, MortalTool, MoveParts
 from scenarios.model import Scenario
-from scenarios.nemesis import Nemesis
 from scenarios.nemesis_move import MoveNemesis, Overheard
 from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat

@@ -81,6 +81,8 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
             turn=plan.turn,
             carries=plan.carries,
             route=plan.route,
+            profile=plan.profile,
+            version=plan.config.profile.version,
         )
         for plan in plans
     ]
