@@ -105,7 +105,7 @@ def _play(
         world.add(OPERATOR, Desk(stage.upgrade, desk, begins_at=stage.start))
         for owner in stage.upgrade.owners:
             world.add(owner_name(owner.owner), OwnerMachine(owner, stage.upgrade, begins_at=stage.start))
-    Nemesis(world, stage.blows, truth.note)
+    Nemesis(world, stage.blows, overheard)
     MoveNemesis(world, stage.strikes, overheard)
 
     def beat(now: Instant, frames: int) -> None:

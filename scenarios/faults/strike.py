@@ -6,18 +6,20 @@ back-end or a station.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from fleet.quirks import QUIRK_SHOWN
 from scenarios import nemesis_move
 from scenarios.faults import backends, stations
 from scenarios.faults.blows import Blow, Deed
 from scenarios.faults.network import Network
 from scenarios.faults.stations import Stations
 from scenarios.faults.trigger import Triggers
+from scenarios.nemesis_move import Overheard
 from sim.clock import SECOND, Instant
 from sim.evidence.canonical import canonical
 from sim.machine import Command
@@ -31,9 +33,12 @@ ALL_DAY = ("meter.key-unregistered", "station.quirk")
 class Nemesis:
     """Carries out a fault plan in a virtual world and writes down what really happened."""
 
-    def __init__(self, world: VirtualWorld, blows: Sequence[Blow], note: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, world: VirtualWorld, blows: Sequence[Blow], overheard: Overheard) -> None:
         self._world = world
-        self._note = note
+        self._note = overheard.note
+        self._quirks = [blow for blow in blows if blow.kind == "station.quirk"]
+        if self._quirks:
+            overheard.listeners.append(self._heard)
         self._triggers = Triggers(world)
         at_stations = Stations(world)
         self._deeds: dict[str, Deed] = {**Network(world).deeds(), **at_stations.deeds(), **backends.deeds(world)}
@@ -66,6 +71,15 @@ class Nemesis:
         now = self._world.now
         target = sender if blow.sender else blow.target
         self._strike(replace(blow, target=target, at=now, until=Instant(now + blow.until - blow.at)))
+
+    def _heard(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A station shows a quirk for the first time."""
+        if kind != "events" or fields["kind"] != QUIRK_SHOWN:
+            return
+        for blow in [one for one in self._quirks if one.target == fields["station"]]:
+            if canonical({"name": blow.data["quirk"]}) == fields["data"]:
+                self._quirks.remove(blow)
+                self._record(blow, int(fields["at"]))
 
     def _record(self, blow: Blow, at: int) -> None:
         row = {"fault_id": blow.fault_id, "kind": blow.kind, "target": blow.target, "at": at, "until": blow.until}
