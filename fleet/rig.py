@@ -51,7 +51,7 @@ class Rig:
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
     power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on},
-    reboot{}, clock-step{ms}, register-reset{connector}, wipe-settings{}, restore-settings{}, flash-loss{} (while it is dark).
+    reboot{}, clock-step{ms}, register-reset{connector}, wipe-settings{}, restore-settings{}, flash-loss{} (in the dark).
     The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
     the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
@@ -210,6 +210,13 @@ class Rig:
                 row = outlet.end(now, self.config.site, self.config.station, "PowerLoss")
                 self._out.append(Note("sessions", row))
 
+    def _harm(self, what: str, connector: int | None) -> None:
+        """What befalls a station befalls what runs at it, at one connector or at all."""
+        for outlet in self.board.outlets.values():
+            session = outlet.session
+            if session is not None and connector in (None, outlet.number) and what not in session.harm:
+                session.harm.append(what)
+
     # -- effects of the station ---------------------------------------------------------------------------------------
 
     def _perform(self, effects: Sequence[Effect], now: Instant) -> None:
@@ -284,6 +291,8 @@ class Rig:
         elif name == "restore-settings":
             self._to_station(Command("set-url", {"url": self._own_url, "reboot": True}), now)
         elif name in _FOR_THE_STATION:
+            if name in ("register-reset", "clock-step"):
+                self._harm(name, args.get("connector"))
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

@@ -12,7 +12,7 @@ from scenarios.cli_screen import lines, names
 from scenarios.faults.kinds import KINDS
 from scenarios.faults.telling import lesson
 
-_INTRO = """A fault is a table [[fault]] of a scenario: kind, id, where, when (or at), for (or lasts), and fields of its kind.
+_INTRO = """A fault is a table [[fault]] of a scenario: kind, id, where, when (or at), for (or lasts), and its own fields.
 Most may also have repeat, and those of stations release. where narrows down whom it may hit: count, or share ("2 %"); site,
 station (a pattern), backend, profile, version, moving; busy (false: also where nobody is), sender (whose message it was);
 action and partner.
