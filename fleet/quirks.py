@@ -16,7 +16,8 @@ from msgspec import Struct
 class Quirk(Struct, frozen=True, forbid_unknown_fields=True):
     """One behaviour: its neutral name, what the station does, where it was seen, and the versions that can have it.
 
-    `seen_as` are its numbers in the list of field reports.
+    `seen_as` are its numbers in the list of field reports. `misreports`: what such a station says of a session is not so,
+    and a back-end does right to hold it.
     """
 
     name: str
@@ -24,8 +25,11 @@ class Quirk(Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[str, ...]
     versions: tuple[str, ...] = ("1.6",)
     seen_as: tuple[str, ...] = ()
+    misreports: bool = False
 
 
+MISREPORTED = "misreported"
+"""Harm to a session of which its station does not say what is so."""
 QUIRK_SHOWN = "quirk"
 """The event by which a rig tells that a quirk showed for the first time."""
 RESEND_STOP_AFTER_BOOT = "resend-stop-after-boot"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from fleet.meter import Meter, first_register, key_of, meter_id_of, public_key_of
 from fleet.outlet import UNTOLD, Outlet
 from fleet.profile import StationProfile
+from fleet.quirks import MISREPORTED
 from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER
 from sim.machine import Actuate, Command, Effect, Note, Tell
@@ -125,6 +126,8 @@ class Switchboard:
         if "begin" in what:
             self._sessions += 1
             outlet.begin(now, f"{self._config.station}/{self._sessions}", what["token"])
+            if self._config.profile.misreports:
+                self.harm(MISREPORTED, outlet.number)
         elif "mark" in what:
             outlet.mark(now, what["mark"])
         else:

@@ -110,7 +110,8 @@ def power_loss_with_id_zero(call: Own) -> None:
 def stop_without_start(call: Own) -> None:
     """Q11."""
     call.swallow = call.acted = True
-    call.fake = {"idTagInfo": {"status": "Accepted"}, "transactionId": INVENTED + len(call.memory.count)}
+    call.memory.invented += 1
+    call.fake = {"idTagInfo": {"status": "Accepted"}, "transactionId": INVENTED + call.memory.invented}
 
 
 @own("StartTransaction")

@@ -25,6 +25,7 @@ class Memory(Struct):
     starts: dict[int, dict[str, Any]] = field(default_factory=dict)
     ended: dict[int, int] = field(default_factory=dict)
     statuses: int = 0
+    invented: int = 0
 
     def every(self, name: str, nth: int) -> bool:
         """Whether this is the nth time of something, the 2nth, ..."""
