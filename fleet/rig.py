@@ -15,7 +15,8 @@ from fleet.edge.edge import NAMES as AT_THE_EDGE
 from fleet.edge.edge import Edge
 from fleet.ev import Ev
 from fleet.outlet import Outlet
-from fleet.quirks import FORGETS_TRANSACTION, NO_REDIAL_AFTER_POWER_LOSS, QUIRK_SHOWN
+from fleet.quirks import FORGETS_TRANSACTION, NO_REDIAL_AFTER_POWER_LOSS
+from fleet.rig_edge import AtTheEdge
 from fleet.station.assemblies import ControlUnit, station_of
 from fleet.station.timers import NEVER, Timers
 from fleet.switchboard import RigConfig, Switchboard, meters_of
@@ -42,11 +43,11 @@ from sim.machine import (
 
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
-_TICK, _to_json = Tick(), msgspec.json.Encoder(order="sorted").encode
+_to_json = msgspec.json.Encoder(order="sorted").encode
 _FOR_THE_STATION = ("stray-stop", "second-stop", "set-url", "stay-away", "reboot", "clock-step", "register-reset")
 
 
-class Rig:
+class Rig(AtTheEdge):
     """Machine `rig:<station>`; its power comes on at `power_on_at`.
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
@@ -83,87 +84,66 @@ class Rig:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
-        kind = type(event)
-        station = self.station
-        if self._edge is None and station is not None and (kind is Received or (kind is Tick and self._physical > now)):
-            effects = station.handle(event, now)
-            if not effects or (len(effects) == 1 and type(effects[0]) is Send):
-                return effects  # the usual case: words on the wire and nothing else
-            out = self._out = []
-            self._perform(effects, now)
-            return out
-        out = self._out = []
         if self._edge is not None:
+            out = self._out = []
             self._at_the_edge(event, self._edge, now)
-        elif kind is Tick:
-            self._tick(now)
-        elif isinstance(event, Command):
+            return out
+        if isinstance(event, Received):
+            return self.hear(event.link, event.frame, now)
+        if isinstance(event, Tick):
+            return self.wake(now)
+        out = self._out = []
+        if isinstance(event, Command):
             self._command(event, now)
         elif isinstance(event, Opened | Closed):
             self._link_event(event, now)
         return out
 
-    # -- the edge -----------------------------------------------------------------------------------------------------
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame; to a station that is dark nobody speaks."""
+        station = self.station
+        if self._edge is not None:
+            return self.handle(Received(link, frame), now)
+        if station is None:
+            return ()
+        effects = station.hear(link, frame, now)
+        for effect in effects:
+            if type(effect) is not Send:
+                return self._moved(effects, now)
+        return effects  # the usual case: words on the wire and nothing else
 
-    def _at_the_edge(self, event: Event, edge: Edge, now: Instant) -> None:
-        """As `handle`, for a station with quirks at the wire."""
-        self._now = now
-        if isinstance(event, Received):
-            for frame in edge.heard(event.link, event.frame, now):
-                self._hear(frame, event.link, now)
-        elif type(event) is Tick:
-            edge.tick(now)
-            self._tick(now)
-        elif isinstance(event, Command):
-            self._command(event, now)
-        elif isinstance(event, Opened | Closed):
-            edge.link_event(event, now)
-            self._link_event(event, now)
-        while edge.inbox and self._link is not None:
-            self._hear(edge.inbox.pop(0), self._link, now)
-        self._out += [send for send in edge.unsent() if send.link == self._link]
-        if edge.hang_up:
-            self._hang_up(edge.hang_up, now)
-            edge.hang_up = ""
-        if edge.stay_away is not None:
-            self._to_station(Command("stay-away", {"on": edge.stay_away}), now)
-            edge.stay_away = None
-        if edge.reboot:
-            edge.reboot = False
-            self._to_station(Command("reboot"), now)
+    def wake(self, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a Tick."""
+        station = self.station
+        if self._edge is not None:
+            return self.handle(Tick(), now)
+        if station is not None and self._physical > now:
+            effects = station.wake(now)
+            for effect in effects:
+                if type(effect) is not Send:
+                    return self._moved(effects, now)
+            return effects
+        out = self._out = []
+        self._tick(now)
+        return out
 
-    def _hear(self, frame: bytes, link: LinkId, now: Instant) -> None:
-        if self.station is not None:
-            self._perform(self.station.handle(Received(link, frame), now), now)
-
-    def _hang_up(self, reason: str, now: Instant) -> None:
-        """The firmware gives its connection up, and its control unit finds it gone."""
-        link, self._link = self._link, None
-        if link is None or self._edge is None:
-            return
-        self._links.discard(link)
-        self._edge.gone()
-        self._out.append(Close(link, reason))
-        if self.station is not None:
-            self._perform(self.station.handle(Closed(link, reason), now), now)
-
-    def _shows(self, quirk: str) -> None:
-        """A quirk acts: told the first time, if it was given to this very station."""
-        if quirk in self._untold:
-            self._untold.remove(quirk)
-            self._note(self._now, QUIRK_SHOWN, name=quirk)
+    def _moved(self, effects: Sequence[Effect], now: Instant) -> Sequence[Effect]:
+        """What leaves the rig when its station wants more than to speak."""
+        out = self._out = []
+        self._perform(effects, now)
+        return out
 
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
-        earliest = self._physical
+        earliest, timers = self._physical, self._timers
         if self._edge is not None:
             earliest = min(earliest, self._edge.deadline())
-        timers = self._timers
         if timers is not None:
-            if timers.least < earliest:
-                earliest = timers.least
-            if timers.answer < earliest:
-                earliest = timers.answer
+            least, answer = timers.least, timers.answer
+            if answer < least:
+                least = answer
+            if least < earliest:
+                return least  # type: ignore[return-value]
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def waiting(self) -> int:
@@ -185,7 +165,7 @@ class Rig:
                 self._start(now)
             self._rearm()
         if self.station is not None:
-            self._perform(self.station.handle(_TICK, now), now)
+            self._perform(self.station.wake(now), now)
 
     def _rearm(self) -> None:
         """The next moment at which an EV is full or the station starts."""

@@ -231,7 +231,11 @@ class ReferenceCsms:
         """
         stage = self._stage
         if not stage.moved:
-            stage.release_all(release)
+            effects = stage.effects
+            if len(effects) == 1:  # nearly always
+                release(effects.pop())
+            else:
+                stage.release_all(release)
             return True
         stage.moved = False
         self._outbox.seen_time(now)

@@ -98,33 +98,38 @@ class Connection:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to an event of this link. What leaves goes through the stage, so the answer is always empty."""
-        if not self._alive:
-            return ()
         if type(event) is Received:
-            state = self.state
-            state.last_seen = now
-            state.messages += 1
-            if not state.unsaved:
-                self._stations.plan_to_save(state, now)
-                self._stage.moved = True
-            frame, admit = event.frame, self._admit
-            reading = self._readings.again(frame)
-            if reading is None:
-                self._look(frame, now)
-            elif admit(_READING, state.accepted):
-                id, connector, wh = reading
-                state.register(connector, wh)
-                if self._keep is not None:
-                    self._keep(state.station, frame, now)
-                self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
-            else:
-                self._call(reading[0].decode(), _READING, None, now)
+            return self.hear(event.link, event.frame, now)
+        if not self._alive:
             return ()
         self._stage.moved = True
         if isinstance(event, Opened):
             self._opened(now)
         elif isinstance(event, Closed):
             self._gone(now)
+        return ()
+
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame."""
+        if not self._alive:
+            return ()
+        state = self.state
+        state.last_seen = now
+        state.messages += 1
+        if not state.unsaved:
+            self._stations.plan_to_save(state, now)
+            self._stage.moved = True
+        reading = self._readings.again(frame)
+        if reading is None:
+            self._look(frame, now)
+        elif self._admit(_READING, state.accepted):
+            id, connector, wh = reading
+            state.register(connector, wh)
+            if self._keep is not None:
+                self._keep(state.station, frame, now)
+            self._stage.effects.append(Send(self.link, b'[3,"' + id + b'",{}]'))
+        else:
+            self._call(reading[0].decode(), _READING, None, now)
         return ()
 
     @property

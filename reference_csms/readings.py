@@ -59,22 +59,29 @@ class Readings:
         """Message id, connector and register in Wh of a reading like one before, None for any other frame."""
         # Slices that are compared, since they cost half of what `startswith` and `endswith` do.
         for front, head, at, second, tail, length, connector in self._known:
+            if len(frame) <= at:
+                continue
+            last, minute = frame[_LAST], frame[at : at + _TO_SECOND]
+            digits = frame[at + _TO_DIGITS : -length]
+            if (
+                frame == b"".join((front, last, head, minute, second, digits, tail))
+                and digits.isdigit()
+                and len(digits) < MAX_DIGITS
+                and last.isalnum()
+                and (_minutes.get(minute) or _is_minute(minute))
+            ):
+                return frame[_ID], connector, int(digits)
             if frame[40:at] == head:  # behind the id
-                id, digits = frame[_ID], frame[at + _TO_DIGITS : -length]
+                digits = frame[at + _TO_DIGITS : -length]
                 if (
                     frame[-length:] == tail
                     and digits.isdigit()
                     and len(digits) < MAX_DIGITS
-                    and ((frame[_FRONT] == front and frame[_LAST].isalnum()) or is_plain_call(frame))
-                    and (
-                        (
-                            frame[at + _TO_SECOND : at + _TO_DIGITS] == second
-                            and (_minutes.get(minute := frame[at : at + _TO_SECOND]) or _is_minute(minute))
-                        )
-                        or (frame.startswith(_VALUE, at + _TO_VALUE) and _is_time(frame[at : at + _TO_VALUE]))
-                    )
+                    and is_plain_call(frame)
+                    and frame.startswith(_VALUE, at + _TO_VALUE)
+                    and _is_time(frame[at : at + _TO_VALUE])
                 ):
-                    return id, connector, int(digits)
+                    return frame[_ID], connector, int(digits)
                 return None
         return None
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
+from types import ModuleType
 from typing import Any, TypeVar
 
 from scenarios.stopping import Stopped, stopping
@@ -75,7 +77,7 @@ def _start(running: dict[Any, tuple[int, Any]], worker: Callable[[T], R], task: 
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, worker, task))
-    with _undisturbed():
+    with _undisturbed(), _plain_main():
         process.start()
         running[ours] = (number, process)
     theirs.close()
@@ -93,6 +95,18 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _plain_main() -> Iterator[None]:
+    """Hide the program that the user started. A process would import it first, all commands of the CLI for a second, and a
+    worker is a function of a module that needs nothing of it."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _result(pipe: Any, process: Any, name: str) -> Any:

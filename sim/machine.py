@@ -144,7 +144,9 @@ Effect = Open | Send | Close | Actuate | Persist | Note | Tell | Settle
 class Machine(Protocol):
     """Anything that lives in time.
 
-    One that never wants a Tick may say so by an attribute `tickless` that is True, and is spared being asked.
+    One that never wants a Tick may say so by an attribute `tickless` that is True, and is spared being asked. One that
+    has `hear(link, frame, now)` or `wake(now)` may be given frames and ticks by them: they do what `handle` does with a
+    Received or a Tick, and spare the event.
     """
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:

@@ -14,7 +14,7 @@ from fleet.station.desk import Desk
 from fleet.station.hardware import Hardware
 from fleet.station.outbox import Outbox
 from sim.clock import Instant
-from sim.machine import Effect, Event
+from sim.machine import Effect, Event, LinkId
 
 
 class ControlUnit(Protocol):
@@ -25,6 +25,14 @@ class ControlUnit(Protocol):
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event; the first one is the command power-up."""
+        ...
+
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame."""
+        ...
+
+    def wake(self, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a Tick."""
         ...
 
     def next_deadline(self) -> Instant | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import chain, count
 from typing import Protocol
 
 import msgspec
@@ -68,12 +68,10 @@ def message_ids(salt: object, station: str, boots: int) -> Iterator[str]:
     """Message ids of one station between two boots: UUID-shaped, a hashed front and a counter behind."""
     h = derive(salt, "message-id", station, boots).hex()
     front = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-"
-    first = 1  # the counter begins there
-    for block in count():
-        head = f"{front}{block:09x}"
-        for digits in _THREE_DIGITS[first:]:
-            yield head + digits
-        first = 0
+    blocks = (map(f"{front}{block:09x}".__add__, _THREE_DIGITS) for block in count())
+    ids = chain.from_iterable(blocks)
+    next(ids)  # the counter begins with 1
+    return ids
 
 
 class Calls:
@@ -141,7 +139,8 @@ class Calls:
         Saves parsing and judging what can be told by looking: the bytes are a valid empty result for this very call, or
         that of its Heartbeat.
         """
-        call = self._queue.outstanding
+        queue = self._queue
+        call = queue.outstanding
         if call is None:
             return False
         if call.action in EMPTY_ANSWERS:
@@ -154,10 +153,10 @@ class Calls:
             payload = frame[42:-1]
         else:
             return False
-        self._queue.outstanding = None
+        queue.outstanding = None
         self._desk.timers.answer = NEVER
         call.tag.answered(call, payload)
-        if self._queue.waiting:
+        if queue.waiting:
             self._next()
         return True
 

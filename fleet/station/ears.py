@@ -20,7 +20,8 @@ from sim.wire import ocppj
 Then = Callable[[], None]
 Reply = tuple[Any, Then | None]
 """The answer, and what to do once it is on its way."""
-Handler = Callable[[Any], Reply]
+Handler = Callable[[Any, Any], Reply]
+"""Takes the control unit and the request."""
 
 
 class Refusal(Exception):
@@ -33,16 +34,23 @@ class Refusal(Exception):
 
 
 class Ears:
-    """The listening side of one station. `rejected` is what a request gets from a station that was Rejected: a code, or
-    silence."""
+    """The listening side of one station. `unit` is whom handlers act on; `rejected` is what a request gets from a station
+    that was Rejected: a code, or silence."""
 
     def __init__(
-        self, desk: Desk, calls: Calls, boot: Boot, handlers: Mapping[str, Handler], rejected: str | None = None
+        self,
+        desk: Desk,
+        calls: Calls,
+        boot: Boot,
+        handlers: Mapping[str, Handler],
+        unit: Any,
+        rejected: str | None = None,
     ) -> None:
         self._desk = desk
         self._calls = calls
         self._boot = boot
         self._handlers = handlers
+        self._unit = unit
         self._rejected = rejected
 
     def received(self, frame: bytes) -> None:
@@ -80,7 +88,7 @@ class Ears:
             self._refuse(call.id, "NotSupported", "not supported by this station")
             return
         try:
-            answer, then = handler(dialect.decode_request(call.action, call.payload))
+            answer, then = handler(self._unit, dialect.decode_request(call.action, call.payload))
         except Refusal as refusal:
             self._refuse(call.id, refusal.code, refusal.why)
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -192,8 +193,8 @@ class Configuration(dict[str, Any]):
         """`presets` are the profile's own defaults, `saved` what was changed since; both win over the table's
         default.
         """
-        self._keys = dict(keys)
-        self._folded = {name.lower(): name for name in self._keys}
+        self._keys = keys
+        self._folded = _folded(tuple(keys))
         self._texts: dict[str, str] = {}
         super().__init__()
         for name, key in self._keys.items():
@@ -235,3 +236,9 @@ class Configuration(dict[str, Any]):
     def _set(self, name: str, text: str) -> None:
         self._texts[name] = text
         self[name] = self._keys[name].parse(text) if text or self._keys[name].parse is not _url else ""
+
+
+@lru_cache(maxsize=64)
+def _folded(names: tuple[str, ...]) -> dict[str, str]:
+    """Names by how they are asked for: one table for all stations of a kind."""
+    return {name.lower(): name for name in names}

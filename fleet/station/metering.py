@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
@@ -44,7 +43,6 @@ class Metering:
         "_displays",
         "_fixed",
         "_grid",
-        "_kept",
         "_offered",
         "_outbox",
         "_plan",
@@ -70,7 +68,6 @@ class Metering:
         self._outbox = outbox
         self._bays = bays
         self._plan = self._planned()
-        self._kept: tuple[Any, str, Any, bool] = (None, "", None, False)
         self._fixed: dict[int, tuple[bytes, ...]] = {}
         self._displays = {bay.number: desk.counter.display(bay.number) for bay in bays}
         desk.counter.on_reset = self._anew
@@ -111,11 +108,13 @@ class Metering:
         elif name == "TariffChangeTimes":
             self._arm_tariff()
 
-    def _planned(self) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-        """What the keys say of samples: interval in ms, what is sent, and what is kept for the end."""
+    def _planned(self) -> tuple[int, tuple[str, ...], tuple[str, ...], templates.MeterValuesTemplate | None]:
+        """What the keys say of samples: interval in ms, what is sent, what is kept for the end, and the template of what is
+        nearly always wanted, if it is."""
         keys = self._desk.keys
-        interval = keys.seconds("MeterValueSampleInterval")
-        return interval, keys["MeterValuesSampledData"], keys["StopTxnSampledData"]
+        interval, sent = keys.seconds("MeterValueSampleInterval"), keys["MeterValuesSampledData"]
+        usual = sent == _FIRST_FOUR and self._send is None
+        return interval, sent, keys["StopTxnSampledData"], self._template(sent, PERIODIC) if usual else None
 
     def _arm_sampling(self, bay: Bay) -> None:
         interval = self._desk.keys.seconds("MeterValueSampleInterval")
@@ -142,19 +141,26 @@ class Metering:
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
-    def _sampler(self, bay: Bay) -> Callable[[], None]:
+    def _sampler(self, bay: Bay) -> Callable[[], int | None]:
         """What is to be done at each sample of a connector."""
         desk, number = self._desk, bay.number
+        display, fixed, push = self._displays[number], self._fixed, self._outbox.push_sample
 
-        def sampled() -> None:
+        def sampled() -> int | None:
             running = bay.transaction
             if running is None:
-                return
-            now, (interval, sent, kept) = desk.now, self._plan
-            desk.timers.set(self._sampling[number], now + interval)
-            self._push(bay, running.number, sent, PERIODIC)
+                return None
+            now, (interval, sent, kept, template) = desk.now, self._plan
+            if template is None:
+                self._push(bay, running.number, sent, PERIODIC)
+            else:  # as `_push`
+                register, power = display(now)
+                others = fixed.get(power) or self._fix(power)
+                stamp = iso_bytes(now + desk.clock.offset)
+                push(running.number, Sample(template, number, stamp, b"%d" % register, others))
             if kept:
                 self._keep(bay, kept, PERIODIC, now + desk.clock.offset)
+            return now + interval
 
         return sampled
 
@@ -172,19 +178,10 @@ class Metering:
         if self._send is not None:
             self._send(bay, measurands, context)
             return
-        kept = self._kept
-        if kept[0] is not measurands or kept[1] is not context:
-            kept = self._kept = (measurands, context, self._template(measurands, context), measurands == _FIRST_FOUR)
-        desk, number = self._desk, bay.number
-        if kept[3]:  # as `_read`, for what is nearly always wanted
-            register, power = self._displays[number](desk.now)
-            first, others = b"%d" % register, self._fixed.get(power) or self._fix(power)
-        else:
-            first, *rest = self._read(bay, measurands)
-            others = tuple(rest)
-        self._outbox.push_sample(
-            transaction, Sample(kept[2], number, iso_bytes(desk.now + desk.clock.offset), first, others)
-        )
+        first, *others = self._read(bay, measurands)
+        stamp = iso_bytes(self._desk.time())
+        template = self._template(measurands, context)
+        self._outbox.push_sample(transaction, Sample(template, bay.number, stamp, first, tuple(others)))
 
     def _keep(self, bay: Bay, measurands: tuple[str, ...], context: str, at: int) -> None:
         if measurands and bay.transaction is not None:

@@ -54,8 +54,10 @@ class Sample(Struct, frozen=True, gc=False):
         return frame[len(b'[2,"","MeterValues",') : -1].replace(_WRITTEN, _PLACED, 1)
 
 
-Pieces = tuple[bytes, bytes, bytes, bytes]
-"""A frame of a sample without id, timestamp and first value: what stands before, between and behind them."""
+Pattern = tuple[MeterValuesTemplate | None, tuple[bytes, ...], int | None, bytes, bytes, bytes, bytes]
+"""A sample's template, its other values and its transaction, and a frame of them without id, timestamp and first value:
+what stands before, between and behind those."""
+_NO_PATTERN: Pattern = (None, (), None, b"", b"", b"", b"")
 
 
 class Message(Struct, gc=False):
@@ -110,7 +112,7 @@ class Outbox:
         self._under_way = False
         self._not_before = 0
         self._queue: deque[Message] = deque()
-        self._patterns: dict[int, tuple[MeterValuesTemplate, int | None, tuple[bytes, ...], Pieces]] = {}
+        self._patterns: dict[int, Pattern] = {}
         self.ids: dict[int, int] = {}
         self.on_confirmed: Settled = lambda message, payload: None
         self._restore(flash)
@@ -153,22 +155,15 @@ class Outbox:
         desk, queue = self._desk, self._queue
         online = desk.accepted and desk.link is not None
         number = self._next
-        message = Message(number, "MeterValues", transaction, sample, spare=True)
+        message = Message(number, "MeterValues", transaction, sample, 0, False, True)
         if online and not queue and desk.now >= self._not_before:  # the usual case: nothing waits, out it goes
             self._next = number + 1
             queue.append(message)
             self._under_way = True
             calls = self._calls
             id = next(calls.ids)
-            calls.put(
-                Pending(
-                    id,
-                    "MeterValues",
-                    self._sampled(id, sample, self.ids.get(transaction, NO_ID) if transaction else None),
-                    TRANSACTION,
-                    self,
-                )
-            )
+            frame = self._sampled(id, sample, self.ids.get(transaction, NO_ID) if transaction else None)
+            calls.put(Pending(id, "MeterValues", frame, TRANSACTION, self))
         else:
             self._put(message, save=not online)
 
@@ -251,14 +246,12 @@ class Outbox:
 
     def _sampled(self, id: str, sample: Sample, known: int | None) -> bytes:
         """The frame of a sample: made of the same pieces again and again while a transaction runs and power is even."""
-        kept = self._patterns.get(sample.connector)
-        if kept is None or kept[0] is not sample.template or kept[1] != known or kept[2] != sample.others:
-            pattern = sample.template.bound(sample.connector, known)
-            pieces = (pattern % (_PLACE, _PLACE, _PLACE, *sample.others)).split(_PLACE)
+        template, others, of, start, stamp, value, rest = self._patterns.get(sample.connector, _NO_PATTERN)
+        if template is not sample.template or of != known or (others is not sample.others and others != sample.others):
+            template, others = sample.template, sample.others
+            pieces = (template.bound(sample.connector, known) % (_PLACE, _PLACE, _PLACE, *others)).split(_PLACE)
             start, stamp, value, rest = map(same, pieces)
-            kept = (sample.template, known, sample.others, (start, stamp, value, rest))
-            self._patterns[sample.connector] = kept
-        start, stamp, value, rest = kept[3]
+            self._patterns[sample.connector] = (template, others, known, start, stamp, value, rest)
         return b"".join((start, id.encode(), stamp, sample.timestamp, value, sample.first, rest))
 
     def answered(self, call: Pending, payload: bytes) -> None:

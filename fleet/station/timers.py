@@ -26,13 +26,13 @@ class Timers:
         self._order: list[int] = [NEVER << _BITS]  # the same numbers, the earliest first
         self.least = NEVER
         """The earliest slot's instant, NEVER for none."""
-        self._calls: list[Callable[[], None]] = []
+        self._calls: list[Callable[[], int | None]] = []
         self.answer = NEVER
         """Until when the answer to the outstanding call may take. Before every slot that comes at the same instant."""
         self.on_no_answer: Callable[[], None] = lambda: None
 
-    def slot(self, call: Callable[[], None]) -> int:
-        """A new slot; `call` runs when its instant has come."""
+    def slot(self, call: Callable[[], int | None]) -> int:
+        """A new slot; `call` runs when its instant has come, and may say when it is to run next."""
         self._calls.append(call)
         self._codes.append(None)
         assert len(self._calls) <= _SLOTS
@@ -53,18 +53,21 @@ class Timers:
 
     def fire(self, now: int) -> None:
         """Run what is due, the earliest first. A slot is cleared before its call, which may set it again for later."""
-        order = self._order
         while True:
-            least, answer = self.least, self.answer
-            if least < answer:
+            least = self.least
+            if least < self.answer:
                 if least > now:
                     return
-                slot = order[0] & _SLOTS
-                del order[0]
-                self._codes[slot] = None
+                order, codes = self._order, self._codes
+                slot = order.pop(0) & _SLOTS
+                codes[slot] = None
                 self.least = order[0] >> _BITS
-                self._calls[slot]()
-            elif answer > now:
+                again = self._calls[slot]()
+                if again is not None:  # as `set`, for a slot that is clear
+                    code = codes[slot] = again << _BITS | slot
+                    insort(order, code)
+                    self.least = order[0] >> _BITS
+            elif self.answer > now:
                 return
             else:
                 self.answer = NEVER

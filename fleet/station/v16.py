@@ -36,7 +36,7 @@ from fleet.station.v16_reservations import Reservations
 from fleet.station.v16_smart_charging import SmartCharging
 from fleet.station.v16_teller import Teller16
 from sim.clock import Instant
-from sim.machine import Closed, Command, Effect, Event, Opened, Received, Tick
+from sim.machine import Closed, Command, Effect, Event, LinkId, Opened, Received, Tick
 from sim.rng import stream
 from sim.wire.dialect import V16
 from sim.wire.payloads import v16
@@ -124,8 +124,7 @@ class Station:
             boots,
             forgotten,
         )
-        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
-        self.ears = Ears(desk, self.calls, self.boot, handlers)  # OCPP 1.6 §4.2: a rejected station is silent
+        self.ears = Ears(desk, self.calls, self.boot, HANDLERS, self)  # OCPP 1.6 §4.2: a rejected station is silent
         self._wire()
 
     def _wire(self) -> None:
@@ -152,30 +151,49 @@ class Station:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
+        if isinstance(event, Received):
+            return self.hear(event.link, event.frame, now)
+        if isinstance(event, Tick):
+            return self.wake(now)
         desk = self.desk
         desk.now = now
         out = desk.out = []
-        kind = type(event)
-        if kind is Tick:
-            desk.timers.fire(now)
-        elif kind is not Received:
-            self._other(event)
-        elif event.link == desk.link and not self.calls.quick(event.frame):  # type: ignore[union-attr]
-            self.ears.received(event.frame)  # type: ignore[union-attr]
-        if self.availability.waiting:
-            self.availability.settle()
-        if self.restart.decided:
-            self.restart.consider()
-        return out
-
-    def _other(self, event: Event) -> None:
-        """What is neither a frame nor a deadline."""
         if isinstance(event, Command):
             self._command(event)
         elif isinstance(event, Opened):
             self.connection.opened(event.link, event.subprotocol)
         elif isinstance(event, Closed):
             self.connection.closed(event.link, event.reason)
+        self._rest()
+        return out
+
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame."""
+        desk = self.desk
+        desk.now = now
+        out = desk.out = []
+        if link == desk.link and not self.calls.quick(frame):
+            self.ears.received(frame)
+        if self.availability.waiting or self.restart.decided:
+            self._rest()
+        return out
+
+    def wake(self, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a Tick."""
+        desk = self.desk
+        desk.now = now
+        out = desk.out = []
+        desk.timers.fire(now)
+        if self.availability.waiting or self.restart.decided:
+            self._rest()
+        return out
+
+    def _rest(self) -> None:
+        """What waits for a moment of rest looks whether it has come."""
+        if self.availability.waiting:
+            self.availability.settle()
+        if self.restart.decided:
+            self.restart.consider()
 
     def next_deadline(self) -> Instant | None:
         """The earliest wish of any part."""

@@ -33,7 +33,7 @@ from fleet.station.v201_commands import HANDLERS
 from fleet.station.v201_teller import Teller201, every_second, waiting
 from fleet.station.v201_variables import Variables
 from sim.clock import Instant
-from sim.machine import Closed, Command, Effect, Event, Opened, Received, Tick
+from sim.machine import Closed, Command, Effect, Event, LinkId, Opened, Received, Tick
 from sim.rng import stream
 from sim.wire.dialect import V201
 
@@ -100,8 +100,7 @@ class Station:
             boots,
             forgotten,
         )
-        handlers = {action: partial(handler, self) for action, handler in HANDLERS.items()}
-        self.ears = Ears(desk, self.calls, self.boot, handlers, rejected="SecurityError")  # B03
+        self.ears = Ears(desk, self.calls, self.boot, HANDLERS, self, rejected="SecurityError")  # B03
         self._wire()
 
     def _wire(self) -> None:
@@ -122,27 +121,49 @@ class Station:
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
+        if isinstance(event, Received):
+            return self.hear(event.link, event.frame, now)
+        if isinstance(event, Tick):
+            return self.wake(now)
         desk = self.desk
         desk.now = now
         out = desk.out = []
-        if isinstance(event, Tick):
-            desk.timers.fire(now)
-        elif isinstance(event, Received):
-            if event.link == desk.link and not self.calls.quick(event.frame):
-                self.ears.received(event.frame)
-        elif isinstance(event, Command):
+        if isinstance(event, Command):
             self._command(event)
         elif isinstance(event, Opened):
             self.connection.opened(event.link, event.subprotocol)
         elif isinstance(event, Closed):
             self.connection.closed(event.link, event.reason)
+        self._rest()
+        return out
+
+    def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a frame."""
+        desk = self.desk
+        desk.now = now
+        out = desk.out = []
+        if link == desk.link and not self.calls.quick(frame):
+            self.ears.received(frame)
+        self._rest()
+        return out
+
+    def wake(self, now: Instant) -> Sequence[Effect]:
+        """As `handle`, for a Tick."""
+        desk = self.desk
+        desk.now = now
+        out = desk.out = []
+        desk.timers.fire(now)
+        self._rest()
+        return out
+
+    def _rest(self) -> None:
+        """What waits for a moment of rest looks whether it has come."""
         if self.availability.waiting:
             self.availability.settle()
         if self.restart.waits_for:
             self.restart.settle()
         if self.restart.decided:
             self.restart.consider()
-        return out
 
     def next_deadline(self) -> Instant | None:
         """The earliest wish of any part."""

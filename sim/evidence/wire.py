@@ -26,6 +26,7 @@ from sim.evidence.oddities import Oddities
 from sim.evidence.schema import WIRE
 from sim.evidence.wire_calls import (
     COUNTED_ONLY,
+    ID_LENGTH,
     MOSTLY,
     READING,
     CallLog,
@@ -33,7 +34,7 @@ from sim.evidence.wire_calls import (
     Entry,
     Where,
     WireLink,
-    pack_row,
+    pack_usual,
     text,
 )
 from sim.wire.dialect import version_of
@@ -46,7 +47,7 @@ _BATCH, _LEVEL = 512, 1
 _NOTHING, _NOTHING_MORE = b"{}", b",{}]"
 _EMPTY_ANSWER, _BEAT, _BEAT_ANSWER = b'",{}]', b'","Heartbeat",{}]', b'",{"currentTime":"%b"}]'
 _HEARTBEAT = COUNTED_ONLY.encode()
-_ID_ENDS = 40  # of 36 characters, in a CALL and in an answer
+_ID_ENDS = 4 + ID_LENGTH  # in a CALL and in an answer
 _KIND, _ID, _BEHIND_ID = slice(4), slice(4, _ID_ENDS), slice(_ID_ENDS, None)
 _QUOTE, _ESCAPE = b'"\\'
 _CALL, _RESULT = b'[2,"', b'[3,"'
@@ -260,32 +261,33 @@ class WireRecorder:
             if delivered_at is not None:
                 state.last = delivered_at
                 # Nearly all there is: readings that go on like one before, heartbeats, and the plain answers to both.
-                kind, id, rest = frame[_KIND], frame[_ID], frame[_BEHIND_ID]
+                kind, id = frame[_KIND], frame[_ID]
                 if kind == _RESULT:
-                    row = answers.pending.get(id)
+                    pending = answers.pending
+                    row = pending.get(id)
                     if type(row) is tuple:
-                        if rest == _EMPTY_ANSWER and row[3] is not None:
-                            del answers.pending[id]
-                            row[1][1] += 1
-                            call = row[2]
-                            packed += pack_row(
-                                row[0], answers.place, call[1], call[2], sent_at, delivered_at, row[3], len(id)
+                        number, counts, call, running = row
+                        if running is not None and frame[_BEHIND_ID] == _EMPTY_ANSWER:
+                            del pending[id]
+                            counts[1] += 1
+                            packed += pack_usual(
+                                number, answers.place, call[1], call[2], sent_at, delivered_at, running, ID_LENGTH, id
                             )
-                            packed += id
                             continue
-                    elif type(row) is list and rest == _BEAT_ANSWER % iso_bytes(sent_at):
-                        del answers.pending[id]
+                    elif type(row) is list and frame[_BEHIND_ID] == _BEAT_ANSWER % iso_bytes(sent_at):
+                        del pending[id]
                         row[1] += 1
                         continue
                 elif kind == _CALL and _QUOTE not in id and _ESCAPE not in id:
-                    transaction = calls.heads.get(rest[: calls.heads_end])
+                    transaction = calls.heads.get(frame[calls.head])
                     if transaction is not None:
-                        calls.readings[0] += 1
-                        calls.pending[id] = (next(numbers), calls.readings, entry, transaction)
-                        continue
-                    if rest == _BEAT and (counts := calls.counts.get(_HEARTBEAT)) is not None:
+                        counts = calls.readings
                         counts[0] += 1
-                        calls.pending[id] = counts
+                        calls.pending[id] = (next(numbers), counts, entry, transaction)
+                        continue
+                    if frame[_BEHIND_ID] == _BEAT and (beats := calls.counts.get(_HEARTBEAT)) is not None:
+                        beats[0] += 1
+                        calls.pending[id] = beats
                         continue
             self._ordinary(entry, calls, answers)
 
@@ -315,12 +317,8 @@ class WireRecorder:
             id, rest = frame[4:end], frame[end + 1 :]
             if rest[:1] == b"," and _ESCAPE not in id:
                 row = answers.pending.pop(id, None)
-                empty = rest == _NOTHING_MORE
-                if (
-                    empty
-                    and type(row) is tuple
-                    and self._calls.packed.add(row, answers.place, id, sent_at, delivered_at)
-                ):
+                empty, add = rest == _NOTHING_MORE, self._calls.packed.add
+                if empty and type(row) is tuple and add(row, answers.place, id, sent_at, delivered_at):
                     row[1][1] += 1
                     return
                 answer = _NOTHING if empty else rest[1:-1]  # one object for most answers

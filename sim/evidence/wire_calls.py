@@ -31,10 +31,11 @@ _PACKED = READING.decode()
 _PAYLOAD = b'"%b",' % READING
 _KEPT = b'"transactionId":'
 _NONE = -(1 << 63)
-_ROW = Packed("<7qH")
+_ROW = Packed("7qH")
 """Of a packed row: call number, place, sent, delivered, answered, answer delivered, transaction, length of the id."""
-pack_row = _ROW.pack
-_ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
+ID_LENGTH, _HEAD_LENGTH = 36, len(b'[2,"')
+pack_usual = Packed(f"{_ROW.format}{ID_LENGTH}s").pack
+"""A packed row with an id of the usual length."""
 _MOST_HEADS = 8
 _LONGEST = 18
 """Digits of a number that surely fits into 63 bits."""
@@ -78,18 +79,18 @@ class Direction:
     """The calls of one direction of one link that still wait for their answer, and how many there were.
 
     `counts` has for each action how many were called, answered and refused; `place` stands for the direction in packed
-    rows. `heads` has the transaction of each MeterValues by how its frame goes on behind the id, `heads_end` bytes to the
-    end of the transaction id; `readings` are the counts of those.
+    rows. `heads` has the transaction of each MeterValues by how its frame goes on behind the id to the end of the
+    transaction id, which is where `head` cuts it; `readings` are the counts of those.
     """
 
-    __slots__ = ("counts", "heads", "heads_end", "pending", "place", "readings")
+    __slots__ = ("counts", "head", "heads", "pending", "place", "readings")
 
     def __init__(self, place: int) -> None:
         self.pending: dict[bytes, Waiting] = {}
         self.counts: dict[bytes, list[int]] = {}
         self.place = place
         self.heads: dict[bytes, int] = {}
-        self.heads_end = 0
+        self.head = slice(0)
         self.readings: list[int] = []
 
     def learn(self, frame: bytes, length: int) -> int | None:
@@ -98,12 +99,12 @@ class Direction:
         if found is None:
             return None
         transaction, end = found
-        if end >= 0 and length == _ID_LENGTH:
-            head = frame[_HEAD_LENGTH + _ID_LENGTH : end + 1]
-            if len(head) != self.heads_end or len(self.heads) >= _MOST_HEADS:
+        if end >= 0 and length == ID_LENGTH:
+            head = slice(_HEAD_LENGTH + ID_LENGTH, end + 1)
+            if head != self.head or len(self.heads) >= _MOST_HEADS:
                 self.heads.clear()
-                self.heads_end = len(head)
-            self.heads[head] = transaction
+                self.head = head
+            self.heads[frame[head]] = transaction
             self.readings = self.counts[READING]
         return transaction
 
@@ -225,9 +226,8 @@ class PackedRows:
         number, _, (_, sent_at, delivered_at, _, _, _, _, _), transaction = reading
         if transaction is None or answer_delivered_at is None or len(id) > 0xFFFF:
             return False
-        self.data += (
-            pack_row(number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id)) + id
-        )
+        row = (number, place, sent_at, delivered_at, answered_at, answer_delivered_at, transaction, len(id))
+        self.data += _ROW.pack(*row) + id
         return True
 
     def columns(self) -> Iterator[tuple[Scalar, ...]]:

@@ -7,10 +7,8 @@ This is the only importer of simpy; links and back-ends of the same world live i
 
 from __future__ import annotations
 
-import gc
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -40,7 +38,8 @@ from sim.runtimes.sinks import TruthSink, WireSink
 from sim.runtimes.virtual_backends import BackEnds
 from sim.runtimes.virtual_crash import Crash
 from sim.runtimes.virtual_links import NORMAL, Links
-from sim.runtimes.virtual_process import Late
+from sim.runtimes.virtual_memory import Leftovers, few_collections
+from sim.runtimes.virtual_process import Late, hearing
 
 __all__ = ["Crash", "TruthSink", "VirtualWorld"]
 
@@ -51,13 +50,18 @@ _TICK = Tick()
 
 
 class Host:
-    """A Machine, the deadline it named last, its one armed wake-up, and whether that is still to be armed."""
+    """A Machine and its doors, the deadline it named last, its one armed wake-up, and whether that is still to be armed."""
 
-    __slots__ = ("armed", "deadline", "machine", "name", "unsettled")
+    __slots__ = ("armed", "deadline", "hear", "machine", "name", "next_deadline", "unsettled", "wake")
 
     def __init__(self, name: str, machine: Machine) -> None:
         self.name = name
         self.machine = machine
+        self.hear = hearing(machine)
+        self.wake: Callable[[Instant], Sequence[Effect]] = getattr(
+            machine, "wake", lambda now: machine.handle(_TICK, now)
+        )
+        self.next_deadline = machine.next_deadline
         self.deadline: Instant | None = None
         self.armed: int = _NEVER
         self.unsettled = False
@@ -91,6 +95,7 @@ class VirtualWorld:
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._http = stream(seed, "http-latency")
         self.links = Links(self, wire, latency_ms)
+        self._send_up = self.links.send_up
         self.backends = BackEnds(self)
 
     # -- building ---------------------------------------------------------------------------------------------------
@@ -168,13 +173,13 @@ class VirtualWorld:
 
             self.at(self.now, beat)
         if not self._begun:
-            _Leftovers.look()
+            Leftovers.look()
         self._begun, carried = True, self.links.frames
         try:
-            with _few_collections():
+            with few_collections():
                 self._run(until)
         finally:
-            _Leftovers.frames += self.links.frames - carried
+            Leftovers.frames += self.links.frames - carried
 
     def _run(self, until: Instant) -> None:
         """SimPy's loop over SimPy's heap. Our own entries are calls and need none of what its `step` does for events."""
@@ -207,23 +212,23 @@ class VirtualWorld:
         """The slot is over: arm what its last events left to be armed, then go on to the next; False if there is none."""
         if self._unsettled:
             self._settle_deadlines()
-        if self._far_slots and self._far_slots[0] * _SLOT < until:
-            self._come_nearer()
+        slots = self._far_slots
+        if slots and slots[0] * _SLOT < until:
+            self._come_nearer(heappop(slots))
         elif self.queue and self.queue[0][0] < until:
             self._near = (self.queue[0][0] // _SLOT + 1) * _SLOT
         else:
             return False
         return True
 
-    def _come_nearer(self) -> None:
-        """Move the next slot of the far future into the heap; wake-ups that are stale by now go back or away."""
-        far, queue, wakes, numbers = self._far, self.queue, self._wakes, self.numbers
-        slot = heappop(self._far_slots)
+    def _come_nearer(self, slot: int) -> None:
+        """Move a slot of the far future into the heap; wake-ups that are stale by now go back or away."""
+        far, queue, wakes = self._far, self.queue, self._wakes
         near = self._near = (slot + 1) * _SLOT
         for entry in far.pop(slot):
-            if entry[3] is wakes:
-                host = entry[4]
-                if host.armed != entry[0]:
+            when, _, _, fn, host = entry
+            if fn is wakes:
+                if host.armed != when:
                     continue
                 deadline = host.deadline
                 if deadline is None:
@@ -232,7 +237,8 @@ class VirtualWorld:
                 if deadline >= near:
                     host.armed = deadline
                     later = deadline // _SLOT
-                    (far.get(later) or self._new_slot(later)).append((deadline, NORMAL, next(numbers), wakes, host))
+                    again = (deadline, NORMAL, next(self.numbers), wakes, host)
+                    (far.get(later) or self._new_slot(later)).append(again)
                     continue
             heappush(queue, entry)
 
@@ -257,21 +263,22 @@ class VirtualWorld:
         if deadline is None:
             return
         if deadline <= now:
-            self.handle(host, _TICK)
+            self.follow(host, host.wake(now))
         else:
             self._arm(host, deadline)
 
     def handle(self, host: Host, event: Event) -> None:
         """Give an event to a Machine and perform what it wants."""
-        machine = host.machine
-        effects = machine.handle(event, self.now)
-        if effects:
-            for effect in effects:
-                if type(effect) is Send:
-                    self.links.send_up(effect)
-                else:
-                    self._perform(host, effect)
-        deadline = host.deadline = machine.next_deadline()
+        self.follow(host, host.machine.handle(event, self.now))
+
+    def follow(self, host: Host, effects: Sequence[Effect]) -> None:
+        """Perform what a Machine wants, and see when it wants to wake."""
+        for effect in effects:
+            if type(effect) is Send:
+                self._send_up(effect)
+            else:
+                self._perform(host, effect)
+        deadline = host.deadline = host.next_deadline()
         if deadline is not None and deadline < host.armed:
             if deadline < self._near:
                 self._arm(host, deadline)
@@ -358,36 +365,3 @@ class VirtualWorld:
 def _call(what: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
     fn, args = what
     fn(*args)
-
-
-class _Leftovers:
-    """What worlds that are over may have left in this process.
-
-    A world is a circle, and one that is over would lie there while the next one runs. To look for it costs as much as the
-    whole process holds, so nobody looks between the steps of one world, nor for worlds in which little happened.
-    """
-
-    MANY = 10_000
-    """Frames that are worth a look."""
-    frames = 0
-    """Frames since the last look, of all worlds."""
-
-    @classmethod
-    def look(cls) -> None:
-        """Collect what is over, if there may be much of it."""
-        if cls.frames >= cls.MANY:
-            gc.collect()
-            cls.frames = 0
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Nearly nothing in a world is ever garbage in a circle: the collector looks seldom, and never at what was built."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

@@ -30,9 +30,9 @@ from sim.machine import (
     Unknown,
 )
 from sim.network.link import Link
-from sim.runtimes.virtual_ailing import Ailment, ailing_of
 from sim.runtimes.virtual_crash import Crash
-from sim.runtimes.virtual_process import DUTIES, Connection, Process, told
+from sim.runtimes.virtual_process import DUTIES, Connection, Process
+from sim.runtimes.virtual_suffering import Suffering
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
@@ -47,11 +47,12 @@ class _Died(Exception):
 _NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)  # told already, or the user's hand
 
 
-class BackEnds:
+class BackEnds(Suffering):
     """All back-ends by name."""
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
+        self._later = world.later
         self._processes: dict[str, Process] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -104,24 +105,40 @@ class BackEnds:
             return
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
-        world, hand = self._world, connection.handle
         try:
-            effects = hand(event, world.now)
-            if effects:
-                for effect in effects:
-                    process.release(effect)
-            if connection.ticks and connection.next_deadline() is not None:
-                self._arm_connection(process, connection)
+            self._follow(process, connection, connection.handle(event, self._world.now))
         except _NOT_THEIRS:
             raise
         except BaseException as err:
-            raise self._blame(process, f"handling {told(event)}", err) from err
+            raise self._blame(process, f"handling {type(event).__name__}", err) from err
+        self._arm_flush(process)
+
+    def hear(self, link: Link, frame: bytes) -> None:
+        """Give a frame to the Machine of a link."""
+        process, connection = link.peer
         if process.ailing is not None:
-            self._arm_flush(process)
-        elif not process.flush_armed:
+            self.handle(link.peer, Received(link.id, frame))
+            return
+        if process.crashes:
+            self._consider_death(process, frame)
+        try:
+            effects = connection.hear(link.id, frame, self._world.now)
+            if effects or connection.ticks:
+                self._follow(process, connection, effects)
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            told = frame[:60].decode("utf-8", "replace")
+            raise self._blame(process, f"handling the frame {told}", err) from err
+        if not process.flush_armed:  # as `_arm_flush`
             process.flush_armed = True
-            later = world.later
-            later(process.flush)
+            self._later(process.flush)
+
+    def _follow(self, process: Process, connection: Connection, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            process.release(effect)
+        if connection.ticks and connection.next_deadline() is not None:
+            self._arm_connection(process, connection)
 
     def _take(self, peer: tuple[Process, Connection], lived: BackEnd | None, event: Event) -> None:
         """An ailing back-end comes to an event, of a connection that it may have lost meanwhile."""
@@ -211,7 +228,7 @@ class BackEnds:
         if takes:
             self._world.post(self._world.now + takes, *process.flush)
         else:
-            self._world.later(process.flush)
+            self._later(process.flush)
 
     def _flush(self, what: tuple[Process, BackEnd]) -> None:
         process, lived = what
@@ -270,27 +287,7 @@ class BackEnds:
             else:
                 self._arm(process)
 
-    # -- ailments and restarts ----------------------------------------------------------------------------------------
-
-    def ail(self, name: str, ailment: Ailment) -> None:
-        """Let this back-end suffer from something from now on."""
-        ailing_of(self._world, self._processes[name]).add(ailment)
-
-    def stalled_until(self, name: str) -> int:
-        """Until when this back-end serves nobody, 0 if it does."""
-        ailing = self._processes[name].ailing
-        return 0 if ailing is None else ailing.stalled_until()
-
-    def restart(self, name: str, down_for: int) -> bool:
-        """Stop it as it should be, its connections closed; it is back after so many ms. False if it was down already."""
-        process = self._processes[name]
-        if process.object is None:
-            return False
-        self._flush((process, process.object))
-        for link_id in list(process.connections):
-            self._world.links.close_by_backend(link_id, "going away")
-        self._gone(process, down_for)
-        return True
+    # -- ends ---------------------------------------------------------------------------------------------------------
 
     def _gone(self, process: Process, down_for: int) -> None:
         """The process is no more; another one will be started from its disk."""

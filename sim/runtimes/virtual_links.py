@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from sim.backend import Refusal, Release
-from sim.machine import Closed, Effect, LinkId, Open, Opened, Received, Send
+from sim.machine import Closed, Effect, LinkId, Open, Opened, Send
 from sim.network.link import Link
 from sim.network.uplink import CONNECT_TIMEOUT, KEEPALIVE_TIMEOUT, Uplink
 from sim.rng import stream
@@ -154,7 +154,7 @@ class Links:
         record = self._record
         record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "up", frame))
         if arrived is not None:
-            world.backends.handle(link.peer, Received(link.id, frame))
+            world.backends.hear(link, frame)
             if self.listeners:
                 for listener in self.listeners:
                     listener(link.station, link.backend, frame, now)
@@ -200,7 +200,8 @@ class Links:
         record = self._record
         record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
         if arrived is not None:
-            world.handle(link.host, Received(link.id, frame))
+            host = link.host
+            world.follow(host, host.hear(link.id, frame, now))
             if self.down_listeners:
                 for listener in self.down_listeners:
                     listener(link.station, link.backend, frame, now)

@@ -5,11 +5,12 @@ It holds state and decides nothing; what happens to a back-end and when is the b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sim.backend import BackEnd, Factory, Release, Setup
-from sim.machine import Event, LinkId, Machine, Received
+from sim.clock import Instant
+from sim.machine import Effect, Event, LinkId, Machine, Received
 from sim.runtimes.virtual_ailing import Ailing
 from sim.runtimes.virtual_crash import Crash
 
@@ -19,13 +20,25 @@ Late = tuple[Callable[[Any], None], Any]
 """A call that is to be made last at an instant."""
 
 
+Hear = Callable[[LinkId, bytes, Instant], Sequence[Effect]]
+"""Takes a frame of a link."""
+
+
+def hearing(machine: Machine) -> Hear:
+    """The door of a Machine for frames: its `hear`, or its `handle`."""
+    handle = machine.handle
+    hear: Hear = getattr(machine, "hear", lambda link, frame, now: handle(Received(link, frame), now))
+    return hear
+
+
 class Connection:
     """The back-end's Machine of one link, with its armed wake-up."""
 
-    __slots__ = ("armed", "handle", "next_deadline", "ticks")
+    __slots__ = ("armed", "handle", "hear", "next_deadline", "ticks")
 
     def __init__(self, machine: Machine) -> None:
         self.handle = machine.handle
+        self.hear = hearing(machine)
         self.next_deadline = machine.next_deadline
         self.ticks: bool = not getattr(machine, "tickless", False)
         self.armed: int | None = None

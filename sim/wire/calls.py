@@ -6,7 +6,6 @@ decides what to do with a call that failed. Source: OCPP-J 1.6 §4.1.1.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from msgspec import Struct
@@ -52,7 +51,7 @@ class CallQueue:
         self.outstanding: Pending | None = None
         self.waiting = 0
         """Calls in line, the outstanding one not counted."""
-        self._lines: tuple[deque[Pending], ...] = (deque(), deque(), deque())
+        self._lines: tuple[list[Pending], ...] = ([], [], [])  # always short, and there are thousands of them
 
     @property
     def deadline(self) -> int | None:
@@ -64,7 +63,7 @@ class CallQueue:
         self.waiting += 1
         line = self._lines[call.priority]
         if first:
-            line.appendleft(call)
+            line.insert(0, call)
         else:
             line.append(call)
 
@@ -75,7 +74,7 @@ class CallQueue:
         self.waiting -= 1
         for line in self._lines:
             if line:
-                call = line.popleft()
+                call = line.pop(0)
                 call.deadline = now + self.timeout_ms
                 self.outstanding = call
                 return call

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,11 @@ def _square(number: int) -> tuple[int, int]:
     if number < 0:
         raise ValueError(f"{number} is negative")
     return number * number, os.getpid()
+
+
+def _knows_the_program(number: int) -> bool:
+    """Whether this process has imported what the user started; multiprocessing gives it this name then."""
+    return sys.modules["__main__"].__name__ == "__mp_main__"
 
 
 def _die(number: int) -> None:
@@ -89,3 +96,14 @@ def test_what_ends_the_caller_ends_the_processes(tmp_path: Path) -> None:
 
 def test_no_task_is_no_work() -> None:
     assert spread(_square, [], [], 2) == []
+
+
+def test_a_process_does_not_import_the_program_that_the_user_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ModuleType("__main__")
+    program.__file__ = str(tmp_path / "program.py")
+    Path(program.__file__).write_text("")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    assert spread(_knows_the_program, [1], ["one"], 1) == [False]
+    assert sys.modules["__main__"] is program

@@ -26,7 +26,8 @@ from sim.machine import (
     Tell,
     Unknown,
 )
-from sim.runtimes.virtual import Crash, VirtualWorld, _Leftovers
+from sim.runtimes.virtual import Crash, VirtualWorld
+from sim.runtimes.virtual_memory import Leftovers
 
 
 class Wire:
@@ -417,9 +418,9 @@ def test_what_a_world_left_is_collected_before_the_next_one_and_never_between_st
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks: list[int] = []
-    monkeypatch.setattr("sim.runtimes.virtual.gc.collect", lambda: looks.append(1))
-    monkeypatch.setattr(_Leftovers, "frames", 0)
-    monkeypatch.setattr(_Leftovers, "MANY", 6)
+    monkeypatch.setattr("sim.runtimes.virtual_memory.gc.collect", lambda: looks.append(1))
+    monkeypatch.setattr(Leftovers, "frames", 0)
+    monkeypatch.setattr(Leftovers, "MANY", 6)
 
     def busy_world() -> int:
         """Three frames there and three back, in several steps; says how often the collector had looked before them."""
@@ -431,7 +432,7 @@ def test_what_a_world_left_is_collected_before_the_next_one_and_never_between_st
         return before
 
     assert [busy_world() for _ in range(3)] == [0, 1, 2]
-    assert looks == [1, 1] and _Leftovers.frames == 6
+    assert looks == [1, 1] and Leftovers.frames == 6
 
 
 @pytest.mark.parametrize("chosen", ["ocpp2.0.1", "ocpp1.6", None])
