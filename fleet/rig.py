@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 
+from fleet.edge.edge import NAMES as AT_THE_EDGE
+from fleet.edge.edge import Edge
 from fleet.ev import Ev
 from fleet.outlet import Outlet
+from fleet.quirks import FORGETS_TRANSACTION, NO_REDIAL_AFTER_POWER_LOSS
+from fleet.rig_edge import AtTheEdge
 from fleet.station.assemblies import ControlUnit, station_of
-from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER, Timers
 from fleet.switchboard import RigConfig, Switchboard, meters_of
 from sim.clock import SECOND, Instant
@@ -42,14 +45,16 @@ from sim.metering.tampers.catalogue import USUAL
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
 _to_json = msgspec.json.Encoder(order="sorted").encode
+_FOR_THE_STATION = ("stray-stop", "second-stop", "set-url", "stay-away", "reboot", "clock-step", "register-reset")
 
 
-class Rig:
+class Rig(AtTheEdge):
     """Machine `rig:<station>`; its power comes on at `power_on_at`.
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector, how}, power-loss{}, switch-off{} (the same, wanted),
-    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on}.
+    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on},
+    reboot{}, clock-step{ms}, register-reset{connector}, wipe-settings{}, restore-settings{}, flash-loss{} (in the dark).
     The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
     the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
@@ -59,15 +64,7 @@ class Rig:
         self.flash: dict[str, Any] = {}
         self.station: ControlUnit | None = None
         self._timers: Timers | None = None
-        self._station_config = StationConfig(
-            station=config.station,
-            profile=config.profile,
-            connectors=config.connectors,
-            url=config.url,
-            seed=config.seed,
-            salt=config.salt or str(config.seed),
-            max_power_w=config.max_power_w,
-        )
+        self._station_config = config.of_station()
         self.board = Switchboard(config)
         self._powered = True
         self._starts_at: int = power_on_at
@@ -77,12 +74,21 @@ class Rig:
         self._link: LinkId | None = None
         self._links: set[LinkId] = set()
         self._waiting: list[Command] = []
+        self._own_url = config.url
+        self._now: Instant = power_on_at
+        self._untold = list(config.given)
+        quirks = [choice.name for choice in config.profile.quirks if choice.name in AT_THE_EDGE]
+        self._edge = Edge(config.station, quirks, self._shows) if quirks else None
         self._out: list[Effect] = []
 
     # -- the contract -------------------------------------------------------------------------------------------------
 
     def handle(self, event: Event, now: Instant) -> Sequence[Effect]:
         """React to one event."""
+        if self._edge is not None:
+            out = self._out = []
+            self._at_the_edge(event, self._edge, now)
+            return out
         if isinstance(event, Received):
             return self.hear(event.link, event.frame, now)
         if isinstance(event, Tick):
@@ -97,6 +103,8 @@ class Rig:
     def hear(self, link: LinkId, frame: bytes, now: Instant) -> Sequence[Effect]:
         """As `handle`, for a frame; to a station that is dark nobody speaks."""
         station = self.station
+        if self._edge is not None:
+            return self.handle(Received(link, frame), now)
         if station is None:
             return ()
         effects = station.hear(link, frame, now)
@@ -108,6 +116,8 @@ class Rig:
     def wake(self, now: Instant) -> Sequence[Effect]:
         """As `handle`, for a Tick."""
         station = self.station
+        if self._edge is not None:
+            return self.handle(Tick(), now)
         if station is not None and self._physical > now:
             effects = station.wake(now)
             for effect in effects:
@@ -127,6 +137,8 @@ class Rig:
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
         earliest, timers = self._physical, self._timers
+        if self._edge is not None:
+            earliest = min(earliest, self._edge.deadline())
         if timers is not None:
             least, answer = timers.least, timers.answer
             if answer < least:
@@ -136,8 +148,8 @@ class Rig:
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def waiting(self) -> int:
-        """How many messages of transactions the station still has to deliver; 0 while it is dark."""
-        return self.station.outbox.waiting if self.station is not None else 0
+        """How many messages of transactions are still to be delivered; 0 while it is dark."""
+        return 0 if self.station is None else self.station.outbox.waiting
 
     def final_notes(self, now: Instant) -> list[Note]:
         """At harvest: the sessions that still run, and every meter."""
@@ -183,6 +195,10 @@ class Rig:
     # -- power --------------------------------------------------------------------------------------------------------
 
     def _start(self, now: Instant) -> None:
+        if self.config.profile.has(FORGETS_TRANSACTION) and self.board.charging:
+            self._now, self.flash = now, {key: row for key, row in self.flash.items() if not key.startswith("tx/")}
+            self._out += self.board.untold(now)
+            self._shows(FORGETS_TRANSACTION)
         self.station = station_of(self._station_config, self.flash, self.board)
         self._timers = self.station.desk.timers
         self._perform(self.station.handle(Command("power-up"), now), now)
@@ -193,6 +209,8 @@ class Rig:
     def _dark(self, now: Instant) -> None:
         """The control unit is gone; its contactors fall open."""
         self.station = self._timers = None
+        if self._edge is not None:
+            self._edge.dark()
         self._orphans = self._dials
         self._link = None
         self.board.fall_open(now)
@@ -215,8 +233,19 @@ class Rig:
             self._powered = True
             self._note(now, "power-restored")
             self.flash.pop("shy", None)
+            if self.config.profile.has(NO_REDIAL_AFTER_POWER_LOSS):
+                self._now, self.flash["shy"] = now, True
+                self._shows(NO_REDIAL_AFTER_POWER_LOSS)
             self._starts_at = now + self.config.profile.boot.reboot_s * SECOND
             self._rearm()
+
+    def _flash_loss(self, now: Instant) -> None:
+        """The memory is empty, as it came from the factory: nobody will ever tell the end of what ran."""
+        if self._powered:
+            raise ValueError(f"{self.config.station} has power: nothing makes it forget")
+        self.flash.clear()
+        self._note(now, "flash-loss")
+        self._out += self.board.untold(now)
 
     # -- effects of the station ---------------------------------------------------------------------------------------
 
@@ -225,14 +254,18 @@ class Rig:
         for effect in effects:
             kind = type(effect)
             if kind is Send:
-                self._out.append(effect)
+                if self._edge is None:
+                    self._out.append(effect)
+                else:
+                    self._out += self._edge.out(effect, now)  # type: ignore[arg-type]
             elif kind is Persist:
                 self._store(effect)  # type: ignore[arg-type]
             elif kind is Actuate:
                 self._actuate(effect, now, touched)  # type: ignore[arg-type]
             else:
-                if kind is Open:
-                    self._dials += 1
+                self._dials += kind is Open
+                if kind is Close and self._edge is not None:
+                    self._edge.gone()
                 self._out.append(effect)
         for outlet in touched:
             self._settle(outlet, now)
@@ -284,7 +317,16 @@ class Rig:
             self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "second-stop", "set-url", "stay-away"):
+        elif name == "flash-loss":
+            self._flash_loss(now)
+        elif name == "wipe-settings":
+            self._own_url = self.flash.get("accepted-url") or self.config.url
+            self._to_station(command, now)
+        elif name == "restore-settings":
+            self._to_station(Command("set-url", {"url": self._own_url, "reboot": True}), now)
+        elif name in _FOR_THE_STATION:
+            if name in ("register-reset", "clock-step"):
+                self.board.harm(name, args.get("connector"))
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")
@@ -292,7 +334,7 @@ class Rig:
             self._out.append(Settle(args["call_id"], Answered({})))
 
     def _to_station(self, command: Command, now: Instant) -> None:
-        """For the control unit; while it is dark the command waits."""
+        """While the control unit is dark the command waits."""
         if self.station is None:
             self._waiting.append(command)
         else:

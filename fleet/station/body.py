@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.meter import published_key
 from fleet.profile import StationProfile
+from fleet.quirks import CLOCK_AT_1970, CLOCK_AT_2014
 from fleet.station.addresses import Addresses
 from fleet.station.availability import is_operative
 from fleet.station.bay import Bay
@@ -23,8 +24,12 @@ from fleet.station.keys import Configuration, Key, KeyTable, connector_keys, met
 from fleet.station.restart import Restart
 from fleet.station.status import StatusTable
 from fleet.station.use import Use
-from sim.clock import SECOND
+from sim.clock import SECOND, parse_iso
 
+_WAKES_AT = {CLOCK_AT_2014: "2014-01-01T01:13:13Z", CLOCK_AT_1970: "1970-01-01T00:00:10Z"}
+"""When it is, for a clock that has lost its battery."""
+NOWHERE = "ws://unset/"
+"""The address of a station that nobody has given one."""
 _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
 """What each part of the flash is called in the truth."""
 
@@ -85,6 +90,10 @@ class Body:
         desk = self._desk
         desk.persist("boots", self._boots)
         desk.note("power-up", boots=self._boots)
+        for quirk, text in _WAKES_AT.items():
+            if desk.profile.has(quirk):
+                desk.clock.offset = parse_iso(text) - desk.now
+                desk.shows(quirk)
         for key in self._forgotten:
             desk.persist(key, None)
             desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")
@@ -100,6 +109,16 @@ class Body:
         """A command from outside the wire. Raises ValueError for one that no station knows."""
         if name == "set-url":
             self._set_url(args["url"], bool(args.get("reboot")))
+        elif name == "reboot":
+            if not self._restart.decided:
+                self._restart.begin("Own")
+        elif name == "clock-step":
+            self._clock_step(int(args["ms"]))
+        elif name == "register-reset":
+            self._desk.counter.reset(int(args["connector"]), self._desk.now)
+            self._desk.note("register-reset", int(args["connector"]))
+        elif name == "wipe-settings":
+            self._wipe()
         elif name == "stay-away":
             self._desk.persist("shy", True if args["on"] else None)
             self._connection.stay_away(bool(args["on"]))
@@ -120,6 +139,22 @@ class Body:
             self._charging.sense(bay, args["offered"], args["drawing"])
         else:
             raise ValueError(f"a station knows no command {name!r}")
+
+    def _clock_step(self, ms: int) -> None:
+        """The clock jumps, by itself: the next answer of a back-end may set it right."""
+        desk = self._desk
+        desk.clock.offset += ms
+        desk.persist("clock", desk.clock.offset)
+        desk.note("clock-stepped", ms=ms)
+        desk.clock_set()
+
+    def _wipe(self) -> None:
+        """Every setting is as it came from the factory, and no back-end is written down any more."""
+        desk = self._desk
+        for name in desk.keys.names():
+            desk.persist(f"config/{name}", None)
+        desk.note("settings-wiped")
+        self._set_url(NOWHERE, reboot=True)
 
     def _set_url(self, url: str, reboot: bool) -> None:
         """The maker's cloud or a technician points the station elsewhere; the configuration follows."""

@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from fleet.quirks import QUIRK_SHOWN
 from fleet.station.clock import StationClock
 from fleet.station.config import StationConfig
+from fleet.station.counter import Counter
 from fleet.station.hardware import Hardware
 from fleet.station.keys import Configuration
 from fleet.station.timers import Timers
@@ -25,10 +27,12 @@ class Desk:
     """The shared state of one station between power-up and power-down."""
 
     __slots__ = (
+        "_untold",
         "accepted",
         "clock",
         "clock_set",
         "config",
+        "counter",
         "hardware",
         "keys",
         "last_call_at",
@@ -40,13 +44,22 @@ class Desk:
         "timers",
     )
 
-    def __init__(self, config: StationConfig, keys: Configuration, clock: StationClock, hardware: Hardware) -> None:
+    def __init__(
+        self,
+        config: StationConfig,
+        keys: Configuration,
+        clock: StationClock,
+        hardware: Hardware,
+        counter: Counter | None = None,
+    ) -> None:
         self.config = config
         self.station = config.station
         self.profile = config.profile
         self.keys = keys
         self.clock = clock
         self.hardware = hardware
+        self.counter = counter or Counter(hardware)
+        self._untold = list(config.given)
         self.timers = Timers()
         self.out: list[Effect] = []
         self.now = 0
@@ -75,6 +88,12 @@ class Desk:
     def show(self, connector: int, text: str) -> None:
         """Put a text on the display of a connector."""
         self.out.append(Actuate(connector, "display", {"text": text}))
+
+    def shows(self, quirk: str) -> None:
+        """A quirk shows itself: told the first time, if it was given to this very station."""
+        if quirk in self._untold:
+            self._untold.remove(quirk)
+            self.note(QUIRK_SHOWN, name=quirk)
 
     def note(self, kind: str, connector: int | None = None, **data: Any) -> None:
         """One line for the truth plane: what this station deliberately did."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from scenarios.checks.joins import BILLED, HANDED_OVER, NEAR, Case, book_wh, joined, ledgered
+from scenarios.checks.joins import (
+    BILLED,
+    HANDED_OVER,
+    MISREPORTED,
+    NEAR,
+    UNTOLD,
+    Case,
+    book_wh,
+    clock_doubt,
+    joined,
+    ledgered,
+)
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from sim.evidence.reader import Evidence, line
@@ -20,10 +31,11 @@ EXPLAINS = {
     "malformed-record": ("tampered",),
     "unsupported": ("tampered",),
     "record-missing": ("tampered",),
-    "not-billable": ("blocked-token", "tampered"),
-    "implausible": ("tampered",),
+    "not-billable": ("blocked-token", "tampered", "clock-step", MISREPORTED),
     "unknown-token": ("blocked-token",),
-    "unknown-transaction": ("stray-stop",),
+    "unknown-transaction": ("stray-stop", MISREPORTED),
+    "no-stop": (UNTOLD, MISREPORTED),
+    "implausible": ("register-reset", "clock-step", "tampered", MISREPORTED),
 }
 """Which harm to a session explains which quarantine, besides a harm of the same name."""
 
@@ -68,7 +80,10 @@ def _conserve(evidence: Evidence, judge: Judge, meter: Meter, cases: list[Case],
             accounted += (case.truth.register_stop or meter.register_stop) - case.truth.register_start
         elif not any(row.state in SETTLED for row in case.rows):
             accounted += sum(held.energy_wh or 0 for held in case.orphans[:1])
-    if abs(accounted - advance) > max(1, len(cases)):
+    untold = sum(
+        case.energy_wh or 0 for case in cases if case.untold
+    )  # of these nobody can know more than readings showed
+    if abs(accounted - advance) > max(1, len(cases)) + untold:
         sentence = f"the meter counted {advance} Wh, the books of both back-ends account for {accounted:f} Wh"
         judge.fail("meter", meter.meter_id, sentence, line(meter), *_differing(evidence, cases, rows))
 
@@ -231,7 +246,7 @@ def true_times(evidence: Evidence, judge: Judge) -> None:
             if source is None or source.stopped_at is None:
                 continue
             begin, end = (source.started_at or 0) - truth.started_at, source.stopped_at - truth.stopped_at
-            if max(abs(begin), abs(end)) > NEAR:
+            if max(abs(begin), abs(end)) > NEAR + clock_doubt(evidence).get(truth.station, 0):
                 sentence = f"booked to begin {begin:+d} ms and to end {end:+d} ms from what truly happened"
                 judge.fail("session", entry.session.session_id, sentence, line(truth), line(source))
                 break

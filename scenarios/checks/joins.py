@@ -5,16 +5,28 @@ Joined by station, connector, token and start, never by a transaction id: ids ar
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 from msgspec import Struct
 
 from scenarios.checks.stops import WireStop, stops
+from sim.clock import MINUTE
 from sim.evidence.reader import Evidence
-from sim.evidence.views import BookBill, BookCdr, BookRated, BookSession, Held, TrueSession
+from sim.evidence.views import BookBill, BookCdr, BookRated, BookSession, Held, TrueSession, WorldEvent
 
 NEAR = 2_000
 """How far a station's time may be from the true one, in ms."""
+CLOCK_STEPPED = "clock-stepped"
+"""The event by which a station tells that its clock jumped by itself."""
+ROUGHLY = 10 * MINUTE
+"""How far off the times of a station may be that is made to tell wrong ones."""
+MISREPORTED = "misreported"
+"""Harm to a session of which its station does not say what is so: a quirk that was asked for."""
+NO_STOP = "no-stop"
+"""Why a back-end holds a session whose end it was never told."""
+UNTOLD = "untold"
+"""Harm to a session whose end its station has forgotten."""
 HANDED_OVER = "handed-over"
 BILLED = "billed"
 
@@ -38,6 +50,12 @@ class Case(Struct, frozen=True):
         if truth.stopped_at is None or truth.register_stop is None:
             return None
         return truth.register_stop - truth.register_start
+
+    @property
+    def untold(self) -> bool:
+        """Whether nobody can know its end: the station forgot it, or is one that does not tell and the books hold it."""
+        harm = (self.truth.harm or "").split(",")
+        return UNTOLD in harm or (MISREPORTED in harm and any(row.reason == NO_STOP for row in self.rows))
 
 
 class Joined(Struct, frozen=True):
@@ -97,10 +115,11 @@ def _join(evidence: Evidence) -> Joined:
     for index, truth in enumerate(truths):
         places.setdefault((truth.station, truth.connector, truth.token.upper()), []).append(index)
     said = _stops_of(evidence, truths)
+    doubt = clock_doubt(evidence)
     rows: list[list[BookSession]] = [[] for _ in truths]
     ghosts: list[BookSession] = []
     for row in evidence.read(BookSession):
-        number = _nearest(row, truths, places)
+        number = _nearest(row, truths, places, NEAR + doubt.get(row.station, 0))
         if number is None:
             number = said.get((row.station, row.transaction_id or 0)) if row.started_at is None else None
         if number is None:
@@ -121,12 +140,30 @@ def _join(evidence: Evidence) -> Joined:
     return Joined(cases, tuple(ghosts), case_of)
 
 
-def _nearest(row: BookSession, truths: list[TrueSession], places: dict[tuple[str, int, str], list[int]]) -> int | None:
+def clock_doubt(evidence: Evidence) -> dict[str, int]:
+    """How far the clock of a station may have been off by what befell it, ms; none but those of faults."""
+
+    def read(source: Evidence) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for event in source.read(WorldEvent):
+            if event.kind == CLOCK_STEPPED:
+                found[event.station] = found.get(event.station, 0) + abs(int(json.loads(event.data or "{}")["ms"]))
+        return found
+
+    return evidence.keep("clock doubt", read)
+
+
+def _nearest(
+    row: BookSession, truths: list[TrueSession], places: dict[tuple[str, int, str], list[int]], doubt: int
+) -> int | None:
     if row.started_at is None or row.connector is None:
         return None
     at = row.started_at
     here = places.get((row.station, row.connector, (row.id_tag or "").upper()), [])
-    near = [number for number in here if abs(truths[number].started_at - at) <= NEAR]
+    near = [number for number in here if abs(truths[number].started_at - at) <= doubt]
+    if not near:  # a station that is known to tell wrong times
+        lied = [number for number in here if MISREPORTED in (truths[number].harm or "").split(",")]
+        near = [number for number in lied if abs(truths[number].started_at - at) <= ROUGHLY]
     return min(near, key=lambda number: abs(truths[number].started_at - at), default=None)
 
 

@@ -10,9 +10,12 @@ from typing import Any
 
 from sim.backend import BackEnd, Factory, Release, Setup
 from sim.clock import Instant
-from sim.machine import Effect, LinkId, Machine, Received
+from sim.machine import Effect, Event, LinkId, Machine, Received
+from sim.runtimes.virtual_ailing import Ailing
 from sim.runtimes.virtual_crash import Crash
 
+DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
+"""What an object must be able to do to be a back-end."""
 Late = tuple[Callable[[Any], None], Any]
 """A call that is to be made last at an instant."""
 
@@ -45,6 +48,7 @@ class Process:
     """A back-end process: the object while it lives, its connections, and how it is to die next."""
 
     __slots__ = (
+        "ailing",
         "armed",
         "connections",
         "crashes",
@@ -55,6 +59,7 @@ class Process:
         "object",
         "release",
         "setup",
+        "then",
     )
 
     def __init__(self, factory: Factory, setup: Setup) -> None:
@@ -70,3 +75,14 @@ class Process:
         self.armed: int | None = None
         self.crashes: list[Crash] = []
         self.doomed: Crash | None = None
+        self.ailing: Ailing | None = None
+        """What it suffers from, None for a healthy one."""
+        self.then: list[Callable[[], None]] = []
+        """What is to be called after the next commit."""
+
+
+def told(event: Event) -> str:
+    """An event, for a sentence about who raised over it."""
+    if isinstance(event, Received):
+        return f"the frame {event.frame[:60].decode('utf-8', 'replace')}"
+    return type(event).__name__
