@@ -28,6 +28,7 @@ from scenarios import (
     cli_rehearse,
     cli_screen,
     cli_serve,
+    cli_sweep,
     cli_target,
 )
 from scenarios.cli_guard import Json, Seed
@@ -344,6 +345,7 @@ app.command()(cli_check.check)
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_target.app, name="target")
 cli_mutants.register(app)
+cli_sweep.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)

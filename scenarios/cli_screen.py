@@ -342,8 +342,8 @@ def drawing() -> Any:
 
 
 @contextmanager
-def counted(title: str) -> Iterator[Any]:
-    """Yields `tell(done, total, running)`: a line that is drawn over on a terminal, one for each seed elsewhere."""
+def counted(title: str, third: str = "under way") -> Iterator[Any]:
+    """Yields `tell(done, total, some)`: a line that is drawn over on a terminal, one for each seed elsewhere."""
     console = err()
     begun = perf_counter()
     before = [0]
@@ -351,7 +351,7 @@ def counted(title: str) -> Iterator[Any]:
     def text(done: int, total: int, running: int) -> str:
         left = (perf_counter() - begun) * (total - done) / done if done else 0.0
         eta = f", about {words.duration(int(left) * 1000)} to go" if done and done < total else ""
-        return f"{title}: {done} of {total} seeds, {running} under way{eta}"
+        return f"{title}: {done} of {total} seeds, {running} {third}{eta}"
 
     if not console.is_terminal:
 

@@ -55,7 +55,9 @@ def extended(data: Mapping[str, Any], file: str) -> dict[str, Any]:
     while "extends" in own:
         name = own.pop("extends")
         if not isinstance(name, str):
-            raise BadInput(file, "extends", f"{name!r} is no text", "the name of a scenario, or the path of a .toml file")
+            raise BadInput(
+                file, "extends", f"{name!r} is no text", "the name of a scenario, or the path of a .toml file"
+            )
         text, other = _text_of(name, seen[-1])
         if other in seen:
             raise BadInput(file, "extends", f"{other} extends itself", "a scenario that stands by itself at the end")

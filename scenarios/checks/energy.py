@@ -158,7 +158,7 @@ def settled_exactly_once(evidence: Evidence, judge: Judge) -> None:
         judge.examined()
         settled = [row for row in case.rows if row.state in SETTLED]
         states = [row.state for row in settled] or ["quarantined" for _ in case.orphans[:1]]
-        complaint = _complaint(plan, evidence, case, settled, states)
+        complaint = complaint_of(plan, evidence, case, settled, states)
         if complaint:
             rows = map(line, (*case.rows, *case.handed, *case.orphans))
             judge.fail("session", case.truth.session_id, complaint, line(case.truth), *rows)
@@ -171,7 +171,9 @@ def settled_exactly_once(evidence: Evidence, judge: Judge) -> None:
     judge.say(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
-def _complaint(plan: Plan, evidence: Evidence, case: Case, settled: list[BookSession], states: list[str]) -> str | None:
+def complaint_of(
+    plan: Plan, evidence: Evidence, case: Case, settled: list[BookSession], states: list[str]
+) -> str | None:
     """What is wrong with the end of a session, None if it ended as it should."""
     if len(states) > 1:
         return f"{case.energy_wh} Wh ended up {len(states)} times: {', '.join(states)}"

@@ -70,7 +70,9 @@ def shrink(
 ) -> Shrunk:
     """Make the scenario small in which `check` finds something at this seed. Raises BadInput if it finds nothing there."""
     if check == REPEATED:
-        raise BadInput("command line", "shrink", f"{REPEATED} compares two runs and has no day to shrink", "another check")
+        raise BadInput(
+            "command line", "shrink", f"{REPEATED} compares two runs and has no day to shrink", "another check"
+        )
     trials = _Trials(seed, check, sessions, target, most, tell or (lambda _: None))
     now = replace(
         _with_names(scenario),
@@ -138,7 +140,8 @@ class _Trials:
         except (BadInput, BackEndRaised, TargetFailed):  # not this finding
             return None
         with closing(played.evidence):
-            size = f"{len(candidate.fault)} faults, {len(played.stage.stations)} stations, {len(played.stage.visits)} sessions"
+            stage = played.stage
+            size = f"{len(candidate.fault)} faults, {len(stage.stations)} stations, {len(stage.visits)} sessions"
             found = results[0].findings[0] if results and results[0].findings else None
             self._tell(f"{size}: {'still found' if found else 'gone'}")
             return found

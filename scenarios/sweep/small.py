@@ -28,7 +28,11 @@ def small_toml(scenario: Scenario, base: str, comment: str, place: Path) -> str:
     """
     name = os.path.relpath(base, place.parent) if is_path(base) else base
     name = name if is_path(name) or not is_path(base) else f"./{name}"
-    lines = [f"# {' '.join(comment.split())}", f"extends = {_value(name)}", *_differences(load_scenario(base), scenario)]
+    lines = [
+        f"# {' '.join(comment.split())}",
+        f"extends = {_value(name)}",
+        *_differences(load_scenario(base), scenario),
+    ]
     text = "\n".join(lines) + "\n"
     again = make_scenario(parse_toml(text, str(place)), str(place))
     if again != scenario:

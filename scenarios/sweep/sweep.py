@@ -46,7 +46,8 @@ def sweep(
             done[number] = outcomes
             _complain(outcomes[0], done.get(0))
             if tell is not None:
-                tell(*_count(done), len(task.seeds))
+                ended = [one for outcomes in done.values() for one in outcomes]
+                tell(len(ended), len(task.seeds), sum(bool(one.found) for one in ended))
             if not everything and _decided(done):
                 break
     told = [one for number in sorted(done) for one in done[number]]
@@ -77,11 +78,6 @@ def _here(jobs: int) -> Stream:
         return stream(play, parts, [f"seeds {part.seeds[0]} to {part.seeds[-1]}" for part in parts], jobs)
 
     return alone if jobs == 1 else beside
-
-
-def _count(done: dict[int, tuple[Outcome, ...]]) -> tuple[int, int]:
-    ended = [one for outcomes in done.values() for one in outcomes]
-    return len(ended), sum(bool(one.found) for one in ended)
 
 
 def _decided(done: dict[int, tuple[Outcome, ...]]) -> bool:

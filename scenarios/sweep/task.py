@@ -115,4 +115,3 @@ def in_a_process(task: Task) -> tuple[Outcome, ...]:
         raise RuntimeError(f"the process of a sweep ended with exit code {code}")
     answer: tuple[Outcome, ...] = msgspec.json.decode(said, type=tuple[Outcome, ...])
     return answer
-

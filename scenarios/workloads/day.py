@@ -112,7 +112,9 @@ def _only(path: Path, visits: tuple[RawVisit, ...], lines: Sequence[int]) -> tup
     there = {visit.line for visit in visits}
     for line in lines:
         if line not in there:
-            raise BadInput(path, f"line {line}", "no visit of this day and these sites", "sessions.rows: lines with one")
+            raise BadInput(
+                path, f"line {line}", "no visit of this day and these sites", "sessions.rows: lines with one"
+            )
     return tuple(visit for visit in visits if visit.line in lines)
 
 
