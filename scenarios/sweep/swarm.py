@@ -29,7 +29,8 @@ _AT = ("", "StartTransaction", "StopTransaction", "BootNotification")
 def drawn(scenario: Scenario, seed: int) -> Scenario:
     """The same day with the faults of this seed instead of its own.
 
-    What drivers suffer at most is no longer asked: the budgets of a scenario are made for its own faults.
+    What drivers suffer at most is no longer asked: the budgets of a scenario are made for its own faults. A technician may
+    be sent, since without one a station that cannot be reached stays stuck, and rightly so.
     """
     rng = stream(seed, "swarm", scenario.name)
     kinds = [kind for kind in catalogue.FAULT_KEYS if _possible(kind, scenario)]
@@ -37,6 +38,8 @@ def drawn(scenario: Scenario, seed: int) -> Scenario:
     there = scenario.sessions.sites
     sites = tuple(site for site in scenario.sites if not there or site in there)
     calm = _without_budgets(replace(scenario, fault=()))
+    if calm.move is not None:
+        calm = replace(calm, move=replace(calm.move, technician=True))
     faults: list[Fault] = []
     for kind in taking_part:
         for number in range(rng.randint(1, MOST_FAULTS)):
@@ -64,7 +67,7 @@ def _possible(kind: str, scenario: Scenario) -> bool:
 def _legal(calm: Scenario, kind: str, name: str, sites: tuple[str, ...], rng: Random) -> Fault | None:
     """A fault that the rules let through, None if none was found in a few draws."""
     for _ in range(_TRIES):
-        fault = _fault(kind, name, sites, rng)
+        fault = _fault(kind, name, sites, _longest(calm), rng)
         try:
             load_rules.judge(replace(calm, fault=(fault,)), calm.name)
         except BadInput:
@@ -73,7 +76,7 @@ def _legal(calm: Scenario, kind: str, name: str, sites: tuple[str, ...], rng: Ra
     return None
 
 
-def _fault(kind: str, name: str, sites: tuple[str, ...], rng: Random) -> Fault:
+def _fault(kind: str, name: str, sites: tuple[str, ...], longest: int, rng: Random) -> Fault:
     """One draw, with the keys that this kind needs, and each that it may have in half of the draws."""
     keys = catalogue.FAULT_KEYS[kind]
     has = {*keys.needs, *(key for key in keys.may if rng.random() < 0.5)}
@@ -84,16 +87,23 @@ def _fault(kind: str, name: str, sites: tuple[str, ...], rng: Random) -> Fault:
         id=name,
         where=_where(kind, sites, rng),
         at=Window(from_=LocalTime(begin), to=LocalTime(end)) if "at" in has else None,
-        lasts=Duration(_length(rng)) if "lasts" in has else None,
+        lasts=Duration(_length(longest, rng)) if "lasts" in has else None,
         moment=rng.choice(_MOMENTS) if "moment" in has else None,  # type: ignore[arg-type]
         on=rng.choice(_AT) if "on" in has and kind == "backend.crash" else "",
         groups=rng.randint(0, 3) if "groups" in has else 0,
     )
 
 
-def _length(rng: Random) -> int:
+def _length(longest: int, rng: Random) -> int:
     """Short ones as often as long ones: what they do differs more by order than by minutes."""
-    return int(_SHORTEST * (_LONGEST / _SHORTEST) ** rng.random()) // SECOND * SECOND
+    return int(_SHORTEST * (longest / _SHORTEST) ** rng.random()) // SECOND * SECOND
+
+
+def _longest(scenario: Scenario) -> int:
+    """No longer than half of the patience of a move: what is away for longer is stuck, and rightly so."""
+    patience = [int(wave.stuck_after) for wave in scenario.wave]
+    patience += [int(scenario.move.stuck_after)] if scenario.move is not None else []
+    return min([_LONGEST, *(max(_SHORTEST, one // 2) for one in patience)])
 
 
 def _where(kind: str, sites: tuple[str, ...], rng: Random) -> Where:
