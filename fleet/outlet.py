@@ -18,6 +18,8 @@ from fleet.meter import Meter
 _to_json = msgspec.json.Encoder().encode
 
 IDLE, WITHHELD, DRAWING = "idle", "withheld", "drawing"
+UNTOLD = "untold"
+"""Harm to a session whose end its station has forgotten: no back-end will ever be told of it."""
 _LEAVING = {IDLE: "C", WITHHELD: "w"}
 _ENTERING = {IDLE: "S", WITHHELD: "W"}
 """Marks of truth: S the EV stopped drawing while power is offered, C that ended; W power is withheld, w that ended."""

@@ -134,6 +134,11 @@ class StationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         key = name if self.version == "1.6" else ADDRESSES[name].text
         return msgspec.structs.replace(self, configuration={**self.configuration, key: text})
 
+    def with_quirks(self, *names: str) -> StationProfile:
+        """The same kind of station with these quirks besides."""
+        more = [QuirkChoice(name=name, sources=QUIRKS[name].sources) for name in names if not self.has(name)]
+        return msgspec.structs.replace(self, quirks=(*self.quirks, *more))
+
     def has(self, quirk: str) -> bool:
         """Whether stations of this kind have the quirk."""
         return any(choice.name == quirk for choice in self.quirks)

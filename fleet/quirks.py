@@ -17,6 +17,8 @@ class Quirk(Struct, frozen=True):
     versions: tuple[str, ...] = ("1.6",)
 
 
+QUIRK_SHOWN = "quirk"
+"""The event by which a rig tells that a quirk showed for the first time."""
 RESEND_STOP_AFTER_BOOT = "resend-stop-after-boot"
 EAGER_STATUS = "eager-status"
 END_VALUES_AFTER_STOP = "end-values-after-stop"

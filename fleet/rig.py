@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fleet.ev import Ev
-from fleet.outlet import Outlet
+from fleet.outlet import UNTOLD, Outlet
 from fleet.station.assemblies import ControlUnit, station_of
 from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER, Timers
@@ -41,6 +41,7 @@ from sim.machine import (
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
 _TICK = Tick()
+_FOR_THE_STATION = ("stray-stop", "second-stop", "set-url", "stay-away", "reboot", "clock-step", "register-reset")
 _to_json = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -49,7 +50,8 @@ class Rig:
 
     Commands: plug{connector, visit_id, energy_wh, power_w, driver}, unplug{connector}, swipe{connector, token},
     withhold{connector, on}, tamper-next-record{connector}, power-loss{}, switch-off{} (the same, wanted),
-    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on}.
+    power-restored{}, stray-stop{transaction_id, meter_stop}, second-stop{payload}, set-url{url, reboot}, stay-away{on},
+    reboot{}, clock-step{ms}, register-reset{connector}, wipe-settings{}, restore-settings{}, flash-loss{} (in the dark).
     The driver named by `plug` is told what the display shows: display{connector, text}, with `wh` when finished (energy of
     the session), `by` when suspended (ev or evse), `occupied` when somebody else's EV holds the connector.
     """
@@ -77,6 +79,7 @@ class Rig:
         self._link: LinkId | None = None
         self._links: set[LinkId] = set()
         self._waiting: list[Command] = []
+        self._own_url = config.url
         self._out: list[Effect] = []
 
     # -- the contract -------------------------------------------------------------------------------------------------
@@ -195,6 +198,25 @@ class Rig:
             self._starts_at = now + self.config.profile.boot.reboot_s * SECOND
             self._rearm()
 
+    def _flash_loss(self, now: Instant) -> None:
+        """The memory is empty, as it came from the factory: nobody will ever tell the end of what ran."""
+        if self._powered:
+            raise ValueError(f"{self.config.station} has power: nothing makes it forget")
+        self.flash.clear()
+        self._note(now, "flash-loss")
+        for outlet in self.board.outlets.values():
+            if outlet.session is not None:
+                outlet.session.harm.append(UNTOLD)
+                row = outlet.end(now, self.config.site, self.config.station, "PowerLoss")
+                self._out.append(Note("sessions", row))
+
+    def _harm(self, what: str, connector: int | None) -> None:
+        """What befalls a station befalls what runs at it, at one connector or at all."""
+        for outlet in self.board.outlets.values():
+            session = outlet.session
+            if session is not None and connector in (None, outlet.number) and what not in session.harm:
+                session.harm.append(what)
+
     # -- effects of the station ---------------------------------------------------------------------------------------
 
     def _perform(self, effects: Sequence[Effect], now: Instant) -> None:
@@ -261,7 +283,16 @@ class Rig:
             self._power_loss(now, name)
         elif name == "power-restored":
             self._power_restored(now)
-        elif name in ("stray-stop", "second-stop", "set-url", "stay-away"):
+        elif name == "flash-loss":
+            self._flash_loss(now)
+        elif name == "wipe-settings":
+            self._own_url = self.flash.get("accepted-url") or self.config.url
+            self._to_station(command, now)
+        elif name == "restore-settings":
+            self._to_station(Command("set-url", {"url": self._own_url, "reboot": True}), now)
+        elif name in _FOR_THE_STATION:
+            if name in ("register-reset", "clock-step"):
+                self._harm(name, args.get("connector"))
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")

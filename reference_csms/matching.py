@@ -77,10 +77,22 @@ def match_stop(view: View, stop: Stop) -> Match:
         return Match(
             None, UNKNOWN_TRANSACTION, f"transaction {stop.transaction_id} was handed over to another back-end"
         )
-    fitting = [session for session in here if session.started_at <= stop.at]
+    fitting = [session for session in here if session.started_at <= stop.at] or [
+        session for session in here if _clock_set_back(session, stop)
+    ]
     if not fitting:
         return Match(None, UNKNOWN_TRANSACTION, f"the stop lies before the start of transaction {stop.transaction_id}")
     return Match(next((session for session in fitting if session.transaction_state == OPEN), fitting[-1]))
+
+
+def _clock_set_back(session: Session, stop: Stop) -> bool:
+    """Whether this stop ends the session although its time lies before the start.
+
+    Then it comes after the start, and with more on the register. A stop of another back-end with the same id cannot have
+    that: it was before, at the same meter.
+    """
+    running = session.transaction_state == OPEN and session.received_start_at <= stop.received_at
+    return running and session.meter_start < stop.meter_stop
 
 
 def _match_orphan(view: View, stop: Stop) -> Match:

@@ -80,7 +80,7 @@ class Settlement:
         held = self._parts.gate(reason)
         settled = self.bill(closed, judgement, stop.received_at) if held is None else None
         if settled is None:
-            settled = replace(closed, state=records.QUARANTINED, reason=held or reason)
+            settled = replace(sane(closed, judgement), state=records.QUARANTINED, reason=held or reason)
             settled = self._parts.hold_session(settled, stop.received_at)
             because = held or reason or NOT_BILLABLE
             self._quarantine.hold(because, detail, stop, judgement, settled, settled.energy_wh, answer)
@@ -148,3 +148,11 @@ class Settlement:
 
     def _time_billable(self, judgement: Judgement, readings: list[Reading]) -> bool:
         return self._parts.time_billable(judgement.meter.time_billing if judgement.meter else "none", readings)
+
+
+def sane(session: Session, judgement: Judgement) -> Session:
+    """A session whose counter ran backwards, with the energy that its meter signed: nothing is booked below zero (B-22)."""
+    signed = judgement.energy_kwh
+    if session.energy_wh is None or session.energy_wh >= 0 or judgement.reason is not None or signed is None:
+        return session
+    return replace(session, meter_stop=session.meter_start + int(signed * 1000))

@@ -5,13 +5,15 @@ Plain data drawn from the seed. Nothing here may depend on a target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleet.profile import load_profile, profile_names
 from fleet.rig import RigConfig, meters_of
 from fleet.visits import Visit
+from scenarios.faults.blows import Blow
 from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.workloads import Workload
 from sim.backend import Row
@@ -87,6 +89,19 @@ def plan_stations(
         )
         plans.append(plan)
     return tuple(plans)
+
+
+def with_quirks(plans: tuple[StationPlan, ...], blows: Sequence[Blow]) -> tuple[StationPlan, ...]:
+    """The same stations, with the quirks that faults give to some of them."""
+    given: dict[str, list[str]] = {}
+    for blow in blows:
+        if blow.kind == "station.quirk":
+            given.setdefault(blow.target, []).append(str(blow.data["quirk"]))
+    made = []
+    for plan in plans:
+        profile = plan.config.profile.with_quirks(*given.get(plan.station, ()))
+        made.append(replace(plan, config=replace(plan.config, profile=profile)) if plan.station in given else plan)
+    return tuple(made)
 
 
 def _profiles(

@@ -12,37 +12,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from msgspec import Struct
+from scenarios.faults.kinds import KINDS, Kind
 
-
-class FaultKeys(Struct, frozen=True):
-    """The keys that a kind of fault needs besides `kind`, and those that it may have."""
-
-    needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
-
-
-FAULT_KEYS: Mapping[str, FaultKeys] = {
-    "link.stall": FaultKeys(needs=("at", "lasts")),
-    "link.reset": FaultKeys(needs=("at",)),
-    "backend.crash": FaultKeys(needs=("at", "lasts", "moment"), may=("on", "groups")),
-    "meter.tamper": FaultKeys(needs=("at",)),
-    "meter.key-unregistered": FaultKeys(),
-    "station.stray-stop": FaultKeys(needs=("at",), may=("lasts",)),
-    "station.second-stop": FaultKeys(needs=("at",), may=("lasts",)),
-    "station.withhold": FaultKeys(needs=("at", "lasts")),
-    "station.power-loss": FaultKeys(needs=("at", "lasts")),
-    "station.never-redials": FaultKeys(needs=("lasts",), may=("on",)),
-    "station.flips-back": FaultKeys(may=("on",)),
-    "route.wrong-url": FaultKeys(),
-    "new.refuses": FaultKeys(needs=("lasts",), may=("on",)),
-    "move.rollback-ordered": FaultKeys(may=("on",)),
-    "tool.crash": FaultKeys(needs=("at", "lasts"), may=("on",)),
-    "leftover.zero-profile": FaultKeys(),
-    "leftover.reservation": FaultKeys(),
-    "leftover.inoperative": FaultKeys(),
-    "leftover.local-list": FaultKeys(),
-}
+FAULT_KEYS: Mapping[str, Kind] = KINDS
+"""The kinds of faults with the fields that each needs and may have."""
 
 
 ALIASES: Mapping[str, str] = {"migration-day": "upgrade-day"}
@@ -99,9 +72,14 @@ def profiles() -> dict[str, str]:
 
 def faults() -> dict[str, str]:
     """Kinds of faults with what each of them does."""
-    from scenarios import nemesis  # the nemesis imports the model and the runtime; names stay cheap without it
+    return {kind.name: kind.what for kind in KINDS.values()}
 
-    return dict(nemesis.FAULTS)
+
+def quirks() -> dict[str, str]:
+    """Names of the quirks that a station may have, with what it does."""
+    from fleet.quirks import QUIRKS
+
+    return {quirk.name: quirk.what for quirk in QUIRKS.values()}
 
 
 def session_columns() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from scenarios import (
     catalogue,
     cli_bench,
     cli_check,
+    cli_faults,
     cli_fleet,
     cli_fuzz,
     cli_load,
@@ -200,27 +201,36 @@ _LISTS = {
     "checks": catalogue.checks,
     "faults": catalogue.faults,
     "profiles": catalogue.profiles,
+    "quirks": catalogue.quirks,
     "mutants": catalogue.mutants,
 }
+_IN_FULL = {"faults": cli_faults.lessons, "quirks": cli_faults.quirk_rows}
+"""Lists of which a machine is told more than name and sentence."""
 
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="scenarios, checks, faults, profiles or mutants.")], as_json: Json = False
+    what: Annotated[str, typer.Argument(help="scenarios, checks, faults, profiles, quirks or mutants.")],
+    as_json: Json = False,
 ) -> None:
-    """List what there is: scenarios, checks, faults, profiles or mutants.
+    """List what there is: scenarios, checks, faults, profiles, quirks or mutants.
 
     \b
     chargerig list checks
+    chargerig list faults
     """
     with _guarded(as_json):
         if what not in _LISTS:
             raise BadInput("command line", "list", *unknown("list", what, _LISTS))
         rows = _LISTS[what]()
         places = catalogue.planted_in() if what == "mutants" else {}
-        if as_json:
+        if as_json and what in _IN_FULL:
+            _print_json(_IN_FULL[what]())
+        elif as_json:
             data = [{"name": name, "sentence": sentence} for name, sentence in rows.items()]
             _print_json([{**row, "scenario": places[row["name"]]} if places else row for row in data])
+        elif what == "faults":
+            cli_faults.kinds()
         else:
             cli_screen.names(rows, places)
 

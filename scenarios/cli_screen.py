@@ -20,7 +20,8 @@ from reports import words
 from reports.rehearsal import GO, MEASURES, SHORT
 from reports.rehearsal_page import headline, per_hundred, tenth
 from reports.summary import Summary
-from scenarios.model import Fault, Scenario, duration_text, hhmm, plain
+from scenarios.faults import telling
+from scenarios.model import Scenario, duration_text, hhmm, plain
 from scenarios.model_upgrade import PartnerFault
 from sim import clock
 from sim.clock import HOUR
@@ -180,15 +181,13 @@ def _lines(one: Scenario) -> Iterator[tuple[str, str]]:
             f"{', '.join(wave.sites)}, {span}{put_off}, a station every {duration_text(wave.pace)}",
         )
     for fault in one.fault:
-        yield f"fault {fault.id or fault.kind}", f"{fault.kind}, {_when(fault)}"
+        yield f"fault {fault.id or fault.kind}", f"{fault.kind}: {telling.told(fault)}"
     for rule in one.partner_fault:
         yield f"fault {rule.id or rule.kind}", f"{rule.partner}: {rule.kind} of {rule.api}, {_when(rule)}"
     yield "checks", " ".join(one.checks.all_of)
 
 
-def _when(fault: Fault | PartnerFault) -> str:
-    if fault.at is None:
-        return "all day"
+def _when(fault: PartnerFault) -> str:
     begin, end = hhmm(fault.at.from_), hhmm(fault.at.to)
     day = f"{fault.date}, " if fault.date else ""
     lasts = f", for {duration_text(fault.lasts)}" if fault.lasts else ""

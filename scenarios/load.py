@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from scenarios import catalogue, load_rules
+from scenarios.faults.timing import parse_share
 from scenarios.model import Scenario, Sessions, ZoneName
 from scenarios.strict import StrictReader, parse_toml, read_text
 from sim import clock
-from sim.errors import BadInput, unknown
+from sim.errors import BadInput, need, unknown
 
 WHAT = "a scenario in TOML"
 
@@ -41,7 +42,7 @@ def is_path(name: str) -> bool:
 
 def make_scenario(data: Mapping[str, Any], file: str) -> Scenario:
     """A Scenario from parsed TOML. `file` is named in complaints. Raises BadInput."""
-    scenario: Scenario = StrictReader(file).struct(Scenario, _with_shorthands(extended(data, file)), "")
+    scenario: Scenario = StrictReader(file).struct(Scenario, _with_shorthands(extended(data, file), file), "")
     load_rules.judge(scenario, file)
     return scenario
 
@@ -118,14 +119,16 @@ def _zone(name: str, file: str, place: str) -> ZoneName:
     return ZoneName(name)
 
 
-def _with_shorthands(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim may be only its sentence, and a moment may be one time: both are written out here."""
+def _with_shorthands(data: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """A claim may be only its sentence, and a moment may be one time: both are written out here. Raises BadInput."""
     full = dict(data)
     if isinstance(full.get("claims"), list):
         full["claims"] = [{"says": claim} if isinstance(claim, str) else claim for claim in full["claims"]]
     for faults in ("fault", "partner_fault"):
         if isinstance(full.get(faults), list):
             full[faults] = [_with_window(fault) for fault in full[faults]]
+    if isinstance(full.get("fault"), list):
+        full["fault"] = [_in_full(fault, file, f"fault[{number}]") for number, fault in enumerate(full["fault"])]
     return full
 
 
@@ -133,3 +136,27 @@ def _with_window(fault: Any) -> Any:
     if isinstance(fault, dict) and isinstance(fault.get("at"), str):
         return {**fault, "at": {"from": fault["at"], "to": fault["at"]}}
     return fault
+
+
+def _in_full(fault: Any, file: str, place: str) -> Any:
+    """`for` is another word for `lasts`, and a share may be a text: `where = "2 %"`."""
+    if not isinstance(fault, dict):
+        return fault
+    full = dict(fault)
+    if "for" in full:
+        need("lasts" not in full, file, f"{place}.for", "`lasts` says it already", "one of the two")
+        full["lasts"] = full.pop("for")
+    where = full.get("where")
+    if isinstance(where, str):
+        full["where"] = {"share": _share(where, file, f"{place}.where")}
+    elif isinstance(where, dict) and isinstance(where.get("share"), str):
+        full["where"] = {**where, "share": _share(where["share"], file, f"{place}.where.share")}
+    return full
+
+
+def _share(text: str, file: str, place: str) -> float:
+    try:
+        return parse_share(text)
+    except ValueError as err:
+        problem, _, allowed = str(err).partition("; allowed: ")
+        raise BadInput(file, place, problem, allowed) from None

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 
-from scenarios import catalogue, load_upgrade, load_waves, nemesis_move
-from scenarios.migration.states import LEGAL
-from scenarios.model import LARGEST, Fault, Scenario, Tariff, Where, duration_text, hhmm, local_instant
+from scenarios import catalogue, load_upgrade, load_waves
+from scenarios.faults import rules as faults
+from scenarios.model import LARGEST, Scenario, Tariff, duration_text, hhmm
 from sim.clock import DAY, MINUTE
 from sim.errors import need, unknown
 
@@ -26,35 +25,10 @@ LEAST_APP_SHARE = 0.25
 LONGEST = 31 * DAY
 MOST_DAYS = 30
 LONGEST_REST = 100 * DAY
-FROM_STATIONS = (
-    "Authorize",
-    "BootNotification",
-    "DataTransfer",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "Heartbeat",
-    "LogStatusNotification",
-    "MeterValues",
-    "SecurityEventNotification",
-    "SignCertificate",
-    "SignedFirmwareStatusNotification",
-    "StartTransaction",
-    "StatusNotification",
-    "StopTransaction",
-    "TransactionEvent",
-    "Started",
-    "Updated",
-    "Ended",
-    "NotifyEvent",
-    "NotifyReport",
-)
-"""The actions that a station calls: of OCPP 1.6 (§4; security white paper §4), then those of 2.0.1 besides, among them the
-three kinds of TransactionEvent."""
 
 
 _WHERE = {
     "check": "`chargerig list checks`",
-    "kind of fault": "`chargerig list faults`",
     "profile": "`chargerig list profiles`",
     "check in checks.all_of named": "checks.all_of",
 }
@@ -73,7 +47,7 @@ def judge(scenario: Scenario, file: str) -> None:
         _shares,
         load_waves.movable,
         _numbers,
-        _faults,
+        faults.judge,
         _checks,
     ):
         rule(scenario, file)
@@ -284,90 +258,6 @@ def _numbers(scenario: Scenario, file: str) -> None:
     need(fits, file, "network.latency_ms", f"{low} to {high} is no range that a network could have", allowed)
     for name in scenario.budgets.__struct_fields__:
         need(getattr(scenario.budgets, name) >= 0, file, f"budgets.{name}", "is negative", "0 or more")
-
-
-def _faults(scenario: Scenario, file: str) -> None:
-    for number, fault in enumerate(scenario.fault):
-        place = f"fault[{number}]"
-        _known(fault.kind, catalogue.FAULT_KEYS, file, f"{place}.kind", "kind of fault")
-        kind = catalogue.FAULT_KEYS[fault.kind]
-        given = [key for key in ("at", "lasts", "moment", "on", "groups") if getattr(fault, key)]
-        for key in kind.needs:
-            need(key in given, file, f"{place}.{key}", f"a {fault.kind} needs it", f"{', '.join(kind.needs)}")
-        for key in given:
-            usable = (*kind.needs, *kind.may)
-            need(
-                key in usable, file, f"{place}.{key}", f"a {fault.kind} has no such key", usable or "kind, id and where"
-            )
-        if fault.kind in nemesis_move.ON or fault.kind == "tool.crash":
-            moves = scenario.move is not None or bool(scenario.wave)
-            need(moves, file, f"{place}.kind", "nothing moves on this day", "a table [move], or [[wave]]")
-            need(fault.on in LEGAL, file, f"{place}.on", f"{fault.on!r} is no state of a move", [*LEGAL][1:])
-        elif fault.on:
-            _known(fault.on, FROM_STATIONS, file, f"{place}.on", "action of a station that a back-end could die at,")
-        _date(fault, scenario, file, place)
-        _window(fault, file, place)
-        _heals(fault, scenario, file, place)
-        _where(fault.where, fault.kind, scenario, file, f"{place}.where")
-    names = Counter(fault.id for fault in scenario.fault if fault.id)
-    twice = [name for name, count in names.items() if count > 1]
-    need(not twice, file, "fault", f"the id {twice[:1]} is there twice", "one fault for each id")
-
-
-def _date(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
-    first = scenario.day.date
-    last = first + timedelta(days=max(0, (_latest(fault, scenario) - 1) // DAY))
-    if fault.date is not None:
-        fits = first <= fault.date <= last
-        need(fits, file, f"{place}.date", f"{fault.date} is not in the run", f"{first} to {last}")
-        need(fault.at is not None, file, f"{place}.at", "a day alone says no time", "a time, or from and to")
-
-
-def _window(fault: Fault, file: str, place: str) -> None:
-    if fault.at is not None:
-        span = f"{hhmm(fault.at.from_)} to {hhmm(fault.at.to)}"
-        need(fault.at.from_ <= fault.at.to, file, f"{place}.at", f"{span} runs backwards", "from before to, on one day")
-    if fault.lasts is not None:
-        need(fault.lasts > 0, file, f"{place}.lasts", "has no length", "a duration such as 4m")
-
-
-def _latest(fault: Fault, scenario: Scenario) -> int:
-    """How long after midnight of the first day a fault must be over, ms: a back-end may die in a billing run later on."""
-    day = scenario.day
-    return (
-        int(day.horizon + day.settle - DAY) if fault.kind == "backend.crash" and day.settle > DAY else int(day.horizon)
-    )
-
-
-def _heals(fault: Fault, scenario: Scenario, file: str, place: str) -> None:
-    """Whoever is hit, and wherever they live: it is over before the horizon, so that everything can come to rest."""
-    if fault.lasts is None:
-        return
-    day, lasts = scenario.day, duration_text(fault.lasts)
-    if fault.at is None:  # it may come as late as the horizon
-        allowed = f"at most day.settle, {duration_text(day.settle)}"
-        need(fault.lasts <= day.settle, file, f"{place}.lasts", f"{lasts} would not be over when the run ends", allowed)
-        return
-    zones = {str(day.zone): None} | {str(owner.zone): None for owner in scenario.owners.values()}
-    latest = max(local_instant(fault.date or day.date, fault.at.to, zone) for zone in zones)
-    end = min(local_instant(day.date, 0, zone) for zone in zones) + _latest(fault, scenario)
-    problem = f"{lasts} from {hhmm(fault.at.to)} on reaches beyond the horizon of the day"
-    allowed = f"at most {duration_text(max(0, end - latest))} for this fault"
-    need(latest + fault.lasts <= end, file, f"{place}.lasts", problem, allowed)
-
-
-def _where(where: Where, kind: str, scenario: Scenario, file: str, place: str) -> None:
-    one = where.count is None or where.share is None
-    need(one, file, place, "count and share exclude each other", "one of the two")
-    need(where.count is None or where.count >= 1, file, f"{place}.count", f"{where.count} hits nobody", "1 or more")
-    share = where.share
-    need(share is None or 0 < share <= 1, file, f"{place}.share", f"{share} is no share", "above 0 and up to 1")
-    if where.site:
-        _known(where.site, scenario.sites, file, f"{place}.site", "site")
-    moves = scenario.move is not None or bool(scenario.wave) or where.moving is None
-    need(moves, file, f"{place}.moving", "nothing moves on this day", "a table [move]")
-    named = kind != "backend.crash" or bool(where.backend)
-    need(named, file, f"{place}.backend", "a crash needs to know whose", ("legacy", "new"))
 
 
 def _checks(scenario: Scenario, file: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from scenarios.model import DecimalText, LocalTime
+from scenarios.model_types import DecimalText, LocalTime
 from sim.clock import HOUR, MINUTE
 
 

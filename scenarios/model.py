@@ -13,6 +13,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from scenarios.model_faults import Fault as Fault
+from scenarios.model_faults import Where as Where
 from scenarios.model_types import DecimalText as DecimalText
 from scenarios.model_types import Duration as Duration
 from scenarios.model_types import LocalTime as LocalTime
@@ -23,7 +25,6 @@ from scenarios.model_upgrade import Company, Onboarding, PartnerFault, Reschedul
 from sim import clock
 from sim.clock import DAY, HOUR, MINUTE, Instant
 
-Moment = Literal["before-commit", "before-replies", "after-first-reply"]
 Backend = Literal["legacy", "new", "move"]
 LARGEST = "largest-of-legacy"
 ALWAYS = Instant(-(2**53))
@@ -210,39 +211,6 @@ class Network(Part, frozen=True, kw_only=True):
     """Latencies in ms: each frame takes a draw from between the two."""
 
     latency_ms: tuple[int, int]
-
-
-class Where(Part, frozen=True, kw_only=True):
-    """Who may be hit. `count` or `share` of the stations that fit all the others; default: one of them.
-
-    `backend` asks for one that is there at the start of the day, `moving` for one of the site that moves, `busy` for
-    one with a visit in the window.
-    """
-
-    count: int | None = None
-    share: float | None = None
-    site: str = ""
-    backend: Literal["", "legacy", "new"] = ""
-    moving: bool | None = None
-    busy: bool = True
-
-
-class Fault(Part, frozen=True, kw_only=True):
-    """One thing that goes wrong on purpose. The seed draws who and when, within what is said here.
-
-    `date` is the local day of `at`; without it, the first day of the run. `groups`: a back-end works off so many groups
-    (of frames, or of a billing run) after `at` before it dies.
-    """
-
-    kind: str
-    id: str = ""
-    where: Where = Where()
-    date: datetime.date | None = None
-    at: Window | None = None
-    lasts: Duration | None = None
-    moment: Moment | None = None
-    on: str = ""
-    groups: int = 0
 
 
 class Budgets(Part, frozen=True, kw_only=True):

@@ -6,79 +6,26 @@ station looks for a visit that it can really disturb. Nothing here may look into
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
+from fleet.quirks import QUIRKS
 from fleet.visits import Visit
 from scenarios import nemesis_move
+from scenarios.faults.blows import Blow, Place
+from scenarios.faults.kinds import KINDS
+from scenarios.faults.rules import window
 from scenarios.migration.orders import UNDRAINED
-from scenarios.model import Fault, Scenario, local_instant
-from sim.clock import HOUR, MINUTE, SECOND, Instant, iso, parse_iso
-from sim.evidence.canonical import canonical
-from sim.machine import Command
+from scenarios.model import Fault, Scenario
+from sim.clock import HOUR, MINUTE, Instant
 from sim.rng import stream
-from sim.runtimes.virtual import VirtualWorld
-from sim.runtimes.virtual_crash import Crash
-from sim.wire import ocppj
 
-FAULTS: dict[str, str] = {
-    "link.stall": "nothing gets through between a station and its back-end for a while; nothing is lost",
-    "link.reset": "the connection of a station is cut; what is in flight is lost",
-    "backend.crash": "a back-end dies before its commit, or between commit and replies, and comes back later",
-    "meter.tamper": "one signed end record is altered after signing",
-    "meter.key-unregistered": "the public key of one meter was never registered at the back-ends",
-    "station.stray-stop": "a station sends a StopTransaction with the id of somebody else's running transaction",
-    "station.second-stop": "a station ends a transaction a second time, with another time and register",
-    "station.withhold": "a station withholds power from a charging EV for a while",
-    "station.power-loss": "a station loses mains power and comes back",
-    "station.never-redials": "a moving station that lost its connection does not dial again for a while, a reset apart",
-    "station.flips-back": "a moved station has its old address again",
-    "route.wrong-url": "the address that a moving station is given is mistyped",
-    "new.refuses": "the new back-end cannot be reached from a moving station for a while",
-    "move.rollback-ordered": "the operator orders a moving station back",
-    "tool.crash": "the migration tool dies in mid-wave, and another one goes on with what it wrote down",
-    "leftover.zero-profile": "the old back-end leaves a charging profile of 0 A in a moving station",
-    "leftover.reservation": "the old back-end leaves a reservation in a moving station",
-    "leftover.inoperative": "the old back-end leaves a connector of a moving station Inoperative",
-    "leftover.local-list": "the old back-end leaves a local list with a card that nobody knows in a moving station",
-}
-"""Every kind of fault with what it does."""
-
-
-SECOND_STOP_LATER = 40 * SECOND
-SECOND_STOP_WH = 7
-"""How a second stop differs from the first: not so much that its numbers alone would give it away."""
-
-
-class Place(Struct, frozen=True):
-    """What the fault plan knows of a station. `idle_billable`: its clock may serve for idle fees, after `idle_grace` ms."""
-
-    station: str
-    site: str
-    zone: str
-    backend: str
-    idle_billable: bool
-    idle_grace: int = 0
-    turn: Instant | None = None
-    carries: bool = False
-    route: str = ""
-
-
-class Blow(Struct, frozen=True):
-    """One fault that will happen: to whom, from when to when."""
-
-    fault_id: str
-    kind: str
-    target: str
-    at: Instant
-    until: Instant
-    data: dict[str, Any] = {}
+__all__ = ["Blow", "Place", "plan_faults"]
 
 
 def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: Sequence[Visit]) -> tuple[Blow, ...]:
@@ -88,31 +35,118 @@ def plan_faults(scenario: Scenario, seed: int, places: Sequence[Place], visits: 
     for number, fault in enumerate(scenario.fault):
         fault_id = fault.id or f"{fault.kind}-{number + 1}"
         rng = stream(seed, "fault", fault_id)
-        if fault.kind == "backend.crash":
+        aims = KINDS[fault.kind].aims
+        if aims == "back-end":
             at = _moment(scenario, fault, scenario.day.zone, rng)
-            data = {"moment": fault.moment or "before-replies", "on": fault.on, "groups": fault.groups}
-            blows.append(Blow(fault_id, fault.kind, fault.where.backend or "new", at, _after(at, fault), data))
-            continue
-        if fault.kind == "tool.crash":
+            data = params(fault)
+            if fault.kind == "backend.crash":
+                data = {"moment": fault.moment or "before-replies", "on": fault.on, "groups": fault.groups}
+            new = [_blow(fault, fault_id, fault.where.backend or "new", at, data)]
+        elif aims == "tool":
             at = _moment(scenario, fault, scenario.day.zone, rng)
-            if any(
-                place.turn is not None for place in places
-            ):  # at these sites nothing may move: then there is no tool
-                blows.append(Blow(fault_id, fault.kind, "migration", at, _after(at, fault), {"on": fault.on}))
-            continue
-        if fault.kind in nemesis_move.ON:
-            found = _of_the_move(scenario, fault, fault_id, rng, places, visits, taken)
-            taken.update(blow.target for blow in found)
-            blows += found
-            continue
-        hits = _candidates(scenario, fault, rng, places, visits, taken)
-        for place, at, connector in hits[: _how_many(fault, len(hits))]:
-            taken.add(place.station)
-            until = _after(at, fault)
-            if fault.kind == "meter.key-unregistered":  # nothing that happens: it was so all day
-                at, until = scenario.day.start, scenario.day.end
-            blows.append(Blow(fault_id, fault.kind, place.station, at, until, {"connector": connector}))
+            moving = any(place.turn is not None for place in places)  # nothing may move here: then there is no tool
+            new = [_blow(fault, fault_id, "migration", at, {"on": fault.on})] if moving else []
+        elif aims == "moving":
+            new = _of_the_move(scenario, fault, fault_id, rng, places, visits, taken)
+            taken.update(blow.target for blow in new)
+        elif aims == "partner":
+            continue  # their lines have rules of their own
+        else:
+            new = _at_stations(scenario, fault, fault_id, rng, places, visits, taken)
+            taken.update(blow.target for blow in new)
+        blows += [again for blow in new for again in _again(fault, blow)]
     return tuple(blows)
+
+
+def params(fault: Fault) -> dict[str, Any]:
+    """What a kind was told besides whom and when: plain numbers in ms, and texts."""
+    told: dict[str, Any] = {}
+    for name in ("latency", "jitter", "rate", "up", "down", "status", "ppm", "copies", "times"):
+        value = getattr(fault, name)
+        if value is not None:
+            told[name] = int(value)
+    if fault.step is not None:
+        told["step"] = fault.step.ms
+    for name in ("code", "quirk"):
+        if getattr(fault, name):
+            told[name] = getattr(fault, name)
+    if fault.where.action:
+        told["action"] = fault.where.action
+    if fault.where.share is not None and KINDS[fault.kind].aims == "back-end":
+        told["share"] = fault.where.share
+    return told
+
+
+def _blow(fault: Fault, fault_id: str, target: str, at: Instant, data: dict[str, Any]) -> Blow:
+    timing = fault.timing
+    event = None if timing is None else timing.event
+    return Blow(fault_id, fault.kind, target, at, _after(at, fault), data, event, fault.where.sender)
+
+
+def _again(fault: Fault, blow: Blow) -> list[Blow]:
+    """A blow with all its repeats."""
+    if fault.repeat is None:
+        return [blow]
+    shifts = [number * fault.repeat.every for number in range(fault.repeat.times)]
+    return [replace(blow, at=Instant(blow.at + by), until=Instant(blow.until + by)) for by in shifts]
+
+
+def _at_stations(
+    scenario: Scenario,
+    fault: Fault,
+    fault_id: str,
+    rng: Random,
+    places: Sequence[Place],
+    visits: Sequence[Visit],
+    taken: set[str],
+) -> list[Blow]:
+    told = params(fault)
+    if fault.where.sender:
+        return [_blow(fault, fault_id, "", scenario.day.start, {**told, "connector": 1})]
+    if fault.release is not None:
+        return _together(scenario, fault, fault_id, rng, places, visits, taken)
+    hits = _candidates(scenario, fault, rng, places, visits, taken)
+    blows = []
+    for place, at, connector in hits[: _how_many(fault, len(hits))]:
+        blow = _blow(fault, fault_id, place.station, at, {**told, "connector": connector})
+        if fault.timing is None:  # nothing that happens: it was so all day
+            blow = replace(blow, at=scenario.day.start, until=scenario.day.end)
+        blows.append(blow)
+    return blows
+
+
+def _together(
+    scenario: Scenario,
+    fault: Fault,
+    fault_id: str,
+    rng: Random,
+    places: Sequence[Place],
+    visits: Sequence[Visit],
+    taken: set[str],
+) -> list[Blow]:
+    """One blow for many: all at one moment, or one after the other, and let go as the scenario says."""
+    assert fault.release is not None
+    at = _moment(scenario, fault, scenario.day.zone, rng)
+    fitting = [place for place in places if place.station not in taken and _fits(fault, place)]
+    if fault.where.busy and (fault.timing is None or fault.timing.event is None):
+        there = {visit.station for visit in visits if visit.arrive <= at < visit.leave}
+        fitting = [place for place in fitting if place.station in there]
+    rng.shuffle(fitting)
+    hit = fitting[: _how_many(fault, len(fitting))]
+    order = list(range(len(hit)))
+    rng.shuffle(order)
+    most, over = max(1, len(hit) - 1), fault.release.over
+    blows = []
+    for number, place in enumerate(hit):
+        blow = _blow(fault, fault_id, place.station, at, {**params(fault), "connector": 1})
+        late = over * number // most
+        if fault.release.how == "staggered":
+            blow = replace(blow, until=Instant(blow.until + late))
+        elif fault.release.how == "swizzled":
+            ends = blow.until + over + over * order[number] // most
+            blow = replace(blow, at=Instant(at + late), until=Instant(ends))
+        blows.append(blow)
+    return blows
 
 
 def _of_the_move(
@@ -129,7 +163,8 @@ def _of_the_move(
     Those that send a station back do so in mid-charge where they can: there a session could be lost or billed twice.
     """
     waves = scenario.waves(Counter(place.site for place in places))
-    state = fault.on or nemesis_move.ON[fault.kind]
+    asked = "" if fault.timing is None else fault.timing.state
+    state = fault.on or asked or nemesis_move.ON[fault.kind]
     fitting = [
         place
         for place in places
@@ -173,15 +208,8 @@ def _how_many(fault: Fault, available: int) -> int:
     return 1 if fault.where.count is None else fault.where.count
 
 
-def _window(scenario: Scenario, fault: Fault, zone: str) -> tuple[int, int]:
-    if fault.at is None:
-        return scenario.day.start, scenario.day.settles_at
-    date = fault.date or scenario.day.date
-    return local_instant(date, fault.at.from_, zone), local_instant(date, fault.at.to, zone)
-
-
 def _moment(scenario: Scenario, fault: Fault, zone: str, rng: Random) -> Instant:
-    begin, end = _window(scenario, fault, zone)
+    begin, end = window(scenario, fault, zone)
     return Instant(rng.randint(begin, max(begin, end)))
 
 
@@ -194,10 +222,10 @@ def _candidates(
         return [(place, _moment(scenario, fault, place.zone, rng), 1) for place in fitting]
     found: list[tuple[bool, int, Place, Instant, int]] = []
     for order, place in enumerate(fitting):
-        window = _window(scenario, fault, place.zone)
+        between = window(scenario, fault, place.zone)
         for visit in visits:
             if visit.station == place.station and not visit.refused_by_right:
-                at = _disturbs(fault, place, visit, window, rng)
+                at = _disturbs(fault, place, visit, between, rng)
                 if at is not None:
                     found.append((not place.idle_billable, order, place, at, visit.connector))
                     break
@@ -216,6 +244,12 @@ def _fits(fault: Fault, place: Place) -> bool:
     if where.site and where.site != place.site:
         return False
     if where.backend and where.backend != place.backend:
+        return False
+    if where.station and not fnmatchcase(place.station, where.station):
+        return False
+    if (where.profile or place.profile) != place.profile or (where.version or place.version) != place.version:
+        return False
+    if fault.quirk and place.version not in QUIRKS[fault.quirk].versions:
         return False
     return where.moving is None or where.moving == (place.turn is not None)
 
@@ -246,113 +280,3 @@ def _disturbs(fault: Fault, place: Place, visit: Visit, window: tuple[int, int],
         return Instant(at) if window[0] <= at <= window[1] else None
     at = visit.arrive + 5 * MINUTE + rng.randint(0, max(1, (visit.leave - visit.arrive) // 2))
     return Instant(at) if window[0] <= at <= window[1] and at < visit.leave - MINUTE else None
-
-
-class Nemesis:
-    """Carries out a fault plan in a virtual world and writes down what really happened."""
-
-    _ID = re.compile(rb'"transactionId":(\d+)')
-
-    def __init__(self, world: VirtualWorld, blows: Sequence[Blow], note: Callable[[str, dict[str, Any]], None]) -> None:
-        self._world = world
-        self._note = note
-        self._running: dict[str, tuple[str, int]] = {}
-        self._ended: dict[str, dict[str, Any]] = {}
-        deeds: dict[str, Callable[[Blow], None]] = {
-            "link.stall": self._stall,
-            "link.reset": self._reset,
-            "meter.tamper": self._tamper,
-            "station.stray-stop": self._stray_stop,
-            "station.second-stop": self._second_stop,
-            "station.withhold": self._withhold,
-            "station.power-loss": self._power_loss,
-        }
-        if any(blow.kind in ("station.stray-stop", "station.second-stop") for blow in blows):
-            world.links.listeners.append(self._listen)
-        for blow in blows:
-            if blow.kind == "backend.crash":
-                self._arm_crash(blow)
-            elif blow.kind == "tool.crash":
-                args = {"fault_id": blow.fault_id, "lasts": blow.until - blow.at, **blow.data}
-                world.at(max(blow.at, world.now), world.send_command, "migration", Command("crash", args))
-            elif blow.kind in nemesis_move.ON:
-                continue  # these wait for a state of the move
-            elif blow.kind == "meter.key-unregistered":
-                self._record(blow, blow.at, blow.until, blow.data)
-            else:
-                world.at(max(blow.at, world.now), self._strike, deeds[blow.kind], blow)
-
-    def _strike(self, deed: Callable[[Blow], None], blow: Blow) -> None:
-        deed(blow)
-        self._record(blow, self._world.now, blow.until, blow.data)
-
-    def _record(self, blow: Blow, at: int, until: int, data: dict[str, Any]) -> None:
-        row = {"fault_id": blow.fault_id, "kind": blow.kind, "target": blow.target, "at": at, "until": until}
-        self._note("faults", {**row, "data": canonical(data)})
-
-    def _rig(self, blow: Blow, name: str, **args: Any) -> None:
-        self._world.send_command(f"rig:{blow.target}", Command(name, args))
-
-    def _stall(self, blow: Blow) -> None:
-        self._world.uplink(blow.target).stall(blow.until)
-
-    def _reset(self, blow: Blow) -> None:
-        self._world.links.reset([blow.target])
-
-    def _tamper(self, blow: Blow) -> None:
-        self._rig(blow, "tamper-next-record", connector=blow.data["connector"])
-
-    def _withhold(self, blow: Blow) -> None:
-        self._rig(blow, "withhold", connector=blow.data["connector"], on=True)
-        self._world.at(
-            blow.until, self._rig_later, blow, "withhold", {"connector": blow.data["connector"], "on": False}
-        )
-
-    def _rig_later(self, blow: Blow, name: str, args: dict[str, Any]) -> None:
-        self._rig(blow, name, **args)
-
-    def _power_loss(self, blow: Blow) -> None:
-        self._rig(blow, "power-loss")
-        self._world.at(max(blow.until, blow.at + SECOND), self._rig_later, blow, "power-restored", {})
-
-    def _listen(self, station: str, backend: str, frame: bytes, now: int) -> None:
-        if b'"MeterValues"' in frame:
-            found = self._ID.search(frame)
-            if found is not None:
-                self._running[station] = (backend, int(found[1]))
-        elif b'"StopTransaction"' in frame:
-            self._running.pop(station, None)
-            message = ocppj.parse(frame)
-            if isinstance(message, ocppj.Call):
-                self._ended[station] = json.loads(message.payload)
-
-    def _stray_stop(self, blow: Blow) -> None:
-        mine = self._running.get(blow.target)
-        others = [
-            transaction_id
-            for station, (backend, transaction_id) in sorted(self._running.items())
-            if station != blow.target and (mine is None or backend == mine[0])
-        ]
-        if others:
-            self._rig(blow, "stray-stop", transaction_id=others[0], meter_stop=9_999_999)
-        elif blow.until > self._world.now:  # nobody else is charging yet: try again while the fault lasts
-            self._world.at(self._world.now + 5 * MINUTE, self._stray_stop, blow)
-
-    def _second_stop(self, blow: Blow) -> None:
-        """The stop that the station sent last, again: later, with a little more on the register, for another reason."""
-        first = self._ended.get(blow.target)
-        if first is not None:
-            later = iso(Instant(parse_iso(first["timestamp"]) + SECOND_STOP_LATER))
-            other = {"timestamp": later, "meterStop": first["meterStop"] + SECOND_STOP_WH, "reason": "Other"}
-            self._rig(blow, "second-stop", payload=canonical({**first, **other}))
-        elif blow.until > self._world.now:
-            self._world.at(self._world.now + 5 * MINUTE, self._second_stop, blow)
-
-    def _arm_crash(self, blow: Blow) -> None:
-        def happened(at: int, until: int) -> None:
-            self._record(blow, at, until, blow.data)
-
-        lasts = max(SECOND, blow.until - blow.at)
-        data = blow.data
-        crash = Crash(blow.at, str(data["moment"]), str(data["on"]), lasts, happened, int(data["groups"]))
-        self._world.backends.arm_crash(blow.target, crash)

@@ -7,11 +7,13 @@ may look into a back-end or a station; what was left behind is written down once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 
+from scenarios.faults.network import strand
 from sim.clock import HOUR, MINUTE, SECOND, Instant, iso
 from sim.evidence.canonical import canonical
 from sim.machine import Answered, Command, Effect, Event, Note, Settled, Tell
@@ -23,6 +25,8 @@ ON: dict[str, str] = {
     "route.wrong-url": "SWITCH_SENT",
     "new.refuses": "DRAINING",
     "move.rollback-ordered": "PROVISIONED",
+    "move.rollback-aborted": "PROVISIONED",
+    "link.stale-name": "DRAINING",
     "leftover.zero-profile": "PLANNED",
     "leftover.reservation": "PLANNED",
     "leftover.inoperative": "PLANNED",
@@ -30,7 +34,7 @@ ON: dict[str, str] = {
 }
 """The faults that wait for a state, and the one they wait for if the scenario names no other."""
 
-IN_MID_CHARGE = ("station.flips-back", "move.rollback-ordered")
+IN_MID_CHARGE = ("station.flips-back", "move.rollback-ordered", "move.rollback-aborted")
 """The faults that are to meet a session which began before the move and is carried along."""
 
 ROUTES: dict[str, tuple[str, ...]] = {
@@ -63,7 +67,7 @@ def fits_route(kind: str, route: str) -> bool:
 
 def delay(kind: str, probation: int, rng: Random) -> int:
     """How long after the state it strikes, ms: within the probation where there is one."""
-    if kind in ("station.flips-back", "move.rollback-ordered"):
+    if kind in IN_MID_CHARGE:
         return rng.randint(SECOND, max(2 * SECOND, min(probation // 2, 5 * MINUTE)))
     return 0
 
@@ -127,10 +131,22 @@ class MoveNemesis:
             world.send_command(rig, Command("set-url", {"url": one.old_url, "reboot": False}))
         elif one.kind == "new.refuses":
             world.uplink(one.station).refuse(world.now + one.lasts, "new")
-        elif one.kind == "move.rollback-ordered":
+        elif one.kind in ("move.rollback-ordered", "move.rollback-aborted"):
+            aborted = one.kind == "move.rollback-aborted"
+            if aborted:
+                crash = {"fault_id": one.fault_id, "lasts": one.lasts, "on": "ROLLBACK"}
+                world.send_command("migration", Command("crash", crash))
             world.send_command("migration", Command("roll-back", {"station": one.station}))
-        until = world.now + one.lasts
-        row = {"fault_id": one.fault_id, "kind": one.kind, "target": one.station, "at": world.now, "until": until}
+            if aborted:
+                return  # the tool writes its death down
+        elif one.kind == "link.stale-name":
+            told = partial(self._told, one, world.now)
+            strand(world, one.station, "new", "legacy", one.lasts, told)
+            return  # written down once the station was led astray
+        self._told(one, world.now)
+
+    def _told(self, one: Strike, at: int) -> None:
+        row = {"fault_id": one.fault_id, "kind": one.kind, "target": one.station, "at": at, "until": at + one.lasts}
         self._note("faults", {**row, "data": canonical({"state": one.state})})
 
 

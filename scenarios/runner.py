@@ -18,10 +18,10 @@ from fleet.technician import Technician
 from scenarios.app import App
 from scenarios.cast import ENDPOINT
 from scenarios.checks import run_checks
+from scenarios.faults.strike import Nemesis
 from scenarios.harvest import harvest
 from scenarios.migration import MigrationTool, MortalTool, MoveParts
 from scenarios.model import Scenario
-from scenarios.nemesis import Nemesis
 from scenarios.nemesis_move import MoveNemesis, Overheard
 from scenarios.probes import Knocker, Tapper
 from scenarios.repeat import Repeat
@@ -105,7 +105,7 @@ def _play(
         world.add(OPERATOR, Desk(stage.upgrade, desk, begins_at=stage.start))
         for owner in stage.upgrade.owners:
             world.add(owner_name(owner.owner), OwnerMachine(owner, stage.upgrade, begins_at=stage.start))
-    Nemesis(world, stage.blows, truth.note)
+    Nemesis(world, stage.blows, overheard)
     MoveNemesis(world, stage.strikes, overheard)
 
     def beat(now: Instant, frames: int) -> None:

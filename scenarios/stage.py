@@ -17,7 +17,7 @@ from fleet.population import GUEST_GROUP as NO_GROUP
 from fleet.population import Population, populate, tokens
 from fleet.profile import load_profile
 from fleet.visits import Visit
-from scenarios.cast import ENDPOINT, StationPlan, plan_stations
+from scenarios.cast import ENDPOINT, StationPlan, plan_stations, with_quirks
 from scenarios.migration import MoveOrder, StationOrder
 from scenarios.model import Scenario, Site, Wave, local_instant
 from scenarios.nemesis import Blow, Place, plan_faults
@@ -81,10 +81,13 @@ def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
             turn=plan.turn,
             carries=plan.carries,
             route=plan.route,
+            profile=plan.profile,
+            version=plan.config.profile.version,
         )
         for plan in plans
     ]
     blows = plan_faults(scenario, seed, places, people.visits)
+    plans = with_quirks(plans, blows)
     probes = _probes(next(iter(waves), None) or next(iter(sites)), {plan.station for plan in plans})
     token_rows = _tokens(people)
     upgrade = cast_upgrade(scenario, seed, sites, waves, plans, people.visits, token_rows)

@@ -11,13 +11,14 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from scenarios.faults import timing
 from scenarios.load_text import parse_decimal, parse_local_time
 from scenarios.model import Claim, DecimalText, Duration, LocalTime, ZoneName
 from sim import clock
@@ -34,7 +35,18 @@ _DESCRIBED: Mapping[Any, str] = {
     LocalTime: 'a time of the day in quotes such as "08:30"',
     DecimalText: 'a decimal in quotes such as "0.49"',
     ZoneName: 'an IANA time zone in quotes such as "Europe/Oslo"',
+    timing.When: 'a moment in quotes such as "12:30", "30-60 %" or "after the 3rd StopTransaction committed"',
+    timing.Release: '"at once", "staggered over 5m" or "swizzled over 5m"',
+    timing.Repeat: 'a text in quotes such as "3 times every 1h"',
+    timing.Shift: 'a signed duration in quotes such as "-2h"',
 }
+_WORDS: Mapping[type, Callable[[str], object]] = {
+    timing.When: timing.parse_when,
+    timing.Release: timing.parse_release,
+    timing.Repeat: timing.parse_repeat,
+    timing.Shift: timing.parse_shift,
+}
+"""Texts that stay as they were written, and what judges them."""
 
 
 def read_text(path: Path, what: str) -> str:
@@ -131,6 +143,9 @@ def _special(kind: type, value: Any) -> Any:
     if kind is ZoneName:
         clock.zone(value)
         return ZoneName(value)
+    if kind in _WORDS:
+        _WORDS[kind](value)
+        return kind(value)
     raise TypeError(f"no way to make {kind!r} from TOML")
 
 

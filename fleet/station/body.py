@@ -25,6 +25,8 @@ from fleet.station.status import StatusTable
 from fleet.station.use import Use
 from sim.clock import SECOND
 
+NOWHERE = "ws://unset/"
+"""The address of a station that nobody has given one."""
 _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
 """What each part of the flash is called in the truth."""
 
@@ -103,6 +105,16 @@ class Body:
         """A command from outside the wire. Raises ValueError for one that no station knows."""
         if name == "set-url":
             self._set_url(args["url"], bool(args.get("reboot")))
+        elif name == "reboot":
+            if not self._restart.decided:
+                self._restart.begin("Own")
+        elif name == "clock-step":
+            self._clock_step(int(args["ms"]))
+        elif name == "register-reset":
+            self._desk.counter.reset(int(args["connector"]), self._desk.now)
+            self._desk.note("register-reset", int(args["connector"]))
+        elif name == "wipe-settings":
+            self._wipe()
         elif name == "stay-away":
             self._desk.persist("shy", True if args["on"] else None)
             self._connection.stay_away(bool(args["on"]))
@@ -123,6 +135,22 @@ class Body:
             self._charging.sense(bay, args["offered"], args["drawing"])
         else:
             raise ValueError(f"a station knows no command {name!r}")
+
+    def _clock_step(self, ms: int) -> None:
+        """The clock jumps, by itself: the next answer of a back-end may set it right."""
+        desk = self._desk
+        desk.clock.offset += ms
+        desk.persist("clock", desk.clock.offset)
+        desk.note("clock-stepped", ms=ms)
+        desk.clock_set()
+
+    def _wipe(self) -> None:
+        """Every setting is as it came from the factory, and no back-end is written down any more."""
+        desk = self._desk
+        for name in desk.keys.names():
+            desk.persist(f"config/{name}", None)
+        desk.note("settings-wiped")
+        self._set_url(NOWHERE, reboot=True)
 
     def _set_url(self, url: str, reboot: bool) -> None:
         """The maker's cloud or a technician points the station elsewhere; the configuration follows."""

@@ -61,7 +61,7 @@ class Charging:
         bay.claim = None
         desk.actuate(bay.number, "transaction", {"begin": transaction.number, "token": claim.id_tag})
         self._read(bay, "B")
-        self._teller.began(bay, transaction, claim, started, register)
+        self._teller.began(bay, transaction, claim, started, desk.counter.told(bay.number, register))
         self._metering.begin(bay)
         self.on_begun()
         desk.actuate(bay.number, "contactor", True)
@@ -78,7 +78,8 @@ class Charging:
         desk.actuate(bay.number, "contactor", False)
         self._read(bay, "E")
         register = desk.hardware.register(bay.number, desk.now)
-        self._teller.ended(bay, transaction, reason, id_tag, desk.time(), register)
+        told = desk.counter.told(bay.number, register)
+        self._teller.ended(bay, transaction, reason, id_tag, desk.time(), told)
         self._metering.end(bay)
         bay.transaction = None
         self.on_ended(transaction.number)

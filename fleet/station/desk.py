@@ -13,6 +13,7 @@ import msgspec
 
 from fleet.station.clock import StationClock
 from fleet.station.config import StationConfig
+from fleet.station.counter import Counter
 from fleet.station.hardware import Hardware
 from fleet.station.keys import Configuration
 from fleet.station.timers import Timers
@@ -29,6 +30,7 @@ class Desk:
         "clock",
         "clock_set",
         "config",
+        "counter",
         "hardware",
         "keys",
         "last_call_at",
@@ -40,13 +42,21 @@ class Desk:
         "timers",
     )
 
-    def __init__(self, config: StationConfig, keys: Configuration, clock: StationClock, hardware: Hardware) -> None:
+    def __init__(
+        self,
+        config: StationConfig,
+        keys: Configuration,
+        clock: StationClock,
+        hardware: Hardware,
+        counter: Counter | None = None,
+    ) -> None:
         self.config = config
         self.station = config.station
         self.profile = config.profile
         self.keys = keys
         self.clock = clock
         self.hardware = hardware
+        self.counter = counter or Counter(hardware)
         self.timers = Timers()
         self.out: list[Effect] = []
         self.now = 0

@@ -72,7 +72,8 @@ class Metering:
         self._plan = self._planned()
         self._kept: tuple[Any, str, Any, bool] = (None, "", None, False)
         self._fixed: dict[int, tuple[bytes, ...]] = {}
-        self._displays = {bay.number: desk.hardware.display(bay.number) for bay in bays}
+        self._displays = {bay.number: desk.counter.display(bay.number) for bay in bays}
+        desk.counter.on_reset = self._anew
         self._sampling = {bay.number: desk.timers.slot(self._sampler(bay)) for bay in bays}
         self._grid = desk.timers.slot(self._on_grid)
         self._tariff = desk.timers.slot(self._tariff_changes)
@@ -93,6 +94,10 @@ class Metering:
         """The clock was set: everything that goes by the time of day follows."""
         self._arm_grid()
         self._arm_tariff()
+
+    def _anew(self, connector: int) -> None:
+        """A counter begins at 0 again."""
+        self._displays[connector] = self._desk.counter.display(connector)
 
     def key_changed(self, name: str) -> None:
         """A configuration key has a new value."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from scenarios.checks.excuses import LATE, excused
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import answer, versions
 from sim.evidence.oddities import time_problem
@@ -58,19 +59,22 @@ def _violation(version: str, action: str, payload: str) -> str:
 )
 def tells_the_time(evidence: Evidence, judge: Judge) -> None:
     """Each answer to a BootNotification, against the instant at which it was sent; heartbeats as they were heard."""
+    held_up = excused(evidence, *LATE)
     for call in evidence.read(WireCall):
         told = answer(call) if call.action == "BootNotification" and call.way == "up" else None
         if told is None or call.answered_at is None:
             continue
         judge.examined()
-        problem = time_problem(told.get("currentTime"), call.answered_at)
+        problem = (
+            "" if held_up(call.backend, call.answered_at) else time_problem(told.get("currentTime"), call.answered_at)
+        )
         if not problem and not _positive(told.get("interval")):
             problem = f"interval {json.dumps(told.get('interval'))} is not positive"
         if problem:
             judge.fail("station", call.station, f"boot answer of {call.backend}: {problem}", line(call))
     judge.examined(_heartbeats(evidence))
     for odd in evidence.read(Oddity):
-        if _about_time(odd):
+        if _about_time(odd) and not held_up(odd.backend, odd.at):
             judge.fail("station", odd.station, f"heartbeat answer of {odd.backend}: {odd.problem}", line(odd))
 
 

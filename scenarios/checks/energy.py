@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from scenarios.checks.joins import BILLED, HANDED_OVER, NEAR, Case, book_wh, joined, ledgered
+from scenarios.checks.joins import BILLED, HANDED_OVER, NEAR, Case, book_wh, clock_doubt, joined, ledgered
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from sim.evidence.reader import Evidence, line
@@ -18,9 +18,10 @@ EXPLAINS = {
     "wrong-signature": ("tampered",),
     "key-unknown": ("key-unregistered",),
     "malformed-record": ("tampered",),
-    "not-billable": ("blocked-token",),
+    "not-billable": ("blocked-token", "clock-step"),
     "unknown-token": ("blocked-token",),
     "unknown-transaction": ("stray-stop",),
+    "implausible": ("register-reset", "clock-step"),
 }
 """Which harm to a session explains which quarantine, besides a harm of the same name."""
 
@@ -230,7 +231,7 @@ def true_times(evidence: Evidence, judge: Judge) -> None:
             if source is None or source.stopped_at is None:
                 continue
             begin, end = (source.started_at or 0) - truth.started_at, source.stopped_at - truth.stopped_at
-            if max(abs(begin), abs(end)) > NEAR:
+            if max(abs(begin), abs(end)) > NEAR + clock_doubt(evidence).get(truth.station, 0):
                 sentence = f"booked to begin {begin:+d} ms and to end {end:+d} ms from what truly happened"
                 judge.fail("session", entry.session.session_id, sentence, line(truth), line(source))
                 break

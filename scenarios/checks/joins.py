@@ -5,16 +5,19 @@ Joined by station, connector, token and start, never by a transaction id: ids ar
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 from msgspec import Struct
 
 from scenarios.checks.stops import WireStop, stops
 from sim.evidence.reader import Evidence
-from sim.evidence.views import BookBill, BookCdr, BookRated, BookSession, Held, TrueSession
+from sim.evidence.views import BookBill, BookCdr, BookRated, BookSession, Held, TrueSession, WorldEvent
 
 NEAR = 2_000
 """How far a station's time may be from the true one, in ms."""
+CLOCK_STEPPED = "clock-stepped"
+"""The event by which a station tells that its clock jumped by itself."""
 HANDED_OVER = "handed-over"
 BILLED = "billed"
 
@@ -97,10 +100,11 @@ def _join(evidence: Evidence) -> Joined:
     for index, truth in enumerate(truths):
         places.setdefault((truth.station, truth.connector, truth.token.upper()), []).append(index)
     said = _stops_of(evidence, truths)
+    doubt = clock_doubt(evidence)
     rows: list[list[BookSession]] = [[] for _ in truths]
     ghosts: list[BookSession] = []
     for row in evidence.read(BookSession):
-        number = _nearest(row, truths, places)
+        number = _nearest(row, truths, places, NEAR + doubt.get(row.station, 0))
         if number is None:
             number = said.get((row.station, row.transaction_id or 0)) if row.started_at is None else None
         if number is None:
@@ -121,12 +125,27 @@ def _join(evidence: Evidence) -> Joined:
     return Joined(cases, tuple(ghosts), case_of)
 
 
-def _nearest(row: BookSession, truths: list[TrueSession], places: dict[tuple[str, int, str], list[int]]) -> int | None:
+def clock_doubt(evidence: Evidence) -> dict[str, int]:
+    """How far the clock of a station may have been off by what befell it, ms; none but those of faults."""
+
+    def read(source: Evidence) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for event in source.read(WorldEvent):
+            if event.kind == CLOCK_STEPPED:
+                found[event.station] = found.get(event.station, 0) + abs(int(json.loads(event.data or "{}")["ms"]))
+        return found
+
+    return evidence.keep("clock doubt", read)
+
+
+def _nearest(
+    row: BookSession, truths: list[TrueSession], places: dict[tuple[str, int, str], list[int]], doubt: int
+) -> int | None:
     if row.started_at is None or row.connector is None:
         return None
     at = row.started_at
     here = places.get((row.station, row.connector, (row.id_tag or "").upper()), [])
-    near = [number for number in here if abs(truths[number].started_at - at) <= NEAR]
+    near = [number for number in here if abs(truths[number].started_at - at) <= doubt]
     return min(near, key=lambda number: abs(truths[number].started_at - at), default=None)
 
 

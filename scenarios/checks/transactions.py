@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from scenarios.checks.events import EVENT
+from scenarios.checks.excuses import LATE, REFUSING, excused
 from scenarios.checks.joins import HANDED_OVER, NEAR
 from scenarios.checks.registry import Judge, check
 from scenarios.checks.stops import WireStart, WireStop, answer, error_code, starts, stops, verdict
@@ -160,12 +161,13 @@ def always_answered(evidence: Evidence, judge: Judge) -> None:
     closed = {link.link: link.closed_at for link in evidence.read(WireLink)}
     end = evidence.ended_at()
     accepted = acceptance(evidence)
+    made_to = excused(evidence, *REFUSING, *LATE)
     maybe = 0
     for call in evidence.read(WireCall):
         if call.way != "up" or call.delivered_at is None or call.well_formed == 0:
             continue
         binding, arrived = _of_a_transaction(call), call.delivered_at
-        if not binding and call.answer_kind != "error":
+        if (not binding and call.answer_kind != "error") or made_to(call.backend, arrived):
             continue
         judge.examined()
         died = closed.get(call.link)

@@ -5,8 +5,11 @@ They keep books of their own and know nobody's plan: what they are told of owner
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from scenarios.faults.kinds import KINDS
+from scenarios.faults.rules import window
+from scenarios.model import Fault as TableFault
 from scenarios.model import Scenario, local_instant
 from scenarios.model_upgrade import PartnerFault
 from scenarios.upgrade.casting import webhook_secret
@@ -79,7 +82,30 @@ def _faults(scenario: Scenario, seed: int) -> Mapping[str, list[Fault]]:
     for number, fault in enumerate(scenario.partner_fault, 1):
         name = fault.id or f"{fault.partner}-{fault.kind}-{number}"
         found.setdefault(fault.partner, []).append(_fault(scenario, seed, name, fault))
+    for number, told in enumerate(scenario.fault, 1):
+        if KINDS[told.kind].aims == "partner":
+            name = told.id or f"{told.kind}-{number}"
+            found.setdefault(told.where.partner, []).extend(_rules_of(scenario, seed, name, told))
     return found
+
+
+def _rules_of(scenario: Scenario, seed: int, name: str, fault: TableFault) -> Iterator[Fault]:
+    """A table [[fault]] of a partner as rules of its line, one for each repeat."""
+    begin, end = window(scenario, fault, scenario.day.zone)
+    since = stream(seed, "partner-fault", name).randint(begin, max(begin, end))
+    times, every = (1, 0) if fault.repeat is None else (fault.repeat.times, fault.repeat.every)
+    for number in range(times):
+        at = since + number * every
+        yield Fault(
+            kind=fault.kind.partition(".")[2],
+            since=at,
+            until=at + int(fault.lasts or 0),
+            api=fault.where.action or "*",
+            extra=int(fault.latency or 0),
+            copies=fault.copies or 1,
+            share=100 if fault.where.share is None else max(1, round(100 * fault.where.share)),
+            times=fault.times,
+        )
 
 
 def _fault(scenario: Scenario, seed: int, name: str, fault: PartnerFault) -> Fault:

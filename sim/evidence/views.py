@@ -77,6 +77,18 @@ class WorldEvent(View, frozen=True):
     data: str | None
 
 
+class TrueFault(View, frozen=True):
+    """A fault as it really happened; `data` is JSON."""
+
+    table: ClassVar[str] = "truth_faults"
+    fault_id: str
+    kind: str
+    target: str
+    at: int | None
+    until: int | None
+    data: str | None
+
+
 class MoveState(View, frozen=True):
     """One transition of the migration tool."""
 

@@ -7,7 +7,8 @@ what the back-end was doing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -29,22 +30,21 @@ from sim.machine import (
     Unknown,
 )
 from sim.network.link import Link
+from sim.runtimes.virtual_ailing import Ailment, ailing_of
 from sim.runtimes.virtual_crash import Crash
-from sim.runtimes.virtual_process import Connection, Process
+from sim.runtimes.virtual_process import DUTIES, Connection, Process, told
 
 if TYPE_CHECKING:
     from sim.runtimes.virtual import VirtualWorld
 
 _TICK = Tick()
-_DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
 
 
 class _Died(Exception):
     """Raised inside `release` to end a back-end between commit and replies. Never leaves this module."""
 
 
-_NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)
-"""What passes through: told already, or the user's hand."""
+_NOT_THEIRS = (BackEndRaised, KeyboardInterrupt)  # told already, or the user's hand
 
 
 class BackEnds:
@@ -85,12 +85,8 @@ class BackEnds:
         """Hand a handshake to the back-end; None if it was accepted."""
         process = self._processes[link.backend]
         assert process.object is not None
-        try:
+        with self._blaming(process, f"judging the handshake of {identity}"):
             accepted = process.object.accept(link.id, identity, subprotocols, self._world.now)
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, f"judging the handshake of {identity}", err) from err
         self._arm_flush(process)
         if isinstance(accepted, Refusal):
             return accepted
@@ -99,9 +95,13 @@ class BackEnds:
         link.subprotocol = subprotocol_of(accepted)
         return None
 
-    def handle(self, peer: tuple[Process, Connection], event: Event) -> None:
-        """Give an event to the Machine of a link, found by the link's `peer`."""
+    def handle(self, peer: tuple[Process, Connection], event: Event, through: bool = False) -> None:
+        """Give an event to the Machine of a link, found by the link's `peer`; `through`: past all that it ails from."""
         process, connection = peer
+        if process.ailing is not None and not through:
+            if not process.ailing.holds(partial(self._take, peer, process.object, event)):
+                self._take(peer, process.object, event)
+            return
         if process.crashes and type(event) is Received:
             self._consider_death(process, event.frame)
         world, hand = self._world, connection.handle
@@ -115,24 +115,32 @@ class BackEnds:
         except _NOT_THEIRS:
             raise
         except BaseException as err:
-            raise self._blame(process, f"handling {_told(event)}", err) from err
-        if not process.flush_armed:
+            raise self._blame(process, f"handling {told(event)}", err) from err
+        if process.ailing is not None:
+            self._arm_flush(process)
+        elif not process.flush_armed:
             process.flush_armed = True
             later = world.later
             later(process.flush)
+
+    def _take(self, peer: tuple[Process, Connection], lived: BackEnd | None, event: Event) -> None:
+        """An ailing back-end comes to an event, of a connection that it may have lost meanwhile."""
+        process, connection = peer
+        assert process.ailing is not None
+        gone = connection not in process.connections.values()
+        if process.object is not lived or gone or process.ailing.refuses(event):
+            return
+        for _ in range(1 + process.ailing.repeats(event)):
+            self.handle(peer, event, through=True)
 
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
         process = self._processes[link.backend]
         connection = process.connections.pop(link.id, None)
         if connection is not None and notify:
-            try:
+            with self._blaming(process, "handling the end of a connection"):
                 for effect in connection.handle(Closed(link.id, reason), self._world.now):
                     process.release(effect)
-            except _NOT_THEIRS:
-                raise
-            except BaseException as err:
-                raise self._blame(process, "handling the end of a connection", err) from err
             self._arm_flush(process)
 
     def _arm_connection(self, process: Process, connection: Connection) -> None:
@@ -144,13 +152,11 @@ class BackEnds:
     def _wake(self, process: Process, lived: BackEnd, connection: Connection, armed: int) -> None:
         if process.object is not lived or connection.armed != armed:
             return
+        if process.ailing is not None and process.ailing.holds(partial(self._wake, process, lived, connection, armed)):
+            return
         connection.armed = None
-        try:
+        with self._blaming(process, "naming the next deadline of a connection"):
             deadline = connection.next_deadline()
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, "naming the next deadline of a connection", err) from err
         if deadline is not None and deadline <= self._world.now:
             self.handle((process, connection), _TICK)
         else:
@@ -167,6 +173,10 @@ class BackEnds:
         else:
             raise TypeError(f"back-end {process.setup.name} released {effect!r}, which this runtime does not perform")
 
+    def when_committed(self, name: str, then: Callable[[], None]) -> None:
+        """Call that once the group that is staged now is committed; never, if the back-end dies before."""
+        self._processes[name].then.append(then)
+
     # -- operations, groups, deadlines --------------------------------------------------------------------------------
 
     def operate(self, tell: Tell) -> None:
@@ -176,12 +186,10 @@ class BackEnds:
         if process.object is None:
             self._world.settle(call_id, Refused("unavailable", f"{tell.to} is down"))
             return
-        try:
+        if process.ailing is not None and process.ailing.holds(partial(self.operate, tell)):
+            return
+        with self._blaming(process, f"taking the operation {tell.command.name}"):
             process.object.operate(Operation(tell.command.name, tell.command.args), call_id, self._world.now)
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, f"taking the operation {tell.command.name}", err) from err
         self._arm_flush(process)
 
     def settled(self, name: str, event: Settled) -> None:
@@ -189,23 +197,32 @@ class BackEnds:
         process = self._processes[name]
         if process.object is None:
             return
-        try:
+        with self._blaming(process, f"hearing what became of {event.call_id}"):
             cast(Asking, process.object).settled(event.call_id, event.outcome, self._world.now)
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, f"hearing what became of {event.call_id}", err) from err
         self._arm_flush(process)
 
     def _arm_flush(self, process: Process) -> None:
-        if not process.flush_armed:
-            process.flush_armed = True
+        if process.flush_armed:
+            return
+        process.flush_armed = True
+        takes = 0 if process.ailing is None else process.ailing.commit_takes()
+        if takes:
+            self._world.post(self._world.now + takes, *process.flush)
+        else:
             self._world.later(process.flush)
 
     def _flush(self, what: tuple[Process, BackEnd]) -> None:
         process, lived = what
         if process.object is not lived:
             return
+        if process.ailing is not None:
+            if process.ailing.holds(partial(self._flush, what)):
+                return
+            full = process.ailing.full()
+            if full is not None:
+                process.crashes.append(full)
+                self._die(process, full)
+                return
         process.flush_armed = False
         doomed = process.doomed
         if doomed is not None:
@@ -214,7 +231,12 @@ class BackEnds:
                 return
             doomed.groups -= 1
         try:
-            if lived.flush(self._world.now, process.release):
+            still = lived.flush(self._world.now, process.release)
+            if process.then:
+                then, process.then = process.then, []
+                for call in then:
+                    call()
+            if still:
                 return
             deadline = lived.next_deadline()
         except _NOT_THEIRS:
@@ -235,18 +257,53 @@ class BackEnds:
     def _tick(self, process: Process, lived: BackEnd, armed: int) -> None:
         if process.object is not lived or process.armed != armed:
             return
+        if process.ailing is not None and process.ailing.holds(partial(self._tick, process, lived, armed)):
+            return
         process.armed = None
-        try:
+        with self._blaming(process, "doing what its own deadline asked for"):
             deadline = lived.next_deadline()
             if deadline is not None and deadline <= self._world.now:
                 lived.tick(self._world.now)
                 self._arm_flush(process)
             else:
                 self._arm(process)
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, "doing what its own deadline asked for", err) from err
+
+    # -- ailments and restarts ----------------------------------------------------------------------------------------
+
+    def ail(self, name: str, ailment: Ailment) -> None:
+        """Let this back-end suffer from something from now on."""
+        ailing_of(self._world, self._processes[name]).add(ailment)
+
+    def stalled_until(self, name: str) -> int:
+        """Until when this back-end serves nobody, 0 if it does."""
+        ailing = self._processes[name].ailing
+        return 0 if ailing is None else ailing.stalled_until()
+
+    def restart(self, name: str, down_for: int) -> bool:
+        """Stop it as it should be stopped: the group is finished, connections are closed; it is back after that many ms.
+        False if it was down already.
+        """
+        process = self._processes[name]
+        if process.object is None:
+            return False
+        self._flush((process, process.object))
+        for link_id in list(process.connections):
+            self._world.links.close_by_backend(link_id, "going away")
+        self._gone(process, down_for)
+        return True
+
+    def _gone(self, process: Process, down_for: int) -> None:
+        """The process is no more; another one will be started from its disk."""
+        world, name = self._world, process.setup.name
+        process.object = None
+        process.doomed = None
+        process.armed = None
+        process.then.clear()
+        process.connections.clear()
+        for call_id in world.asked_of(name):
+            world.settle(call_id, Unknown(f"{name} died"))
+        world.forget_asked_by(name)
+        world.schedule(world.now + down_for, self._start, (process,))
 
     # -- death ----------------------------------------------------------------------------------------------------------
 
@@ -271,18 +328,10 @@ class BackEnds:
         world, now = self._world, self._world.now
         if crash.moment != "before-commit":
             self._flush_and_die(process, allowed=1 if crash.moment == "after-first-reply" else 0)
-        process.object = None
-        process.doomed = None
         process.crashes.remove(crash)
-        process.armed = None
         world.links.crash(list(process.connections))
-        process.connections.clear()
-        name = process.setup.name
-        for call_id in world.asked_of(name):
-            world.settle(call_id, Unknown(f"{name} died"))
-        world.forget_asked_by(name)
+        self._gone(process, crash.down_for)
         crash.happened(now, now + crash.down_for)
-        world.schedule(now + crash.down_for, self._start, (process,))
 
     def _flush_and_die(self, process: Process, allowed: int) -> None:
         assert process.object is not None
@@ -312,24 +361,16 @@ class BackEnds:
             return
         self._make(process)
         process.flush_armed = False
-        try:
+        with self._blaming(process, "naming its next deadline"):
             self._arm(process, self._world.now)
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, "naming its next deadline", err) from err
         for crash in process.crashes:
             if not crash.action and crash.at <= self._world.now:  # it came due while nobody was there to die
                 self._doom(process, crash)
 
     def _make(self, process: Process) -> None:
-        try:
+        with self._blaming(process, "starting"):
             made = process.factory(process.setup)
-            lacks = [duty for duty in _DUTIES if not callable(getattr(made, duty, None))]
-        except _NOT_THEIRS:
-            raise
-        except BaseException as err:
-            raise self._blame(process, "starting", err) from err
+            lacks = [duty for duty in DUTIES if not callable(getattr(made, duty, None))]
         if lacks:
             what = "None" if made is None else f"a {type(made).__name__}"
             problem = f"its factory returned {what}, which has no {lacks[0]}() and is no back-end"
@@ -345,11 +386,15 @@ class BackEnds:
         assert process.object is not None
         return process.object
 
+    @contextmanager
+    def _blaming(self, process: Process, doing: str) -> Iterator[None]:
+        """Whatever is raised in here is the back-end's."""
+        try:
+            yield
+        except _NOT_THEIRS:
+            raise
+        except BaseException as err:
+            raise self._blame(process, doing, err) from err
+
     def _blame(self, process: Process, doing: str, err: BaseException) -> BackEndRaised:
         return BackEndRaised(process.setup.name, doing, f"it raised {raised(err)}", iso(self._world.now))
-
-
-def _told(event: Event) -> str:
-    if isinstance(event, Received):
-        return f"the frame {event.frame[:60].decode('utf-8', 'replace')}"
-    return type(event).__name__

@@ -54,6 +54,8 @@ class Links:
         self._next = 1
         self.frames = 0
         self.listeners: list[Listener] = []
+        self.down_listeners: list[Listener] = []
+        """Hear what arrives at back-ends, and what arrives at stations."""
 
     def uplink(self, station: str) -> Uplink:
         """The network of a station; its latencies come from a stream of its own."""
@@ -72,7 +74,8 @@ class Links:
         role, _, named = host.name.partition(":")
         station = named if role in _IN_ITS_NAME else host.name
         uplink = self.uplink(station)
-        link = Link(LinkId(self._next), host, station, parts.hostname or "", uplink)
+        backend = uplink.resolve(parts.hostname or "", world.now)
+        link = Link(LinkId(self._next), host, station, backend, uplink)
         self._next += 1
         self._links[link.id] = link
         now = world.now
@@ -95,8 +98,16 @@ class Links:
             self._forget(link)
             return
         back = link.arrival_down(world.now)
-        if link.uplink.refuses(link.backend, world.now) or not world.backends.is_up(link.backend):
-            world.schedule(back, self._fail_open, (host, link, "refused"))
+        refused = link.uplink.refusal(link.backend, world.now)
+        if refused or not world.backends.is_up(link.backend):
+            world.schedule(back, self._fail_open, (host, link, refused or "refused"))
+            return
+        stalled_until = world.backends.stalled_until(link.backend)
+        if stalled_until:  # the port is open, and nobody answers
+            if stalled_until > world.now + CONNECT_TIMEOUT:
+                world.schedule(world.now + CONNECT_TIMEOUT, self._fail_open, (host, link, "timeout"))
+            else:
+                world.schedule(stalled_until + 1, self._arrive_open, (host, link, identity, subprotocols))
             return
         refusal = world.backends.accept(link, identity, subprotocols)
         if isinstance(refusal, Refusal):
@@ -123,6 +134,8 @@ class Links:
         now = self._world.now
         uplink = link.uplink  # as `arrival_up`, without a call: no frame goes without
         begins = now if now > uplink.stalled_until else uplink.stalled_until
+        if uplink.rate:
+            begins = uplink.carried("up", begins, len(effect.frame))
         at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
         if at < link.up_free_at:
             at = link.up_free_at
@@ -165,6 +178,8 @@ class Links:
                 now = world.now
                 uplink = link.uplink  # as `arrival_down`
                 begins = now if now > uplink.stalled_until else uplink.stalled_until
+                if uplink.rate:
+                    begins = uplink.carried("down", begins, len(frame))
                 at = begins + (uplink.ahead or uplink.draw_ahead()).pop()
                 if at < link.down_free_at:
                     at = link.down_free_at
@@ -186,6 +201,9 @@ class Links:
         record((next(self._lines), sent_at, arrived, link.station, link.backend, link.id, "down", frame))
         if arrived is not None:
             world.handle(link.host, Received(link.id, frame))
+            if self.down_listeners:
+                for listener in self.down_listeners:
+                    listener(link.station, link.backend, frame, now)
 
     # -- closing ------------------------------------------------------------------------------------------------------
 
@@ -195,18 +213,21 @@ class Links:
         if link is None or not link.station_alive:
             return
         link.station_alive = False
+        self._forget(link)
         now = self._world.now
         if reason == "power":
             self._world.schedule(now + KEEPALIVE_TIMEOUT, self.end_at_backend, (link, "network", "keep-alive"))
         else:
-            self._world.schedule(link.arrival_up(now), self.end_at_backend, (link, "station", reason))
+            at = link.uplink.closing(link.arrival_up(now))
+            self._world.schedule(at, self.end_at_backend, (link, "station", reason))
 
     def close_by_backend(self, link_id: LinkId, reason: str) -> None:
         """The back-end hangs up."""
         link = self._links.get(link_id)
         if link is not None and link.backend_alive:
             self.end_at_backend(link, "backend", reason, notify=False)
-            self._world.schedule(link.arrival_down(self._world.now), self._end_at_station, (link, reason))
+            at = link.uplink.closing(link.arrival_down(self._world.now))
+            self._world.schedule(at, self._end_at_station, (link, reason))
 
     def end_at_backend(self, link: Link, closed_by: str, reason: str, notify: bool = True) -> None:
         """The connection is over for the back-end."""
@@ -235,9 +256,24 @@ class Links:
             self._wire.link_closed(now, link_id, "crash", "reset")
             self._world.schedule(link.arrival_down(now), self._end_at_station, (link, "reset"))
 
-    def reset(self, stations: Iterable[str]) -> None:
-        """Cut the living connections of these stations; what is in flight is lost."""
-        wanted = set(stations)
-        for link in [known for known in self._links.values() if known.station in wanted]:
+    def reset(self, stations: Iterable[str]) -> int:
+        """Cut the living connections of these stations; what is in flight is lost. How many there were."""
+        cut = self._living(stations)
+        for link in cut:
             self.end_at_backend(link, "network", "reset")
             self._end_at_station(link, "reset")
+        return len(cut)
+
+    def half_open(self, stations: Iterable[str], until: int) -> int:
+        """The back-end's side of these connections is gone, and the stations are told no sooner than then. How many there
+        were.
+        """
+        cut = [link for link in self._living(stations) if link.backend_alive]
+        for link in cut:
+            self.end_at_backend(link, "network", "half-open")
+            self._world.at(until, self._end_at_station, link, "reset")
+        return len(cut)
+
+    def _living(self, stations: Iterable[str]) -> list[Link]:
+        wanted = set(stations)
+        return [link for link in self._links.values() if link.station in wanted]

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.backend import BackEnd, Factory, Release, Setup
-from sim.machine import LinkId, Machine
+from sim.machine import Event, LinkId, Machine, Received
+from sim.runtimes.virtual_ailing import Ailing
 from sim.runtimes.virtual_crash import Crash
 
+DUTIES = ("accept", "operate", "flush", "tick", "next_deadline")
+"""What an object must be able to do to be a back-end."""
 Late = tuple[Callable[[Any], None], Any]
 """A call that is to be made last at an instant."""
 
@@ -32,6 +35,7 @@ class Process:
     """A back-end process: the object while it lives, its connections, and how it is to die next."""
 
     __slots__ = (
+        "ailing",
         "armed",
         "connections",
         "crashes",
@@ -42,6 +46,7 @@ class Process:
         "object",
         "release",
         "setup",
+        "then",
     )
 
     def __init__(self, factory: Factory, setup: Setup) -> None:
@@ -57,3 +62,14 @@ class Process:
         self.armed: int | None = None
         self.crashes: list[Crash] = []
         self.doomed: Crash | None = None
+        self.ailing: Ailing | None = None
+        """What it suffers from, None for a healthy one."""
+        self.then: list[Callable[[], None]] = []
+        """What is to be called after the next commit."""
+
+
+def told(event: Event) -> str:
+    """An event, for a sentence about who raised over it."""
+    if isinstance(event, Received):
+        return f"the frame {event.frame[:60].decode('utf-8', 'replace')}"
+    return type(event).__name__

@@ -21,7 +21,7 @@ from scenarios import catalogue
 from scenarios.cli import app
 from scenarios.cli_doors import Doors
 from scenarios.cli_run import worst
-from scenarios.nemesis import FAULTS
+from scenarios.faults.kinds import KINDS
 from sim.clock import HOUR
 from sim.errors import BadInput
 from sim.evidence.store import save_tables
@@ -269,13 +269,13 @@ def test_the_version_can_be_asked(chargerig: Any) -> None:
     assert (result.exit_code, result.stdout.split()[0]) == (0, "chargerig")
 
 
-@pytest.mark.parametrize("what", ["scenarios", "checks", "faults", "profiles", "mutants"])
+@pytest.mark.parametrize("what", ["scenarios", "checks", "faults", "profiles", "quirks", "mutants"])
 def test_lists_name_things_with_a_sentence(chargerig: Any, what: str) -> None:
     rows = json.loads(chargerig(Rig(), "list", what, "--json").stdout)
     assert rows and all(row["name"] and row["sentence"] for row in rows)
     assert rows[0]["name"] in chargerig(Rig(), "list", what).stdout
     if what == "faults":
-        assert [row["name"] for row in rows] == list(FAULTS)
+        assert [row["name"] for row in rows] == list(KINDS)
 
 
 def test_show_tells_what_a_scenario_says(chargerig: Any) -> None:
