@@ -72,7 +72,7 @@ def bisect(run_dir: RunDir = None, as_json: Json = False) -> None:
     Exit code 0 if they part nowhere, 1 if they do.
     """
     from reports.run import Run
-    from scenarios.bisect import bisect as followed
+    from scenarios.cli_bisect import bisect as followed
 
     with guarded(as_json):
         folder = newest_run() if run_dir is None else run_dir

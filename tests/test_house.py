@@ -39,9 +39,11 @@ DOORS = {
         "scenarios/cli_fuzz.py",
         "scenarios/cli_guard.py",
         "scenarios/cli_load.py",
+        "scenarios/cli_look.py",
         "scenarios/cli_mutants.py",
         "scenarios/cli_record.py",
         "scenarios/cli_serve.py",
+        "scenarios/cli_sweep.py",
         "scenarios/cli_target.py",
         "scenarios/cli_usage.py",
     ),
@@ -62,10 +64,12 @@ DOORS = {
     "msgspec": ("",),
     "gevent": ("sim/runtimes/greenlet.py",),
     "locust": ("scenarios/load_run/users.py",),
+    "distributed": ("scenarios/sweep/cluster.py",),
+    "pytest": ("scenarios/pytest_plugin.py",),
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust"}  # faster, for PostgreSQL, or for load only
+IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust", "distributed", "pytest"}  # for some purposes only
 # Locust patches the process that imports it: these live in its processes only, and lead from one to the next.
 LOCUSTS: dict[str, tuple[str, ...]] = {
     "fleet.locustfile": (),
@@ -76,7 +80,7 @@ LOCUSTS: dict[str, tuple[str, ...]] = {
 # Its path is part of what users type (`locust -f fleet/locustfile.py`), its users need runtimes and shapes: an entry that
 # hands over, of the floor it hands over to, which nothing imports.
 ENTRIES = ("fleet/locustfile.py",)
-LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg"}
+LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg", "distributed"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",

@@ -45,8 +45,8 @@ class Cost(Struct, frozen=True):
 class ChecksBench(Struct, frozen=True, kw_only=True):
     """What `chargerig bench checks` says. Wall seconds of a smoke run; of the outage days, per seed and for 1,000 seeds.
 
-    `minutes_cpu`: of 1,000 seeds on two free cores, from the CPU seconds; `minutes_wall`: as long as they would take here and
-    now, from the wall clock. Both from `seeds` of them.
+    `minutes_cpu`: of 1,000 seeds on two free cores, from the CPU seconds; `minutes_wall`: as long as they would take here
+    and now, from the wall clock. Both from `seeds` of them.
     """
 
     cost: Cost
@@ -66,9 +66,10 @@ class ChecksBench(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """For a terminal."""
         cost = self.cost
+        wanted = f"wanted: at most {100 * WANTED_SHARE:.0f} %"
         lines = [
-            f"checks of {cost.scenario} ({cost.stations} stations, {cost.checks} checks): {cost.checks_cpu_s:.2f} CPU s on top of "
-            f"{cost.day_cpu_s:.2f} CPU s of the day, {100 * cost.share:.0f} % (wanted: at most {100 * WANTED_SHARE:.0f} %)",
+            f"checks of {cost.scenario} ({cost.stations} stations, {cost.checks} checks): {cost.checks_cpu_s:.2f} CPU s "
+            f"on top of {cost.day_cpu_s:.2f} CPU s of the day, {100 * cost.share:.0f} % ({wanted})",
             f"smoke, played and judged: {self.smoke_wall_s:.2f} s, {self.smoke_cpu_s:.2f} CPU s (wanted: at most "
             f"{WANTED_SMOKE_S:.0f} s)",
             f"outage day ({self.outage_stations} stations): {self.seed_cpu_s:.2f} CPU s a seed, so {_SEEDS:,} seeds on "
