@@ -69,6 +69,7 @@ class Rig:
             seed=config.seed,
             salt=config.salt or str(config.seed),
             max_power_w=config.max_power_w,
+            given=config.given,
         )
         self.board = Switchboard(config)
         self._powered = True

@@ -33,6 +33,8 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     seed: int
     max_power_w: int
     salt: str = ""
+    given: tuple[str, ...] = ()
+    """Quirks that were given to this one station: it tells when each first shows."""
     meters: dict[int, tuple[int, int]] = {}
     """Register in Wh and last page by connector, for meters that go on from an earlier run; else from the seed."""
 

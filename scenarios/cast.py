@@ -100,7 +100,11 @@ def with_quirks(plans: tuple[StationPlan, ...], blows: Sequence[Blow]) -> tuple[
     made = []
     for plan in plans:
         profile = plan.config.profile.with_quirks(*given.get(plan.station, ()))
-        made.append(replace(plan, config=replace(plan.config, profile=profile)) if plan.station in given else plan)
+        made.append(
+            replace(plan, config=replace(plan.config, profile=profile, given=tuple(given[plan.station])))
+            if plan.station in given
+            else plan
+        )
     return tuple(made)
 
 

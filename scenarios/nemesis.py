@@ -73,7 +73,7 @@ def params(fault: Fault) -> dict[str, Any]:
     if fault.where.action:
         told["action"] = fault.where.action
     if fault.where.share is not None and KINDS[fault.kind].aims == "back-end":
-        told["share"] = fault.where.share
+        told["per_mille"] = max(1, round(1000 * fault.where.share))
     return told
 
 
@@ -127,7 +127,7 @@ def _together(
     """One blow for many: all at one moment, or one after the other, and let go as the scenario says."""
     assert fault.release is not None
     at = _moment(scenario, fault, scenario.day.zone, rng)
-    fitting = [place for place in places if place.station not in taken and _fits(fault, place)]
+    fitting = [place for place in places if _free(fault, place, taken) and _fits(fault, place)]
     if fault.where.busy and (fault.timing is None or fault.timing.event is None):
         there = {visit.station for visit in visits if visit.arrive <= at < visit.leave}
         fitting = [place for place in fitting if place.station in there]
@@ -170,7 +170,7 @@ def _of_the_move(
         for place in places
         if place.turn is not None
         and not place.carries
-        and place.station not in taken
+        and _free(fault, place, taken)
         and _fits(fault, place)
         and nemesis_move.fits_route(fault.kind, place.route)
     ]
@@ -216,7 +216,7 @@ def _moment(scenario: Scenario, fault: Fault, zone: str, rng: Random) -> Instant
 def _candidates(
     scenario: Scenario, fault: Fault, rng: Random, places: Sequence[Place], visits: Sequence[Visit], taken: set[str]
 ) -> list[tuple[Place, Instant, int]]:
-    fitting = [place for place in places if place.station not in taken and _fits(fault, place)]
+    fitting = [place for place in places if _free(fault, place, taken) and _fits(fault, place)]
     rng.shuffle(fitting)
     if not fault.where.busy:
         return [(place, _moment(scenario, fault, place.zone, rng), 1) for place in fitting]
@@ -237,6 +237,11 @@ def _candidates(
         return [(place, at, connector) for _, _, place, at, connector in found]
     found.sort(key=lambda row: row[:2])  # where idle is billed first: there a fault can cost somebody money
     return [(place, at, connector) for _, _, place, at, connector in found]
+
+
+def _free(fault: Fault, place: Place, taken: set[str]) -> bool:
+    """Each station has one fault, so that what came of it can be told; one that is named may have several."""
+    return bool(fault.where.station) or place.station not in taken
 
 
 def _fits(fault: Fault, place: Place) -> bool:

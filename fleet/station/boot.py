@@ -76,6 +76,7 @@ class Boot:
         self._desk.accepted = False
         if self._eager and self._too_early is not None:
             self._eager = False
+            self._desk.shows(EAGER_STATUS)
             self._calls.ask("StatusNotification", self._too_early(), Careless())
         self._calls.ask("BootNotification", self._hello(), self, URGENT)
 

@@ -11,7 +11,7 @@ class StationConfig(Struct, frozen=True, kw_only=True):
     """One station: identity, connectors (numbers from 1), its kind, the back-end's endpoint, and its randomness.
 
     `url` is the endpoint without the identity. `salt` makes message ids of different runs different, `seed` feeds the
-    jitter of the back-off. `max_power_w` holds for each connector.
+    jitter of the back-off. `max_power_w` holds for each connector. `given` are quirks of which the station tells once they show.
     """
 
     station: str
@@ -21,3 +21,4 @@ class StationConfig(Struct, frozen=True, kw_only=True):
     seed: int
     salt: str
     max_power_w: int
+    given: tuple[str, ...] = ()

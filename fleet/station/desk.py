@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from fleet.quirks import QUIRK_SHOWN
 from fleet.station.clock import StationClock
 from fleet.station.config import StationConfig
 from fleet.station.counter import Counter
@@ -26,6 +27,7 @@ class Desk:
     """The shared state of one station between power-up and power-down."""
 
     __slots__ = (
+        "_untold",
         "accepted",
         "clock",
         "clock_set",
@@ -57,6 +59,7 @@ class Desk:
         self.clock = clock
         self.hardware = hardware
         self.counter = counter or Counter(hardware)
+        self._untold = list(config.given)
         self.timers = Timers()
         self.out: list[Effect] = []
         self.now = 0
@@ -85,6 +88,12 @@ class Desk:
     def show(self, connector: int, text: str) -> None:
         """Put a text on the display of a connector."""
         self.out.append(Actuate(connector, "display", {"text": text}))
+
+    def shows(self, quirk: str) -> None:
+        """A quirk shows itself: told the first time, if it was given to this very station."""
+        if quirk in self._untold:
+            self._untold.remove(quirk)
+            self.note(QUIRK_SHOWN, name=quirk)
 
     def note(self, kind: str, connector: int | None = None, **data: Any) -> None:
         """One line for the truth plane: what this station deliberately did."""

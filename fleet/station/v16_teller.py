@@ -77,6 +77,7 @@ class Teller16:
         body = self._outbox.push("StopTransaction", transaction.number, stop)
         self._remember_stop(transaction.number, body)
         if self._desk.profile.has(END_VALUES_AFTER_STOP):
+            self._desk.shows(END_VALUES_AFTER_STOP)
             self._late_values(bay, transaction.number)
 
     def _late_values(self, bay: Bay, number: int) -> None:
@@ -129,6 +130,7 @@ class Teller16:
         last = flash.get("last-stop")
         if last is not None and self._desk.profile.has(RESEND_STOP_AFTER_BOOT):
             self._desk.persist("last-stop", None)
+            self._desk.shows(RESEND_STOP_AFTER_BOOT)
             self._desk.note("resent-stop", transaction=last["transaction"])
             self._outbox.push_raw("StopTransaction", last["transaction"], last["body"].encode())
 

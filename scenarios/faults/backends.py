@@ -31,7 +31,7 @@ def deeds(world: VirtualWorld) -> dict[str, Deed]:
             happened,
             stream(world.seed, "ailment", blow.fault_id, blow.at),
             action,
-            float(data.get("share", 1.0)),
+            int(data.get("per_mille", 1000)) / 1000,
             int(data.get("latency", data.get("copies", 0))),
             str(data.get("code", "")),
         )

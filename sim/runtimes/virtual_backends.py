@@ -136,6 +136,8 @@ class BackEnds:
     def closed(self, link: Link, reason: str, notify: bool) -> None:
         """A connection is over."""
         process = self._processes[link.backend]
+        if process.ailing is not None and process.ailing.holds(partial(self.closed, link, reason, notify)):
+            return  # what lies in the socket is read before its end
         connection = process.connections.pop(link.id, None)
         if connection is not None and notify:
             with self._blaming(process, "handling the end of a connection"):
@@ -280,9 +282,7 @@ class BackEnds:
         return 0 if ailing is None else ailing.stalled_until()
 
     def restart(self, name: str, down_for: int) -> bool:
-        """Stop it as it should be stopped: the group is finished, connections are closed; it is back after that many ms.
-        False if it was down already.
-        """
+        """Stop it as it should be, its connections closed; it is back after so many ms. False if it was down already."""
         process = self._processes[name]
         if process.object is None:
             return False
