@@ -6,6 +6,7 @@ judged in `scenarios.load_rules`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def extended(data: Mapping[str, Any], file: str) -> dict[str, Any]:
 def _text_of(name: str, beside: str) -> tuple[str, str]:
     """The text of a scenario that another one extends, and what to call it."""
     if is_path(name):
-        path = Path(beside).parent / name
+        path = Path(os.path.normpath(Path(beside).parent / name))  # the folder of a file to be need not be there yet
         return read_text(path, WHAT), str(path)
     known = catalogue.ALIASES.get(name, name)
     if known not in catalogue.scenarios():

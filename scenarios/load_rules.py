@@ -14,7 +14,7 @@ from scenarios import catalogue, load_upgrade, load_waves
 from scenarios.faults import rules as faults
 from scenarios.model import LARGEST, Scenario, Tariff, duration_text, hhmm
 from sim.clock import DAY, MINUTE
-from sim.errors import need, unknown
+from sim.errors import BadInput, need, unknown
 
 TWO_DECIMALS = ("AUD", "BGN", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HUF", "NOK", "NZD", "PLN", "RON", "SEK", "USD")
 """Currencies (ISO 4217) whose minor unit is a hundredth. Bills are kept in hundredths, so no other can be billed."""
@@ -56,7 +56,8 @@ def judge(scenario: Scenario, file: str) -> None:
 
 def _known(name: str, known: Iterable[str], file: str, place: str, what: str) -> None:
     names = list(known)
-    need(name in names, file, place, *unknown(what, name, names, _WHERE.get(what, "")))
+    if name not in names:  # the nearest names are worked out for the complaint alone
+        raise BadInput(file, place, *unknown(what, name, names, _WHERE.get(what, "")))
 
 
 def _names(scenario: Scenario, file: str) -> None:

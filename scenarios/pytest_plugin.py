@@ -180,7 +180,7 @@ def chargerig_csms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Csms]:
     server = ServerChild(tmp_path_factory.mktemp("chargerig"), ["--db", "memory", "--accept-unknown"])
     server.start()
     try:
-        yield Csms(f"{server.ocpp}/{{id}}", server.api, server.token)
+        yield Csms(server.ocpp, server.api, server.token)
     finally:
         server.stop()
 

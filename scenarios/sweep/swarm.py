@@ -1,7 +1,7 @@
 """A swarm: each seed draws which kinds of faults its day has, how many, where and when, within what a scenario may say.
 
 Only half of the kinds take part in a day, another half each time, so that rare combinations come up (swarm testing). Every
-draw is one that `scenarios.load_rules` lets through; the healthy reference must survive all of them.
+draw is one that `scenarios.faults.rules` lets through; the healthy reference must survive all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from scenarios import catalogue, load_rules
+from scenarios import catalogue
+from scenarios.faults import rules
 from scenarios.faults.fields import Kind
 from scenarios.faults.kinds import KINDS
 from scenarios.faults.timing import Release, Repeat, Shift
@@ -82,7 +83,7 @@ def _legal(calm: Scenario, kind: Kind, name: str, sites: tuple[str, ...], rng: R
     for _ in range(_TRIES):
         fault = _fault(kind, name, sites, _longest(calm), rng)
         try:
-            load_rules.judge(replace(calm, fault=(fault,)), calm.name)
+            rules.judge(replace(calm, fault=(fault,)), calm.name)
         except BadInput:
             continue
         return fault

@@ -12,9 +12,11 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from reference_csms import assemble
 from reports import sweep as sweep_page
 from scenarios import load_rules
 from scenarios.cli import app
+from scenarios.faults.kinds import KINDS
 from scenarios.load import extended, load_scenario, sessions_path
 from scenarios.model import Fault, Scenario
 from scenarios.processes import stream
@@ -25,6 +27,7 @@ from scenarios.sweep.swarm import LEFT_OUT, drawn
 from scenarios.sweep.sweep import sweep
 from scenarios.sweep.task import Checked, Outcome, Task, played
 from scenarios.targets import resolve
+from sim.backend import BackEnd, Setup
 from sim.errors import BadInput
 
 FEW = ("INV-01", "INV-03", "INV-29", "L01", "T01")
@@ -47,11 +50,11 @@ def _task(scenario: Scenario, seeds: Sequence[int], target: str = "reference", s
 
 
 def test_outcomes_do_not_depend_on_how_many_are_played_at_once(smoke: Scenario) -> None:
-    task = _task(smoke, range(3), swarm=True)
+    task = _task(smoke, range(2), swarm=True)
     one, two = sweep(task, 1, everything=True), sweep(task, 2, everything=True)
     assert one == two
-    assert [outcome.seed for outcome in one.outcomes] == [0, 1, 2]
-    assert len({outcome.digest for outcome in one.outcomes}) == 3
+    assert [outcome.seed for outcome in one.outcomes] == [0, 1]
+    assert len({outcome.digest for outcome in one.outcomes}) == 2
     assert all(not outcome.found and not outcome.failed for outcome in one.outcomes)
 
 
@@ -77,9 +80,22 @@ def test_the_first_finding_is_that_of_the_lowest_seed_whichever_ends_first(smoke
     assert not every.stopped
 
 
+def dies_at_its_first_commit(setup: Setup) -> BackEnd:
+    """A target that gets through the day."""
+    made = assemble(setup)
+
+    def flush(*known: Any) -> Any:
+        raise RuntimeError("the books are locked away")
+
+    made.flush = flush  # type: ignore[method-assign]
+    return made
+
+
 def test_a_day_that_raises_is_told_and_the_others_go_on(smoke: Scenario) -> None:
-    done = sweep(_task(smoke, (1, 2), "scenarios.sweep.task:main"), everything=True)
-    assert all("TypeError" in outcome.failed or "takes" in outcome.failed for outcome in done.outcomes)
+    target = f"{__name__}:{dies_at_its_first_commit.__name__}"
+    done = sweep(_task(smoke, (1, 2), target), everything=True)
+    assert [outcome.seed for outcome in done.outcomes] == [1, 2]
+    assert all("locked away" in outcome.failed and not outcome.digest for outcome in done.outcomes)
 
 
 def test_what_no_seed_could_use_is_the_users_to_hear(smoke: Scenario) -> None:
@@ -92,7 +108,7 @@ def _double(number: int) -> int:
 
 
 def test_who_closes_a_stream_ends_what_still_runs() -> None:
-    results = stream(_double, [1, 2, 3], ["one", "two", "three"], 1)
+    results = stream(_double, [1, 2], ["one", "two"], 1)
     assert next(results) == (0, 2)
     results.close()  # type: ignore[attr-defined]
     assert list(results) == []
@@ -103,9 +119,9 @@ def test_who_closes_a_stream_ends_what_still_runs() -> None:
 
 def test_each_seed_draws_a_legal_plan_of_its_own_and_always_the_same_one() -> None:
     day = load_scenario("first-day")
-    plans = [drawn(day, seed) for seed in range(25)]
-    assert plans == [drawn(day, seed) for seed in range(25)]
-    assert len({plan.fault for plan in plans}) == 25
+    plans = [drawn(day, seed) for seed in range(12)]
+    assert plans[:4] == [drawn(day, seed) for seed in range(4)]
+    assert len({plan.fault for plan in plans}) == 12
     for plan in plans:
         load_rules.judge(plan, "drawn")
         assert plan.fault and "DRV-01" not in plan.checks.all_of
@@ -114,13 +130,13 @@ def test_each_seed_draws_a_legal_plan_of_its_own_and_always_the_same_one() -> No
     assert {kind.partition(".")[0] for kind in kinds} >= {"link", "station", "backend", "meter", "leftover"}
 
 
-def test_a_day_on_which_nothing_moves_draws_no_fault_of_a_move() -> None:
-    plans = [drawn(load_scenario("smoke"), seed) for seed in range(25)]
-    kinds = {fault.kind.partition(".")[0] for plan in plans for fault in plan.fault}
-    assert "link" in kinds and not kinds & {"leftover", "tool", "route", "move", "new", "partner"}
+def test_a_day_on_which_nothing_moves_draws_no_fault_of_a_move(smoke: Scenario) -> None:
+    plans = [drawn(smoke, seed) for seed in range(12)]
+    kinds = {fault.kind for plan in plans for fault in plan.fault}
+    assert "link.stall" in kinds and {KINDS[kind].aims for kind in kinds} == {"station", "back-end"}
 
 
-# -- made small -------------------------------------------------------------------------------------------------------------
+# -- made small -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("guilty", [{3}, {0, 7}, {2, 3, 5}, {1, 4, 6, 7}, set(range(8))])
@@ -183,7 +199,7 @@ def test_rows_of_a_session_file_are_replayed_as_they_are_among_all_others(smoke:
         workload_of(wrong, sessions_path(wrong))
 
 
-# -- a scenario that extends another ---------------------------------------------------------------------------------------
+# -- a scenario that extends another --------------------------------------------------------------------------------------
 
 
 def test_tables_are_merged_and_lists_replaced(tmp_path: Path) -> None:
@@ -211,7 +227,7 @@ def test_what_cannot_be_extended_is_one_sentence(tmp_path: Path, text: str, comp
         load_scenario(str(file))
 
 
-# -- the command ------------------------------------------------------------------------------------------------------------
+# -- the command ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_command_finds_shrinks_and_says_how_to_see_it_again(tmp_path: Path, smoke: Scenario) -> None:
