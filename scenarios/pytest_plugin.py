@@ -152,8 +152,8 @@ class NotGood(Exception):
 
 
 def _told(verdict: str, results: Sequence[CheckResult], again: str, folder: Path | None) -> str:
-    lines = [f"{verdict}:"]
     findings = [finding for result in results for finding in result.findings]
+    lines = [f"{verdict}, {len(findings)} findings"] if findings else [f"{verdict}, without a finding"]
     for finding in findings[:_MOST_TOLD]:
         lines.append(f"  {finding.check} {finding.subject_kind} {finding.subject}: {finding.sentence}")
     if len(findings) > _MOST_TOLD:

@@ -46,13 +46,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_scenarios_are_tests_with_seeds_and_the_reference_passes(folder: Path) -> None:
     done = _pytest(
-        folder, "day.toml", "--chargerig-target", "reference", "--chargerig-seeds", "1-2", "--junitxml", "j.xml", "-v"
+        folder, "day.toml", "--chargerig-target", "reference", "--chargerig-seeds", "1-2", "--junitxml", "j.xml"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "day[1] PASSED" in done.stdout and "day[2] PASSED" in done.stdout
+    assert "2 passed" in done.stdout
     cases = ET.parse(folder / "j.xml").getroot().iter("testcase")
     told = {case.attrib["name"]: {one.attrib["name"] for one in case.iter("property")} for case in cases}
-    assert told == dict.fromkeys(("day[1]", "day[2]"), {"chargerig_verdict", "chargerig_digest"})
+    assert told == {f"day[{seed}]": {"chargerig_verdict", "chargerig_digest"} for seed in (1, 2)}
 
 
 def test_a_finding_fails_with_its_sentence_and_a_broken_file_is_one_sentence(folder: Path) -> None:
@@ -60,16 +60,17 @@ def test_a_finding_fails_with_its_sentence_and_a_broken_file_is_one_sentence(fol
         folder, "--chargerig-target", "mutant:rounding-lost-in-the-ledger", "--continue-on-collection-errors"
     )
     assert done.returncode == 1
-    assert "L01 entry 1: the entry does not balance" in done.stdout
+    assert re.search(r"L01 entry .+: the entry does not balance", done.stdout)
     assert "see it again: chargerig run" in done.stdout and "Traceback" not in done.stdout
     assert "there is no key 'story_' (did you mean story?) here" in done.stdout
     assert "1 failed" in done.stdout and "1 error" in done.stdout, "neither target.toml nor pyproject.toml is a test"
 
 
 def test_nothing_is_collected_or_imported_where_nobody_asked(folder: Path) -> None:
-    (folder / "test_none.py").write_text(
-        "import sys\n\ndef test_none():\n    assert not [one for one in sys.modules if one.startswith(('sim.', 'reports'))]\n"
+    test = (
+        "import sys\n\ndef test_none():\n    assert not [one for one in sys.modules if one[:4] in ('sim.', 'repo')]\n"
     )
+    (folder / "test_none.py").write_text(test)
     done = _pytest(folder)
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
