@@ -139,6 +139,11 @@ class StationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         more = [QuirkChoice(name=name, sources=QUIRKS[name].sources) for name in names if not self.has(name)]
         return msgspec.structs.replace(self, quirks=(*self.quirks, *more))
 
+    @property
+    def misreports(self) -> bool:
+        """Whether such stations do not say of their sessions what is so."""
+        return any(QUIRKS[choice.name].misreports for choice in self.quirks)
+
     def has(self, quirk: str) -> bool:
         """Whether stations of this kind have the quirk."""
         return any(choice.name == quirk for choice in self.quirks)

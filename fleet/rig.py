@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
+from fleet.edge.edge import NAMES as AT_THE_EDGE
+from fleet.edge.edge import Edge
 from fleet.ev import Ev
-from fleet.outlet import UNTOLD, Outlet
+from fleet.outlet import Outlet
+from fleet.quirks import FORGETS_TRANSACTION, NO_REDIAL_AFTER_POWER_LOSS, QUIRK_SHOWN
 from fleet.station.assemblies import ControlUnit, station_of
-from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER, Timers
 from fleet.switchboard import RigConfig, Switchboard, meters_of
 from sim.clock import SECOND, Instant
@@ -40,9 +42,8 @@ from sim.machine import (
 
 __all__ = ["Rig", "RigConfig", "meters_of"]
 
-_TICK = Tick()
+_TICK, _to_json = Tick(), msgspec.json.Encoder(order="sorted").encode
 _FOR_THE_STATION = ("stray-stop", "second-stop", "set-url", "stay-away", "reboot", "clock-step", "register-reset")
-_to_json = msgspec.json.Encoder(order="sorted").encode
 
 
 class Rig:
@@ -61,16 +62,7 @@ class Rig:
         self.flash: dict[str, Any] = {}
         self.station: ControlUnit | None = None
         self._timers: Timers | None = None
-        self._station_config = StationConfig(
-            station=config.station,
-            profile=config.profile,
-            connectors=config.connectors,
-            url=config.url,
-            seed=config.seed,
-            salt=config.salt or str(config.seed),
-            max_power_w=config.max_power_w,
-            given=config.given,
-        )
+        self._station_config = config.of_station()
         self.board = Switchboard(config)
         self._powered = True
         self._starts_at: int = power_on_at
@@ -81,6 +73,10 @@ class Rig:
         self._links: set[LinkId] = set()
         self._waiting: list[Command] = []
         self._own_url = config.url
+        self._now: Instant = power_on_at
+        self._untold = list(config.given)
+        quirks = [choice.name for choice in config.profile.quirks if choice.name in AT_THE_EDGE]
+        self._edge = Edge(config.station, quirks, self._shows) if quirks else None
         self._out: list[Effect] = []
 
     # -- the contract -------------------------------------------------------------------------------------------------
@@ -89,7 +85,7 @@ class Rig:
         """React to one event."""
         kind = type(event)
         station = self.station
-        if station is not None and (kind is Received or (kind is Tick and self._physical > now)):
+        if self._edge is None and station is not None and (kind is Received or (kind is Tick and self._physical > now)):
             effects = station.handle(event, now)
             if not effects or (len(effects) == 1 and type(effects[0]) is Send):
                 return effects  # the usual case: words on the wire and nothing else
@@ -97,7 +93,9 @@ class Rig:
             self._perform(effects, now)
             return out
         out = self._out = []
-        if kind is Tick:
+        if self._edge is not None:
+            self._at_the_edge(event, self._edge, now)
+        elif kind is Tick:
             self._tick(now)
         elif isinstance(event, Command):
             self._command(event, now)
@@ -105,9 +103,62 @@ class Rig:
             self._link_event(event, now)
         return out
 
+    # -- the edge -----------------------------------------------------------------------------------------------------
+
+    def _at_the_edge(self, event: Event, edge: Edge, now: Instant) -> None:
+        """As `handle`, for a station with quirks at the wire."""
+        self._now = now
+        if isinstance(event, Received):
+            for frame in edge.heard(event.link, event.frame, now):
+                self._hear(frame, event.link, now)
+        elif type(event) is Tick:
+            edge.tick(now)
+            self._tick(now)
+        elif isinstance(event, Command):
+            self._command(event, now)
+        elif isinstance(event, Opened | Closed):
+            edge.link_event(event, now)
+            self._link_event(event, now)
+        while edge.inbox and self._link is not None:
+            self._hear(edge.inbox.pop(0), self._link, now)
+        self._out += [send for send in edge.sends if send.link == self._link]
+        edge.sends.clear()
+        if edge.hang_up:
+            self._hang_up(edge.hang_up, now)
+            edge.hang_up = ""
+        if edge.stay_away is not None:
+            self._to_station(Command("stay-away", {"on": edge.stay_away}), now)
+            edge.stay_away = None
+        if edge.reboot:
+            edge.reboot = False
+            self._to_station(Command("reboot"), now)
+
+    def _hear(self, frame: bytes, link: LinkId, now: Instant) -> None:
+        if self.station is not None:
+            self._perform(self.station.handle(Received(link, frame), now), now)
+
+    def _hang_up(self, reason: str, now: Instant) -> None:
+        """The firmware gives its connection up, and its control unit finds it gone."""
+        link, self._link = self._link, None
+        if link is None or self._edge is None:
+            return
+        self._links.discard(link)
+        self._edge.gone()
+        self._out.append(Close(link, reason))
+        if self.station is not None:
+            self._perform(self.station.handle(Closed(link, reason), now), now)
+
+    def _shows(self, quirk: str) -> None:
+        """A quirk acts: told the first time, if it was given to this very station."""
+        if quirk in self._untold:
+            self._untold.remove(quirk)
+            self._note(self._now, QUIRK_SHOWN, name=quirk)
+
     def next_deadline(self) -> Instant | None:
         """When the station wants to wake, an EV is full, or the power comes back on."""
         earliest = self._physical
+        if self._edge is not None:
+            earliest = min(earliest, self._edge.deadline())
         timers = self._timers
         if timers is not None:
             if timers.least < earliest:
@@ -117,8 +168,8 @@ class Rig:
         return earliest if earliest < NEVER else None  # type: ignore[return-value]
 
     def waiting(self) -> int:
-        """How many messages of transactions the station still has to deliver; 0 while it is dark."""
-        return self.station.outbox.waiting if self.station is not None else 0
+        """How many messages of transactions are still to be delivered; 0 while it is dark."""
+        return 0 if self.station is None else self.station.outbox.waiting
 
     def final_notes(self, now: Instant) -> list[Note]:
         """At harvest: the sessions that still run, and every meter."""
@@ -164,6 +215,10 @@ class Rig:
     # -- power --------------------------------------------------------------------------------------------------------
 
     def _start(self, now: Instant) -> None:
+        if self.config.profile.has(FORGETS_TRANSACTION) and self.board.charging:
+            self._now, self.flash = now, {key: row for key, row in self.flash.items() if not key.startswith("tx/")}
+            self._out += self.board.untold(now)
+            self._shows(FORGETS_TRANSACTION)
         self.station = station_of(self._station_config, self.flash, self.board)
         self._timers = self.station.desk.timers
         self._perform(self.station.handle(Command("power-up"), now), now)
@@ -174,6 +229,8 @@ class Rig:
     def _dark(self, now: Instant) -> None:
         """The control unit is gone; its contactors fall open."""
         self.station = self._timers = None
+        if self._edge is not None:
+            self._edge.dark()
         self._orphans = self._dials
         self._link = None
         self.board.fall_open(now)
@@ -196,6 +253,9 @@ class Rig:
             self._powered = True
             self._note(now, "power-restored")
             self.flash.pop("shy", None)
+            if self.config.profile.has(NO_REDIAL_AFTER_POWER_LOSS):
+                self._now, self.flash["shy"] = now, True
+                self._shows(NO_REDIAL_AFTER_POWER_LOSS)
             self._starts_at = now + self.config.profile.boot.reboot_s * SECOND
             self._rearm()
 
@@ -205,18 +265,7 @@ class Rig:
             raise ValueError(f"{self.config.station} has power: nothing makes it forget")
         self.flash.clear()
         self._note(now, "flash-loss")
-        for outlet in self.board.outlets.values():
-            if outlet.session is not None:
-                outlet.session.harm.append(UNTOLD)
-                row = outlet.end(now, self.config.site, self.config.station, "PowerLoss")
-                self._out.append(Note("sessions", row))
-
-    def _harm(self, what: str, connector: int | None) -> None:
-        """What befalls a station befalls what runs at it, at one connector or at all."""
-        for outlet in self.board.outlets.values():
-            session = outlet.session
-            if session is not None and connector in (None, outlet.number) and what not in session.harm:
-                session.harm.append(what)
+        self._out += self.board.untold(now)
 
     # -- effects of the station ---------------------------------------------------------------------------------------
 
@@ -225,7 +274,10 @@ class Rig:
         for effect in effects:
             kind = type(effect)
             if kind is Send:
-                self._out.append(effect)
+                if self._edge is None:
+                    self._out.append(effect)
+                else:
+                    self._out += self._edge.out(effect, now)  # type: ignore[arg-type]
             elif kind is Persist:
                 self._store(effect)  # type: ignore[arg-type]
             elif kind is Actuate:
@@ -293,7 +345,7 @@ class Rig:
             self._to_station(Command("set-url", {"url": self._own_url, "reboot": True}), now)
         elif name in _FOR_THE_STATION:
             if name in ("register-reset", "clock-step"):
-                self._harm(name, args.get("connector"))
+                self.board.harm(name, args.get("connector"))
             self._to_station(command, now)
         else:
             raise ValueError(f"a rig knows no command {name!r}")
@@ -301,7 +353,7 @@ class Rig:
             self._out.append(Settle(args["call_id"], Answered({})))
 
     def _to_station(self, command: Command, now: Instant) -> None:
-        """For the control unit; while it is dark the command waits."""
+        """While the control unit is dark the command waits."""
         if self.station is None:
             self._waiting.append(command)
         else:

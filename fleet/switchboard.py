@@ -12,8 +12,10 @@ from typing import Any
 from msgspec import Struct
 
 from fleet.meter import Meter, first_register, key_of, meter_id_of, public_key_of
-from fleet.outlet import Outlet
+from fleet.outlet import UNTOLD, Outlet
 from fleet.profile import StationProfile
+from fleet.quirks import MISREPORTED
+from fleet.station.config import StationConfig
 from fleet.station.timers import NEVER
 from sim.machine import Actuate, Command, Effect, Note, Tell
 from sim.wire import ocmf
@@ -37,6 +39,19 @@ class RigConfig(Struct, frozen=True, kw_only=True):
     """Quirks that were given to this one station: it tells when each first shows."""
     meters: dict[int, tuple[int, int]] = {}
     """Register in Wh and last page by connector, for meters that go on from an earlier run; else from the seed."""
+
+    def of_station(self) -> StationConfig:
+        """What the control unit is told of it."""
+        return StationConfig(
+            station=self.station,
+            profile=self.profile,
+            connectors=self.connectors,
+            url=self.url,
+            seed=self.seed,
+            salt=self.salt or str(self.seed),
+            max_power_w=self.max_power_w,
+            given=self.given,
+        )
 
 
 def meters_of(config: RigConfig) -> list[dict[str, Any]]:
@@ -111,6 +126,8 @@ class Switchboard:
         if "begin" in what:
             self._sessions += 1
             outlet.begin(now, f"{self._config.station}/{self._sessions}", what["token"])
+            if self._config.profile.misreports:
+                self.harm(MISREPORTED, outlet.number)
         elif "mark" in what:
             outlet.mark(now, what["mark"])
         else:
@@ -123,6 +140,27 @@ class Switchboard:
             if value["text"] == "finished":
                 words["wh"] = outlet.last_wh
             out.append(Tell(outlet.driver, Command("display", words)))
+
+    def harm(self, what: str, connector: int | None) -> None:
+        """What befalls a station befalls what runs at it: at one connector, or at all."""
+        for outlet in self.outlets.values():
+            session = outlet.session
+            if session is not None and connector in (None, outlet.number) and what not in session.harm:
+                session.harm.append(what)
+
+    @property
+    def charging(self) -> bool:
+        """Whether any session runs."""
+        return any(outlet.session is not None for outlet in self.outlets.values())
+
+    def untold(self, now: int) -> list[Note]:
+        """The station has forgotten what ran: it is over, and nobody will be told."""
+        rows = []
+        for outlet in self.outlets.values():
+            if outlet.session is not None:
+                outlet.session.harm.append(UNTOLD)
+                rows.append(outlet.end(now, self._config.site, self._config.station, "PowerLoss"))
+        return [Note("sessions", row) for row in rows]
 
     def final_notes(self, now: int) -> list[Note]:
         """At harvest: the sessions that still run, and every meter."""

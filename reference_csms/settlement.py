@@ -122,8 +122,20 @@ class Settlement:
             return f"{signed_wh:f} Wh are more than {power} W can deliver in that time"
         if abs(signed_wh - session.energy_wh) > max(_RAW_TOLERANCE_WH, session.energy_wh // 100):
             return f"signed registers say {signed_wh:f} Wh, the messages say {session.energy_wh} Wh"
+        other = self._overlapped(session)
+        if other is not None:
+            return f"it would begin before session {other.session_id} at the same connector was over"
         if any(reading.at < _CLOCK_WAS_SET for reading in judgement.readings):
             return "the meter's clock was not set"
+        return None
+
+    def _overlapped(self, session: Session) -> Session | None:
+        """A settled session of this connector that covers the begin of this one: no second is billed twice (INV-02)."""
+        for other in self._store.find(SESSIONS, "station", session.station):
+            before = other.connector == session.connector and other.started_at < session.started_at
+            billed = before and other.session_id != session.session_id and other.state != records.QUARANTINED
+            if billed and other.stopped_at is not None and other.stopped_at > session.started_at:
+                return other
         return None
 
     def _zone(self, session: Session) -> str | None:
@@ -151,8 +163,13 @@ class Settlement:
 
 
 def sane(session: Session, judgement: Judgement) -> Session:
-    """A session whose counter ran backwards, with the energy that its meter signed: nothing is booked below zero (B-22)."""
+    """A held session whose counter is not what its meter signed, with the energy of the meter: it was delivered, and nothing
+    is booked below zero (B-22). What the station said stays in the evidence of the case.
+    """
     signed = judgement.energy_kwh
-    if session.energy_wh is None or session.energy_wh >= 0 or judgement.reason is not None or signed is None:
+    if session.energy_wh is None or judgement.reason is not None or signed is None:
         return session
-    return replace(session, meter_stop=session.meter_start + int(signed * 1000))
+    off = abs(signed * 1000 - session.energy_wh)
+    return (
+        session if off <= _RAW_TOLERANCE_WH else replace(session, meter_stop=session.meter_start + int(signed * 1000))
+    )

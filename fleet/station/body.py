@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.meter import published_key
 from fleet.profile import StationProfile
+from fleet.quirks import CLOCK_AT_1970, CLOCK_AT_2014
 from fleet.station.addresses import Addresses
 from fleet.station.availability import is_operative
 from fleet.station.bay import Bay
@@ -23,8 +24,10 @@ from fleet.station.keys import Configuration, Key, fixed_keys, route_keys
 from fleet.station.restart import Restart
 from fleet.station.status import StatusTable
 from fleet.station.use import Use
-from sim.clock import SECOND
+from sim.clock import SECOND, parse_iso
 
+_WAKES_AT = {CLOCK_AT_2014: "2014-01-01T01:13:13Z", CLOCK_AT_1970: "1970-01-01T00:00:10Z"}
+"""When it is, for a clock that has lost its battery."""
 NOWHERE = "ws://unset/"
 """The address of a station that nobody has given one."""
 _LEFT_OVERS = {"profiles": "profile", "reservations": "reservation", "list": "list", "availability": "inoperative"}
@@ -90,6 +93,10 @@ class Body:
         desk = self._desk
         desk.persist("boots", self._boots)
         desk.note("power-up", boots=self._boots)
+        for quirk, text in _WAKES_AT.items():
+            if desk.profile.has(quirk):
+                desk.clock.offset = parse_iso(text) - desk.now
+                desk.shows(quirk)
         for key in self._forgotten:
             desk.persist(key, None)
             desk.note("left-over-gone", what=_LEFT_OVERS[key.split("/")[0]], why="forgotten at the reboot")

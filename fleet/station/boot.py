@@ -10,17 +10,19 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from fleet.quirks import EAGER_STATUS
+from fleet.quirks import BOOTS_ON_RECONNECT, EAGER_STATUS, SLOW_REGISTRATION
 from fleet.station.calls import LOST, TIMEOUT, Calls, Careless
 from fleet.station.connection import Connection
 from fleet.station.desk import Desk
 from fleet.station.timers import NEVER
-from sim.clock import DAY, SECOND
+from sim.clock import DAY, MINUTE, SECOND
 from sim.wire.calls import NORMAL, URGENT, Pending
 from sim.wire.templates import heartbeat
 
 UNKNOWN, PENDING, REJECTED, ACCEPTED = "Unknown", "Pending", "Rejected", "Accepted"
 _MAX_DOUBLINGS = 4
+_SLOW = 15 * MINUTE
+"""How long after the connection a slow station registers."""
 
 
 class Boot:
@@ -56,11 +58,24 @@ class Boot:
 
     def up(self) -> None:
         """The connection is there. After a plain reconnect the registration still holds."""
-        if self.state == ACCEPTED and self._connection.url == self._accepted_url:
+        known = self.state == ACCEPTED and self._connection.url == self._accepted_url
+        again = known and self._desk.profile.has(BOOTS_ON_RECONNECT)
+        if again:
+            self._desk.shows(BOOTS_ON_RECONNECT)
+        if known and not again:
             self._connection.works()
             self.on_online()
         else:
             self.state = UNKNOWN
+            self._register()
+
+    def _register(self) -> None:
+        """At once, or when a slow station comes to it."""
+        if self._desk.profile.has(SLOW_REGISTRATION):
+            self._desk.shows(SLOW_REGISTRATION)
+            self._desk.accepted = False
+            self._desk.timers.set(self._slot, self._desk.now + _SLOW)
+        else:
             self.send()
 
     def down(self) -> None:

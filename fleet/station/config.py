@@ -11,7 +11,7 @@ class StationConfig(Struct, frozen=True, kw_only=True):
     """One station: identity, connectors (numbers from 1), its kind, the back-end's endpoint, and its randomness.
 
     `url` is the endpoint without the identity. `salt` makes message ids of different runs different, `seed` feeds the
-    jitter of the back-off. `max_power_w` holds for each connector. `given` are quirks of which the station tells once they show.
+    jitter of the back-off. `max_power_w` holds for each connector. `given` are quirks that it tells of once they show.
     """
 
     station: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from scenarios.checks.joins import BILLED, HANDED_OVER, NEAR, Case, book_wh, clock_doubt, joined, ledgered
+from scenarios.checks.joins import BILLED, HANDED_OVER, MISREPORTED, NEAR, Case, book_wh, clock_doubt, joined, ledgered
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from sim.evidence.reader import Evidence, line
@@ -18,10 +18,10 @@ EXPLAINS = {
     "wrong-signature": ("tampered",),
     "key-unknown": ("key-unregistered",),
     "malformed-record": ("tampered",),
-    "not-billable": ("blocked-token", "clock-step"),
+    "not-billable": ("blocked-token", "clock-step", MISREPORTED),
     "unknown-token": ("blocked-token",),
-    "unknown-transaction": ("stray-stop",),
-    "implausible": ("register-reset", "clock-step"),
+    "unknown-transaction": ("stray-stop", MISREPORTED),
+    "implausible": ("register-reset", "clock-step", MISREPORTED),
 }
 """Which harm to a session explains which quarantine, besides a harm of the same name."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from scenarios.checks.stops import WireStop, stops
+from sim.clock import MINUTE
 from sim.evidence.reader import Evidence
 from sim.evidence.views import BookBill, BookCdr, BookRated, BookSession, Held, TrueSession, WorldEvent
 
@@ -18,6 +19,10 @@ NEAR = 2_000
 """How far a station's time may be from the true one, in ms."""
 CLOCK_STEPPED = "clock-stepped"
 """The event by which a station tells that its clock jumped by itself."""
+ROUGHLY = 10 * MINUTE
+"""How far off the times of a station may be that is made to tell wrong ones."""
+MISREPORTED = "misreported"
+"""Harm to a session of which its station does not say what is so: a quirk that was asked for."""
 HANDED_OVER = "handed-over"
 BILLED = "billed"
 
@@ -146,6 +151,9 @@ def _nearest(
     at = row.started_at
     here = places.get((row.station, row.connector, (row.id_tag or "").upper()), [])
     near = [number for number in here if abs(truths[number].started_at - at) <= doubt]
+    if not near:  # a station that is known to tell wrong times
+        lied = [number for number in here if MISREPORTED in (truths[number].harm or "").split(",")]
+        near = [number for number in lied if abs(truths[number].started_at - at) <= ROUGHLY]
     return min(near, key=lambda number: abs(truths[number].started_at - at), default=None)
 
 

@@ -109,11 +109,29 @@ def stop_of(evidence: Evidence, station: str, transaction_id: int | str | None) 
             have = found.get(key)
             if have is None or (have.call.answer_kind != "result" and stop.call.answer_kind == "result"):
                 found[key] = stop
+        for stop in stops(source):
+            if isinstance(stop.transaction_id, int) and stop.transaction_id <= 0:
+                _adopt(stop, starts(source), found)
         return found
 
     if transaction_id is None:
         return None
     return evidence.keep("stop of transaction", index).get((station, transaction_id))
+
+
+def _adopt(stop: WireStop, begun: Sequence[WireStart], found: dict[tuple[str, int | str], WireStop]) -> None:
+    """A stop without an id ends the one begun transaction of its station that fits and has no other (1.6 errata §3.18)."""
+    fitting = {
+        start.transaction_id
+        for start in begun
+        if start.call.station == stop.call.station
+        and start.transaction_id is not None
+        and (stop.call.station, start.transaction_id) not in found
+        and start.at <= stop.at
+        and start.meter_start <= stop.meter_stop
+    }
+    if len(fitting) == 1:
+        found[stop.call.station, fitting.pop()] = stop
 
 
 def answer(call: WireCall) -> Any:

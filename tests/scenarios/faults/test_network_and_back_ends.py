@@ -1,4 +1,4 @@
-"""Each kind of fault of the network and of back-ends really happens, does what it says, and the healthy reference stands it."""
+"""Each kind of fault of the network and of back-ends really happens, does what it says, and the reference stands it."""
 
 from __future__ import annotations
 
