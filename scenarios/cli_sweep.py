@@ -96,6 +96,9 @@ def sweep(
         with cli_screen.counted(day.name, "with a finding") as tell:
             done = swept_by(task, jobs_of(jobs, len(wanted)), everything=everything, tell=tell, where=where)
         options = [*(["--sites", sites] if sites else []), *(["--target", target] if target != "reference" else [])]
+        if done.signal:
+            cli_screen.complain(f"stopped after {len(done.outcomes)} of {done.asked} seeds; this is what those gave")
+            shrink = 0
         small = _small(done.outcomes, day, base, backend, swarm, place, shrink, trials)
         command = ["chargerig", "sweep", *([scenario] if scenario else []), *(["--swarm"] if swarm else [])]
         one = (
@@ -118,6 +121,7 @@ def sweep(
         write_results(place, {JSON_FILE: dumps(figures), PAGE_FILE: page(figures), **texts})
         code = OWN_FAILURE if figures["failed"] else FINDING if figures["findings"] else OK
         code = NOT_JUDGED if code == OK and figures["not_judged"] else code
+        code = done.signal or code
         if as_json:
             print_json({**figures, "folder": str(place), "exit_code": code})
         else:

@@ -22,7 +22,10 @@ from sim.clock import HOUR, MINUTE, SECOND
 from sim.errors import BadInput
 from sim.rng import stream
 
-LEFT_OUT: Mapping[str, str] = {}
+LEFT_OUT: Mapping[str, str] = {
+    "station.flash-loss": "what a station has forgotten no back-end can bill, and INV-01 and INV-03 say so",
+    "station.clock-step": "a time that a station made up is priced as it was told, and T01 and INV-35 say so",
+}
 """Kinds that no swarm draws, each with why."""
 MOST_FAULTS = 6
 """Of one kind on one day."""
@@ -71,8 +74,10 @@ def _without_budgets(scenario: Scenario) -> Scenario:
 
 
 def _possible(kind: Kind, scenario: Scenario) -> bool:
-    """Whether the day has what this kind hits."""
+    """Whether the day has what this kind hits. Some quirks make a station that cannot be moved, and rightly stays stuck."""
     moves = scenario.move is not None or bool(scenario.wave)
+    if kind.name == "station.quirk":
+        return not moves
     if kind.aims == "partner":
         return scenario.upgrade is not None
     return moves or kind.aims in ("station", "back-end")

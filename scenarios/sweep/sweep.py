@@ -6,12 +6,14 @@ once. Nothing here may read a clock.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from msgspec import Struct
 
 from scenarios.processes import stream
+from scenarios.stopping import Stopped
 from scenarios.sweep.task import Outcome, Task, play
 from sim.errors import BadInput
 
@@ -25,11 +27,15 @@ Stream = Callable[[Sequence[Task]], Iterator[tuple[int, tuple[Outcome, ...]]]]
 
 
 class Swept(Struct, frozen=True):
-    """What became of the seeds, in their order. `stopped`: at the first finding, so that later seeds are left out."""
+    """What became of the seeds, in their order. `stopped`: at the first finding, so that later seeds are left out.
+
+    `signal` is the exit code of a stop by hand or by a signal, after which only what was done by then is told; else 0.
+    """
 
     outcomes: tuple[Outcome, ...]
     asked: int
     stopped: bool = False
+    signal: int = 0
 
 
 def sweep(
@@ -37,10 +43,33 @@ def sweep(
 ) -> Swept:
     """Play all seeds of the task, `jobs` at once here or by `where`; with `everything` also beyond the first finding.
 
-    Raises BadInput if the first seed cannot be played for what the user gave us, TaskFailed if a process died.
+    After Ctrl-C or SIGTERM: what was done so far. Raises BadInput if the first seed cannot be played for what the user gave
+    us, TaskFailed if a process died.
     """
-    parts = _parts(task, jobs)
     done: dict[int, tuple[Outcome, ...]] = {}
+    ended = 0
+    try:
+        _gather(task, jobs, done, everything, tell, where)
+    except KeyboardInterrupt as stop:
+        if not done:
+            raise
+        ended = stop.code if isinstance(stop, Stopped) else 128 + signal.SIGINT
+    told = [one for number in sorted(done) for one in done[number]]
+    first = None if everything else next((place for place, one in enumerate(told) if one.found or one.failed), None)
+    kept = told if first is None else told[: first + 1]
+    return Swept(tuple(kept), len(task.seeds), first is not None, ended)
+
+
+def _gather(
+    task: Task,
+    jobs: int,
+    done: dict[int, tuple[Outcome, ...]],
+    everything: bool,
+    tell: Tell | None,
+    where: Stream | None,
+) -> None:
+    """Play the parts of the task into `done`, until it is decided what the first finding is."""
+    parts = _parts(task, jobs)
     with closing((where or _here(jobs))(parts)) as results:  # type: ignore[type-var]
         for number, outcomes in results:
             done[number] = outcomes
@@ -50,12 +79,6 @@ def sweep(
                 tell(len(ended), len(task.seeds), sum(bool(one.found) for one in ended))
             if not everything and _decided(done):
                 break
-    told = [one for number in sorted(done) for one in done[number]]
-    if everything:
-        return Swept(tuple(told), len(task.seeds))
-    first = next((place for place, one in enumerate(told) if one.found or one.failed), None)
-    kept = told if first is None else told[: first + 1]
-    return Swept(tuple(kept), len(task.seeds), first is not None)
 
 
 def _parts(task: Task, jobs: int) -> list[Task]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from scenarios.faults.kinds import KINDS
 from scenarios.load import extended, load_scenario, sessions_path
 from scenarios.model import Fault, Scenario
 from scenarios.processes import stream
+from scenarios.stopping import Stopped
 from scenarios.strict import parse_toml
 from scenarios.sweep.shrink import least, shrink
 from scenarios.sweep.small import small_toml
@@ -78,6 +80,16 @@ def test_the_first_finding_is_that_of_the_lowest_seed_whichever_ends_first(smoke
     every = sweep(_task(smoke, range(4)), everything=True, where=_canned((1, 3), order))
     assert [outcome.seed for outcome in every.outcomes if outcome.found] == [1, 3]
     assert not every.stopped
+
+
+def test_what_was_done_before_a_signal_is_told(smoke: Scenario) -> None:
+    def play(parts: Sequence[Task]) -> Iterator[tuple[int, tuple[Outcome, ...]]]:
+        yield 1, (Outcome(1, "one"),)
+        yield 0, (Outcome(0, "none"),)
+        raise Stopped(signal.SIGTERM)
+
+    done = sweep(_task(smoke, range(4)), where=play)
+    assert ([one.seed for one in done.outcomes], done.asked, done.signal) == ([0, 1], 4, 143)
 
 
 def dies_at_its_first_commit(setup: Setup) -> BackEnd:
