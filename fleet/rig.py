@@ -121,8 +121,7 @@ class Rig:
             self._link_event(event, now)
         while edge.inbox and self._link is not None:
             self._hear(edge.inbox.pop(0), self._link, now)
-        self._out += [send for send in edge.sends if send.link == self._link]
-        edge.sends.clear()
+        self._out += [send for send in edge.unsent() if send.link == self._link]
         if edge.hang_up:
             self._hang_up(edge.hang_up, now)
             edge.hang_up = ""
@@ -283,8 +282,9 @@ class Rig:
             elif kind is Actuate:
                 self._actuate(effect, now, touched)  # type: ignore[arg-type]
             else:
-                if kind is Open:
-                    self._dials += 1
+                self._dials += kind is Open
+                if kind is Close and self._edge is not None:
+                    self._edge.gone()
                 self._out.append(effect)
         for outlet in touched:
             self._settle(outlet, now)

@@ -96,6 +96,11 @@ class Edge:
         self._memory.starts.clear()
         self.hang_up, self.stay_away, self.reboot = "", None, False
 
+    def unsent(self) -> list[Send]:
+        """What the edge itself has to send, once."""
+        sends, self.sends = self.sends, []
+        return sends
+
     # -- what the station says ----------------------------------------------------------------------------------------
 
     def out(self, send: Send, now: int) -> list[Send]:

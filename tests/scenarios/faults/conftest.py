@@ -12,6 +12,7 @@ from scenarios.load import load_scenario, make_scenario, sessions_path
 from scenarios.model import plain
 from scenarios.runner import Played, judge
 from sim.evidence.verdict import CheckResult, Verdict
+from tests.fleet.conftest import SILENT, Bench, Denied
 
 MIDDAY = "10:06"
 """All three stations charge then, local time."""
@@ -82,3 +83,19 @@ def day() -> Any:
 def quiet() -> Day:
     """The same day without any fault."""
     return play()
+
+
+@pytest.fixture(scope="session")
+def bench() -> type[Bench]:
+    return Bench
+
+
+@pytest.fixture(scope="session")
+def world() -> Any:
+    """What the fake back-end of a bench may answer besides: silence, a refusal."""
+
+    class Names:
+        silent = SILENT
+        denied = Denied
+
+    return Names
