@@ -119,6 +119,7 @@ def _double(number: int) -> int:
     return 2 * number
 
 
+@pytest.mark.slow
 def test_who_closes_a_stream_ends_what_still_runs() -> None:
     results = stream(_double, [1, 2], ["one", "two"], 1)
     assert next(results) == (0, 2)
