@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reference_csms import exports, records
+from reference_csms.abandoned import Abandoned
 from reference_csms.authorization import Access
 from reference_csms.billing.central import Parcel, bills_elsewhere, parcels
 from reference_csms.billing.ledger import Ledger
@@ -88,6 +89,15 @@ class ReferenceCsms:
         self._outbox = Outbox(store, numbers, held=bills_elsewhere(options))
         settlement = Settlement(store, parts, catalogue, check, quarantine, numbers, self._outbox, setup.name, closed)
         base = int(options.get("transaction_base", DEFAULT_TRANSACTION_BASE))
+        self._stations = Stations(store)
+        self._abandoned = Abandoned(store, self._stations, check, quarantine)
+        started = money.started if money else None
+
+        def begun(session: records.Session) -> None:
+            self._abandoned.began(session, session.received_start_at)
+            if started is not None:
+                started(session)
+
         sessions = Sessions(
             store,
             parts,
@@ -99,11 +109,10 @@ class ReferenceCsms:
             settlement,
             setup.name,
             base,
-            money.started if money else None,
+            begun,
         )
         billed = money.billed if money else None
         self._billing = BillingRun(store, self._outbox, ledger, numbers, catalogue, parts.post, setup.name, billed)
-        self._stations = Stations(store)
         installed = Installed(store)
         self._handlers = Handlers(
             self._stations,
@@ -116,6 +125,7 @@ class ReferenceCsms:
             parts.status_place,
             int(options.get("heartbeat_interval", DEFAULT_HEARTBEAT_S)),
             int(options.get("retry_interval", DEFAULT_RETRY_S)),
+            self._abandoned.booted,
         )
         site = options.get("first_contact")
         self._guard = Guard(store, int(options.get("security", 0)), FirstContact(str(site)) if site else None)
@@ -243,6 +253,7 @@ class ReferenceCsms:
         self._billing.step(now)
         if self._money is not None:
             self._money.step(now)
+        self._abandoned.step(now)
         self._stations.save(now)
         self._configurator.begin_day(now)
 
@@ -253,7 +264,13 @@ class ReferenceCsms:
     def _earliest(self) -> Instant | None:
         earliest = self._stations.next_save()
         money = self._money.next_due() if self._money is not None else None
-        for wish in (self._timeouts.next(), self._billing.next_due(), self._configurator.next_day(), money):
+        for wish in (
+            self._abandoned.next_due(),
+            self._timeouts.next(),
+            self._billing.next_due(),
+            self._configurator.next_day(),
+            money,
+        ):
             if wish is not None and (earliest is None or wish < earliest):
                 earliest = wish
         return earliest

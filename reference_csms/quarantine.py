@@ -25,6 +25,7 @@ UNKNOWN_TARIFF = "unknown-tariff"
 IMPLAUSIBLE = "implausible"
 SECOND_STOP = "second-stop"
 STRAY_STOP = "stray-stop"
+NO_STOP = "no-stop"
 REASONS = (
     "wrong-signature",
     "key-unknown",
@@ -38,6 +39,7 @@ REASONS = (
     IMPLAUSIBLE,
     SECOND_STOP,
     STRAY_STOP,
+    NO_STOP,
 )
 ACTOR = "billing-gate"
 

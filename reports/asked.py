@@ -17,6 +17,7 @@ from sim.evidence.verdict import Verdict
 NOT_ASKED = "NOT_ASKED"
 _REPEAT = "INV-39"
 _LONG = 24
+_PARTNER = "partner."
 
 
 class Asked(Struct, frozen=True):
@@ -99,12 +100,23 @@ def _claim(says: str, checks: Iterable[Asked]) -> Claim:
 
 
 def did_not_happen(run: Run) -> list[Planned]:
-    """The planned faults of which the truth has no row. A fault without an id is named after its kind and place."""
+    """The planned faults of which the truth has no row, nor the line of their partner. A fault without an id is named after
+    its kind and place.
+    """
     happened = {row["fault_id"] for row in run.table("truth_faults")}
     kinds = {row["kind"] for row in run.table("truth_faults")}
-    missed = []
+    lines = {(row["partner"], row["kind"]) for row in run.table("partner_faults")}
+    missed = [
+        Planned(str(rule.get("id") or rule["kind"]), str(rule["kind"]), f"{rule['partner']}: {rule['kind']}")
+        for rule in run.scenario.get("partner_fault", ())
+        if (rule["partner"], rule["kind"]) not in lines
+    ]
     for number, fault in enumerate(run.scenario.get("fault", ())):
         kind, name = str(fault.get("kind", "")), str(fault.get("id") or "")
+        if kind.startswith(_PARTNER):
+            if (str(fault["where"]["partner"]), kind.removeprefix(_PARTNER)) not in lines:
+                missed.append(Planned(name or kind, kind, kind))
+            continue
         if (name or f"{kind}-{number + 1}") not in happened and (name or kind not in kinds):
             missed.append(Planned(name or kind, kind, words.FAULTS.get(kind, kind)))
     return missed

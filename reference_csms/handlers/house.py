@@ -39,6 +39,7 @@ class Handlers:
         status_place: Callable[[int, int], int],
         heartbeat_interval: int,
         retry_interval: int,
+        on_boot: Callable[[str, Instant], None],
     ) -> None:
         self.stations = stations
         self.sessions = sessions
@@ -50,11 +51,13 @@ class Handlers:
         self.status_place = status_place
         self.heartbeat_interval = heartbeat_interval
         self.retry_interval = retry_interval
+        self._on_boot = on_boot
         self.beat = (-1, b"")
 
     def booted(self, state: StationState, data: dict[str, Any], now: Instant) -> tuple[str, str, int]:
         """Note a boot: status, currentTime and interval of the answer."""
         registration = self.stations.boot(state, data, now)
+        self._on_boot(state.station, now)
         heartbeat = state.row.heartbeat_s or self.heartbeat_interval
         interval = heartbeat if registration == ACCEPTED else self.retry_interval
         return _STATUS.get(registration, "Rejected"), iso(self.current_time("BootNotification", now)), interval

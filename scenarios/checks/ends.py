@@ -168,6 +168,7 @@ def within_the_meter(evidence: Evidence, judge: Judge) -> None:
         judge.examined()
         booked = sum((book_wh(evidence, row) or Decimal(0) for row in mine), Decimal(0))
         rest, slack = advance - booked, max(1, len(mine))
+        slack += sum(case.energy_wh or 0 for case in happened if case.untold)
         explained = sum(_unbooked(case, meter) for case in happened)
         if rest < -slack:
             sentence = f"{booked.normalize():f} Wh are booked, and the meter counted {advance} Wh"

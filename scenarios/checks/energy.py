@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from scenarios.checks.joins import BILLED, HANDED_OVER, MISREPORTED, NEAR, Case, book_wh, clock_doubt, joined, ledgered
+from scenarios.checks.joins import (
+    BILLED,
+    HANDED_OVER,
+    MISREPORTED,
+    NEAR,
+    UNTOLD,
+    Case,
+    book_wh,
+    clock_doubt,
+    joined,
+    ledgered,
+)
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.registry import Judge, check
 from sim.evidence.reader import Evidence, line
@@ -21,6 +32,7 @@ EXPLAINS = {
     "not-billable": ("blocked-token", "clock-step", MISREPORTED),
     "unknown-token": ("blocked-token",),
     "unknown-transaction": ("stray-stop", MISREPORTED),
+    "no-stop": (UNTOLD, MISREPORTED),
     "implausible": ("register-reset", "clock-step", MISREPORTED),
 }
 """Which harm to a session explains which quarantine, besides a harm of the same name."""
@@ -66,7 +78,10 @@ def _conserve(evidence: Evidence, judge: Judge, meter: Meter, cases: list[Case],
             accounted += (case.truth.register_stop or meter.register_stop) - case.truth.register_start
         elif not any(row.state in SETTLED for row in case.rows):
             accounted += sum(held.energy_wh or 0 for held in case.orphans[:1])
-    if abs(accounted - advance) > max(1, len(cases)):
+    untold = sum(
+        case.energy_wh or 0 for case in cases if case.untold
+    )  # of these nobody can know more than readings showed
+    if abs(accounted - advance) > max(1, len(cases)) + untold:
         sentence = f"the meter counted {advance} Wh, the books of both back-ends account for {accounted:f} Wh"
         judge.fail("meter", meter.meter_id, sentence, line(meter), *_differing(evidence, cases, rows))
 

@@ -23,6 +23,10 @@ ROUGHLY = 10 * MINUTE
 """How far off the times of a station may be that is made to tell wrong ones."""
 MISREPORTED = "misreported"
 """Harm to a session of which its station does not say what is so: a quirk that was asked for."""
+NO_STOP = "no-stop"
+"""Why a back-end holds a session whose end it was never told."""
+UNTOLD = "untold"
+"""Harm to a session whose end its station has forgotten."""
 HANDED_OVER = "handed-over"
 BILLED = "billed"
 
@@ -46,6 +50,12 @@ class Case(Struct, frozen=True):
         if truth.stopped_at is None or truth.register_stop is None:
             return None
         return truth.register_stop - truth.register_start
+
+    @property
+    def untold(self) -> bool:
+        """Whether nobody can know its end: the station forgot it, or is one that does not tell and the books hold it."""
+        harm = (self.truth.harm or "").split(",")
+        return UNTOLD in harm or (MISREPORTED in harm and any(row.reason == NO_STOP for row in self.rows))
 
 
 class Joined(Struct, frozen=True):

@@ -123,12 +123,22 @@ def test_a_stop_of_nobody_is_answered_and_held_with_its_signed_energy(bench: Any
 
 
 def test_a_stop_before_its_start_is_not_that_transactions_stop(bench: Any) -> None:
-    """A stop must fit the time of its transaction, not only the id."""
+    """A stop must fit its transaction, not only the id: one of another back-end was before, at the same meter."""
     link = bench.boot()
     transaction = bench.start(link)["transactionId"]
-    bench.stop(link, transaction, 11_000, timestamp=iso(bench.now - HOUR))
+    bench.stop(link, transaction, 9_000, timestamp=iso(bench.now - HOUR))
     assert bench.only("transactions")["state"] == "open"
     assert bench.only("quarantine")["reason"] == "unknown-transaction"
+
+
+def test_a_stop_by_a_clock_that_was_set_back_closes_its_session_and_is_held(bench: Any) -> None:
+    """B-11: its time lies before the start, its register does not, so it is the end; its times are nobody's to bill."""
+    link = bench.boot()
+    transaction = bench.start(link)["transactionId"]
+    bench.wait(10 * MINUTE)
+    bench.stop(link, transaction, 11_000, timestamp=iso(bench.now - 2 * HOUR))
+    assert bench.only("transactions")["state"] == "closed"
+    assert bench.only("sessions")["state"] == "quarantined" and bench.book("bills") == []
 
 
 def test_a_station_that_never_learnt_its_id_stops_with_minus_one(bench: Any) -> None:

@@ -153,6 +153,13 @@ def test_a_planned_fault_that_did_not_happen_is_said(make_run: Make) -> None:
         assert page(run).count("<b>planned, did not happen</b>") == 4
 
 
+def test_a_fault_of_a_partner_that_its_line_never_met_is_said_too(make_run: Make) -> None:
+    lines = [{"partner": "stripe", "kind": "slow", "id": "slow-hour"}, {"partner": "bank", "kind": "outage"}]
+    faults = [{"kind": "partner.429", "id": "busy", "where": {"partner": "stripe"}}]
+    with Run(make_run(more={"partner_fault": lines, "fault": faults})) as run:
+        assert [fault.name for fault in did_not_happen(run)] == ["slow-hour", "outage", "busy"]
+
+
 def test_a_phone_can_stack_every_table(make_run: Make) -> None:
     """Each cell under a head carries the head's words, and navigation follows the page."""
     with Run(make_run()) as run:

@@ -76,6 +76,8 @@ def test_an_empty_memory_means_that_nobody_ever_hears_of_the_end(day: Any) -> No
     told = [stop["transactionId"] for stop in _stops(one)]
     started = [row for row in one.calls("StartTransaction") if row["station"] == "SMOKE-1"]
     assert json.loads(started[0]["answer"])["transactionId"] not in told and len(started) >= 2
+    (case,) = one.rows("SELECT reason, station FROM books_quarantine")
+    assert case == {"reason": "no-stop", "station": "SMOKE-1"} and one.complaints == []
 
 
 def test_wiped_settings_send_a_station_nowhere_until_somebody_sees_it(day: Any) -> None:
