@@ -82,7 +82,7 @@ def _gather(
 
 
 def _parts(task: Task, jobs: int) -> list[Task]:
-    size = max(1, min(_MOST_IN_A_TASK, len(task.seeds) // (4 * jobs)))
+    size = max(1, min(_MOST_IN_A_TASK, len(task.seeds) // (2 * jobs)))
     seeds = task.seeds
     return [
         Task(task.scenario, seeds[begin : begin + size], task.sessions, task.target, task.swarm)
