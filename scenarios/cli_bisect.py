@@ -20,7 +20,7 @@ from reports.trace_lines import calls as wire_lines
 from reports.walk import Walk, of_truth
 from scenarios import oracle
 from scenarios.checks.energy import SETTLED, complaint_of
-from scenarios.checks.joins import BILLED, NEAR, Case, Ledgered, book_wh, joined, ledgered
+from scenarios.checks.joins import BILLED, NEAR, Case, Ledgered, book_wh, clock_doubt, joined, ledgered
 from scenarios.checks.plan import Plan, plan_of
 from scenarios.checks.prices import priced_case
 from scenarios.checks.registry import Judge
@@ -176,6 +176,7 @@ def _wire(run: Run, plan: Plan, books: _Books, case: Case, parts: Parts) -> Part
 
 def _transaction(run: Run, plan: Plan, books: _Books, case: Case, parts: Parts) -> Parting | None:
     truth = case.truth
+    near = NEAR + clock_doubt(books.evidence).get(truth.station, 0)
     for session in case.rows:
         one = books.transactions.get((session.backend, session.session_id))
         if one is None or one.state == "handed-over":
@@ -184,7 +185,7 @@ def _transaction(run: Run, plan: Plan, books: _Books, case: Case, parts: Parts) 
             ("begin", one.started_at, truth.started_at, one.received_start_at),
             ("end", one.stopped_at, truth.stopped_at, one.received_stop_at),
         ):
-            if told is not None and true is not None and abs(told - true) > NEAR:
+            if told is not None and true is not None and abs(told - true) > near:
                 sentence = f"its {name} is booked {(told - true) / 1000:+.1f} s from the true one"
                 return parts("transaction", received, sentence, one)
         for name, register, meter, received in (

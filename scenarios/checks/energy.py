@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from scenarios.checks.excuses import REFUSING, excused
 from scenarios.checks.joins import (
     BILLED,
     HANDED_OVER,
@@ -25,13 +26,14 @@ from sim.evidence.views import BookBill, BookSession, Held, Meter
 
 SETTLED = (BILLED, "free", "quarantined")
 
+UNKNOWN_TRANSACTION = "unknown-transaction"
 EXPLAINS = {
     "wrong-signature": ("tampered",),
     "key-unknown": ("key-unregistered",),
     "malformed-record": ("tampered",),
     "not-billable": ("blocked-token", "clock-step", MISREPORTED),
     "unknown-token": ("blocked-token",),
-    "unknown-transaction": ("stray-stop", MISREPORTED),
+    UNKNOWN_TRANSACTION: ("stray-stop", MISREPORTED),
     "no-stop": (UNTOLD, MISREPORTED),
     "implausible": ("register-reset", "clock-step", MISREPORTED),
 }
@@ -203,6 +205,8 @@ def complaint_of(
         reasons = _quarantine_reasons(evidence, case, settled)
         if any(_explained(plan, case, reason) for reason in reasons):
             return None
+        if UNKNOWN_TRANSACTION in reasons and _start_was_refused(evidence, case, settled):
+            return None
         return f"an honest session of {case.energy_wh} Wh is held as {' and '.join(reasons) or 'nothing in particular'}"
     if states[0] == "free":
         token = plan.token(case.truth.token)
@@ -216,6 +220,12 @@ def _quarantine_reasons(evidence: Evidence, case: Case, settled: list[BookSessio
     named = {(row.backend, row.session_id) for row in settled}
     reasons += [held.reason for held in evidence.read(Held) if (held.backend, held.session_id) in named]
     return list(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _start_was_refused(evidence: Evidence, case: Case, settled: list[BookSession]) -> bool:
+    """Whether the back-end that holds it was made to answer with errors when it began: then nobody gave it a number."""
+    held_at = [row.backend for row in (*settled, *case.orphans)]
+    return any(excused(evidence, *REFUSING)(backend, case.truth.started_at) for backend in held_at)
 
 
 def _explained(plan: Plan, case: Case, reason: str) -> bool:

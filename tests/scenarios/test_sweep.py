@@ -212,6 +212,30 @@ def test_rows_of_a_session_file_are_replayed_as_they_are_among_all_others(smoke:
         workload_of(wrong, sessions_path(wrong))
 
 
+FOUND_BY_A_SWARM = """
+extends = "first-day"
+name = "refused-begin"
+claims = ["Nothing honest is held."]
+day.horizon = "25h"
+day.settle = "1h"
+sessions.sites = ["campus-5"]
+sessions.rows = [821]
+checks.all_of = ["INV-03"]
+fault = [{kind = "backend.errors", where = {backend = "new"}, at = {from = "01:02", to = "10:54"}, lasts = "9m29s", id = "backend.errors-3"}]
+"""  # noqa: E501
+
+
+def test_a_session_whose_begin_was_refused_on_purpose_is_held_and_that_is_no_finding(tmp_path: Path) -> None:
+    """A swarm found it at seed 13 among 84 faults: the back-end was made to answer the begin with an error."""
+    file = tmp_path / "day.toml"
+    file.write_text(FOUND_BY_A_SWARM)
+    day = load_scenario(str(file))
+    done = played(day, 13, sessions_path(day))
+    assert [(one.verdict, one.said) for one in done.checks] == [("PASS", "0 billed, 0 free, 1 quarantined")]
+    calm = played(day.without_faults("backend.errors"), 13, sessions_path(day))
+    assert [one.said for one in calm.checks] == ["1 billed, 0 free, 0 quarantined"]
+
+
 # -- a scenario that extends another --------------------------------------------------------------------------------------
 
 
