@@ -23,7 +23,7 @@ from sim.errors import BadInput
 from sim.rng import stream
 
 LEFT_OUT: Mapping[str, str] = {
-    "station.flash-loss": "what a station has forgotten no back-end can bill, and INV-01 and INV-03 say so",
+    "station.flash-loss": "what a station has forgotten no back-end can bill, and INV-03 says so",
     "station.clock-step": "a time that a station made up is priced as it was told, and T01 and INV-35 say so",
 }
 """Kinds that no swarm draws, each with why."""
