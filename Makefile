@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SEED ?= 1
-WORKERS ?= 2
+# The suite starts some hundred interpreters: with their code kept, each is there in half the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 PEERS := tests/peers/npm/node_modules/.package-lock.json
@@ -38,6 +39,7 @@ $(PEERS): tests/peers/npm/package.json tests/peers/npm/package-lock.json
 
 peers: $(PEERS) ## packages of foreign back-ends and stations, for the tests (needs npm)
 
+test: WORKERS ?= 3# for two cores: a third of its time is waiting for sockets and processes
 test: $(STAMP) ## the test suite
 	-$(if $(NPM),@$(MAKE) --no-print-directory peers)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' -q
@@ -49,8 +51,9 @@ verify: $(STAMP) ## format, lint, types, the house, determinism
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py
 	$(BIN)/python -P tests/verify_runs.py
 
+slow: WORKERS ?= 2
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q $$(grep -rl --include='test_*.py' 'mark\.slow' tests | sort)
 
 picture: $(STAMP) ## draw the picture of the README again
 	rm -rf reports/out/picture

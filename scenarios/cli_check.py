@@ -14,7 +14,6 @@ from reports import junit
 from scenarios import cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, NOT_JUDGED, OK
-from scenarios.targets.http import Http
 from scenarios.wirecheck import report as told
 from scenarios.wirecheck.judge import Judge, Report
 from scenarios.wirecheck.keys import read_keys
@@ -93,6 +92,8 @@ def check(
         )
         if live is not None:
             how_long = _ms("--for", watch) / 1000
+            from scenarios.targets.http import Http
+
             with Http(live, token) as http, cli_screen.steps(f"live from {live}") as say:
                 judge.hear(_until_stopped(follow(http, live, tuple(station or ()), _pauses(how_long)), say))
         else:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import datetime
 from functools import cache
 
-import holidays
-
 
 @cache
 def _calendar(country: str, year: int) -> dict[datetime.date, str]:
+    import holidays  # only for an upgrade
+
     return dict(holidays.country_holidays(country, years=year))
 
 
 def known(country: str) -> bool:
     """Whether there is a calendar for this country."""
+    import holidays
+
     return country in holidays.list_supported_countries()
 
 

@@ -182,6 +182,13 @@ def test_there_is_code_in_every_room() -> None:
         assert any(_name(path).startswith(f"{room}/") for path in CODE), room
 
 
+def test_make_slow_finds_every_slow_test() -> None:
+    """It collects the modules of tests that have the mark in their text, and no others."""
+    marked = [path for path in _sources("tests") if re.search(r"mark\.slow", path.read_text("utf-8"))]
+    assert marked and all(path.name.startswith("test_") for path in marked)
+    assert r"--include='test_*.py' 'mark\.slow' tests" in (ROOT / "Makefile").read_text("utf-8")
+
+
 @of_each(CODE)
 def test_floors(path: Path) -> None:
     """sim <- (fleet | reference_csms) <- scenarios; reports reads sim only and is known to the CLI only."""

@@ -25,8 +25,8 @@ MONDAY = parse_iso("2024-04-08T00:00:00+02:00")
 
 @pytest.fixture(scope="module")
 def played() -> Iterator[Evidence]:
-    """The first day, played once."""
-    day = load_scenario("first-day")
+    """The first day at the site that moves and one of each back-end, played once."""
+    day = load_scenario("first-day").at_sites("campus-3", "campus-4", "campus-5")
     evidence = judge(day, 1, sessions=sessions_path(day), repeat=False, checks=["DRV-01"])[0].evidence
     yield evidence
     evidence.close()

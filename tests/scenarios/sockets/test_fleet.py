@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,18 @@ from sim.errors import BadInput
 SECRET = "a-token-for-tests-only-0123456789"
 
 
-def charge(folder: Path, spoil: Any = None, **wish: Any) -> tuple[FleetResult, Account, list[dict[str, Any]]]:
-    """Some stations charge for a while at a server in the same loop; returns figures, account and sessions driven."""
+Spoil = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
-    async def run() -> tuple[FleetResult, Account, list[dict[str, Any]]]:
+
+def charge(
+    folder: Path, *spoils: Spoil, **wish: Any
+) -> tuple[FleetResult, Account, list[dict[str, Any]], list[Account]]:
+    """Some stations charge for a while at a server in the same loop; returns figures, account and sessions driven.
+
+    And the account of these sessions as each of `spoils` leaves them.
+    """
+
+    async def run() -> tuple[FleetResult, Account, list[dict[str, Any]], list[Account]]:
         up: asyncio.Future[Where] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         asked = ServeWish(port=0, api_port=0, tokens=(api_token("test", SECRET),))
@@ -52,42 +61,41 @@ def charge(folder: Path, spoil: Any = None, **wish: Any) -> tuple[FleetResult, A
                 result = await fleet.run()
                 await fleet.leave()
                 driven = fleet.driven()
-                kept = await asyncio.to_thread(
-                    account, http, spoil(driven) if spoil else driven, fleet.unsettled(), fleet.began
-                )
+                kept, *others = [
+                    await asyncio.to_thread(account, http, told, fleet.unsettled(), fleet.began)
+                    for told in (driven, *(spoil(driven) for spoil in spoils))
+                ]
             stop.set()
             await task
-        return result, kept, driven
+        return result, kept, driven, others
 
     return asyncio.run(run())
 
 
 def test_every_session_of_a_fleet_is_stored_and_billed_and_meters_go_on(tmp_path: Path) -> None:
-    result, kept, driven = charge(tmp_path)
+    result, kept, driven, _ = charge(tmp_path)
     assert result.sessions == len(driven) >= 4 and result.errors == result.lost == result.waiting == 0
     assert (kept.driven, kept.stored, kept.billed) == (len(driven),) * 3 and kept.clean
     assert result.offered == result.sent == result.answered == result.accepted
     ended = {row["station"]: row["register_stop"] for row in driven}
-    _, again, later = charge(tmp_path)
+    _, again, later, _ = charge(tmp_path)
     assert again.clean
     for station, register in ended.items():
         assert min(row["register_start"] for row in later if row["station"] == station) >= register
 
 
-@pytest.mark.parametrize("planted", ["lost", "extra", "wrong"])
-def test_a_session_that_is_missing_doubled_or_wrong_is_named(tmp_path: Path, planted: str) -> None:
-    def spoil(driven: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        first, *rest = driven
-        if planted == "lost":
-            return [*driven, {**first, "connector": 2}]
-        if planted == "extra":
-            return rest
-        return [{**first, "register_stop": first["register_stop"] + 1}, *rest]
-
-    _, kept, driven = charge(tmp_path, spoil)
-    told = {"lost": kept.lost, "extra": kept.extra, "wrong": kept.wrong}
-    assert len(told.pop(planted)) == 1 and not any(told.values()) and not kept.clean
-    assert driven[0]["station"] in (kept.lost or kept.extra or kept.wrong)[0]
+def test_a_session_that_is_missing_doubled_or_wrong_is_named(tmp_path: Path) -> None:
+    planted: dict[str, Spoil] = {
+        "lost": lambda driven: [*driven, {**driven[0], "connector": 2}],
+        "extra": lambda driven: driven[1:],
+        "wrong": lambda driven: [{**driven[0], "register_stop": driven[0]["register_stop"] + 1}, *driven[1:]],
+    }
+    _, healthy, driven, accounts = charge(tmp_path, *planted.values())
+    assert healthy.clean
+    for name, kept in zip(planted, accounts, strict=True):
+        told = {"lost": kept.lost, "extra": kept.extra, "wrong": kept.wrong}
+        assert len(told.pop(name)) == 1 and not any(told.values()) and not kept.clean
+        assert driven[0]["station"] in (kept.lost or kept.extra or kept.wrong)[0]
 
 
 def test_the_same_seed_brings_the_same_visits() -> None:

@@ -40,26 +40,29 @@ SHEET = {
 }
 
 
-def serving(test: Callable[[Where, asyncio.Event], Awaitable[None]], patience_s: float = 30, **wish: Any) -> Served:
+async def served(
+    test: Callable[[Where, asyncio.Event], Awaitable[None]], patience_s: float = 30, **wish: Any
+) -> Served:
     """Serve while a test runs, then stop."""
+    up: asyncio.Future[Where] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    given = {"port": 0, "api_port": 0, "tokens": (api_token("test", SECRET),), "sheet": SHEET, **wish}
+    task = asyncio.ensure_future(serve(ServeWish(**given), lambda event, **said: None, up.set_result, stop))
+    async with asyncio.timeout(patience_s):
+        await asyncio.wait([task, up], return_when="FIRST_COMPLETED")
+        if not up.done():
+            return await task
+        try:
+            await test(up.result(), stop)
+        finally:
+            stop.set()
+            told = await task
+    return told
 
-    async def run() -> Served:
-        up: asyncio.Future[Where] = asyncio.get_running_loop().create_future()
-        stop = asyncio.Event()
-        given = {"port": 0, "api_port": 0, "tokens": (api_token("test", SECRET),), "sheet": SHEET, **wish}
-        task = asyncio.ensure_future(serve(ServeWish(**given), lambda event, **said: None, up.set_result, stop))
-        async with asyncio.timeout(patience_s):
-            await asyncio.wait([task, up], return_when="FIRST_COMPLETED")
-            if not up.done():
-                return await task
-            try:
-                await test(up.result(), stop)
-            finally:
-                stop.set()
-                served = await task
-        return served
 
-    return asyncio.run(run())
+def serving(test: Callable[[Where, asyncio.Event], Awaitable[None]], patience_s: float = 30, **wish: Any) -> Served:
+    """The same with a loop of its own."""
+    return asyncio.run(served(test, patience_s, **wish))
 
 
 def url(where: Where, station: str) -> str:

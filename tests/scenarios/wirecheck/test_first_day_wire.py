@@ -21,6 +21,8 @@ from tests.scenarios.wirecheck.traces import broken
 BAITS = ("station.stray-stop", "station.second-stop")
 """Faults of the day that are wrong on the wire: a stop of somebody else's transaction, second stops with other numbers."""
 FORGED = "meter.tamper"
+SITES = ("campus-3", "campus-4", "campus-5")
+"""The site that moves and one of each back-end: every bait of the day falls here, and every rule has as much to judge."""
 
 
 def wire_of(day: Scenario, seed: int) -> tuple[Report, dict[str, str]]:
@@ -38,7 +40,7 @@ def wire_of(day: Scenario, seed: int) -> tuple[Report, dict[str, str]]:
 
 @lru_cache(maxsize=2)
 def whole_day(seed: int) -> Report:
-    return wire_of(load_scenario("first-day"), seed)[0]
+    return wire_of(load_scenario("first-day").at_sites(*SITES), seed)[0]
 
 
 def found(report: Report) -> dict[str, int]:
@@ -47,7 +49,7 @@ def found(report: Report) -> dict[str, int]:
 
 @pytest.mark.parametrize("seed", [1])
 def test_a_day_without_its_wire_baits_has_no_finding(seed: int) -> None:
-    day = load_scenario("first-day").without_faults(*BAITS, FORGED)
+    day = load_scenario("first-day").at_sites(*SITES).without_faults(*BAITS, FORGED)
     report, keys = wire_of(day, seed)
     assert keys and broken(report) == []
     assert report.verdict is Verdict.PASS and report.skipped == ()

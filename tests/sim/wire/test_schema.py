@@ -183,11 +183,3 @@ def test_a_date_time_that_passes_can_be_read(moment: Any, zone: str, separator: 
 )
 def test_other_spellings_of_iso_8601_are_no_rfc_3339(text: str) -> None:
     assert not schema.is_date_time(text)
-
-
-def test_the_enumerations_of_the_library_are_what_the_schemas_say() -> None:
-    status = schema.document("1.6", "StatusNotification", "request")["properties"]
-    assert [one.value for one in schema.ChargePointStatus] == status["status"]["enum"]
-    boot = schema.document("1.6", "BootNotification", "response")["properties"]
-    assert [one.value for one in schema.RegistrationStatus] == boot["status"]["enum"]
-    assert sorted(one.value for one in schema.Action) == list(schema.actions("1.6"))
