@@ -224,7 +224,7 @@ def _quarantine_reasons(evidence: Evidence, case: Case, settled: list[BookSessio
 
 def _start_was_refused(evidence: Evidence, case: Case, settled: list[BookSession]) -> bool:
     """Whether the back-end that holds it was made to answer with errors when it began: then nobody gave it a number."""
-    held_at = [row.backend for row in (*settled, *case.orphans)]
+    held_at = [*(row.backend for row in settled), *(held.backend for held in case.orphans)]
     return any(excused(evidence, *REFUSING)(backend, case.truth.started_at) for backend in held_at)
 
 
