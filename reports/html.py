@@ -21,7 +21,9 @@ from reports.day import Day, day, move_window
 from reports.facts import NOT_SHOWN, Facts, by_right, facts, is_copy
 from reports.junit import junit
 from reports.run import DOCUMENTS, Row, Run, by
+from reports.sequence import sequence
 from reports.summary import headline
+from reports.trace import walk_of
 from reports.upgrade import first_picture, upgrade
 from reports.walks import followed
 from sim.evidence.verdict import Verdict
@@ -29,6 +31,7 @@ from sim.pages import Markup, render
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _MOST_FINDINGS = 50
+_MOST_DIAGRAMS = 5
 _MOST_ROWS = 5
 """A longer table is folded, so that the page stays short on a phone."""
 _INSTANTS = frozenset(("at", "until", "arrive", "leave"))
@@ -72,6 +75,7 @@ def page(run: Run) -> str:
         "energy_narrow": Markup(plots.energy(numbers, "kwh-narrow", narrow=True)),
         "claims": claims(run),
         "findings": [finding for result in run.results for finding in result.findings[:_MOST_FINDINGS]],
+        "diagrams": _diagrams(run),
         "cut": {r.check: len(r.findings) for r in run.results if len(r.findings) > _MOST_FINDINGS},
         "upgrade": told,
         "walks": followed(run),
@@ -86,7 +90,7 @@ def page(run: Run) -> str:
         "moves": _moves(run),
         "quarantine": [{**row, "is_copy": is_copy(run, row)} for row in run.table("books_quarantine")],
         "free": _free(run),
-        "money": _money(run),
+        "money": money_by_seller(run),
         "documents": _documents(run),
         "manifest": {**_MANIFEST, **run.manifest},
         "repeats": run.table("repeats"),
@@ -101,6 +105,19 @@ def page(run: Run) -> str:
         "passed": run.verdict is Verdict.PASS,
     }
     return cards(render(_TEMPLATE, filters=_filters(run), **context))
+
+
+def _diagrams(run: Run) -> dict[str, list[Markup]]:
+    """The walk of the first finding of some checks, by check, wide and narrow; none where it is about no session."""
+    drawn: dict[str, list[Markup]] = {}
+    for result in run.results:
+        walk = walk_of(run, result.findings[0]) if result.findings and len(drawn) < _MOST_DIAGRAMS else None
+        if walk is not None:
+            name = f"seq-{result.check}"
+            drawn[result.check] = [
+                Markup(sequence(run, walk, f"{name}-{width}", narrow=width == "narrow")) for width in ("wide", "narrow")
+            ]
+    return drawn
 
 
 def _pictures(series: Day, near: Day, wanted: bool) -> dict[str, Any]:
@@ -285,7 +302,7 @@ def _documents(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     return groups
 
 
-def _money(run: Run) -> list[dict[str, Any]]:
+def money_by_seller(run: Run) -> list[dict[str, Any]]:
     """Bills by seller, back-end and currency."""
     owners = run.scenario.get("owners", {})
     sums: dict[tuple[str, str, str], list[int]] = {}

@@ -22,6 +22,7 @@ from reports.trace_lines import Step
 from reports.walk import Walk, of_books, of_truth
 from sim.clock import MINUTE
 from sim.errors import BadInput
+from sim.evidence.verdict import Finding
 
 _NEAREST = 3
 _NEAR = 0.7
@@ -59,7 +60,7 @@ def session_traces(run: Run, name: str) -> list[Trace]:
 
     Raises BadInput for an id that the run does not know.
     """
-    walks = _walks(run, name)
+    walks = walks_of(run, name)
     if not walks:
         known = [row["session_id"] for row in (*run.table("truth_sessions"), *run.table("books_sessions"))]
         known += [row["visit_id"] for row in run.table("truth_visits")]
@@ -68,7 +69,8 @@ def session_traces(run: Run, name: str) -> list[Trace]:
     return [_story(run, one) for one in walks]
 
 
-def _walks(run: Run, name: str) -> list[Walk]:
+def walks_of(run: Run, name: str) -> list[Walk]:
+    """The walks of every session that this id may mean; none for an id that the run does not know."""
     truths = run.where("truth_sessions", session_id=name) + run.where("truth_sessions", visit_id=name)
     if truths:
         return [of_truth(run, truth) for truth in truths]
@@ -195,6 +197,17 @@ def invoice_trace(run: Run, name: str) -> Trace:
     sites = [str(walk.truth["site"]) for walk in walks if walk.truth]
     subject = f"invoice {name} ({invoice['kind']}) of {invoice['seller']} to {invoice['customer']}"
     return Trace(subject, _zone(run, sites[0] if sites else ""), tuple(step for step in steps if step.lines))
+
+
+def walk_of(run: Run, finding: Finding) -> Walk | None:
+    """The session that a finding is about, None if it is about no session."""
+    if finding.subject_kind == "bill":
+        bills = run.where("books_bills", number=finding.subject)
+        rows = bills and run.where("books_transactions", backend=bills[0]["backend"], session_id=bills[0]["session_id"])
+        return of_books(run, rows[0]) if rows else None
+    named = [finding.subject] if finding.subject_kind in ("session", "transaction", "visit") else []
+    named += [str(line.row["session_id"]) for line in finding.evidence if line.row.get("session_id")]
+    return next((walks[0] for walks in (walks_of(run, name) for name in named) if walks), None)
 
 
 def _walk_of_bill(run: Run, bill: Row) -> Walk:

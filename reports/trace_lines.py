@@ -137,8 +137,8 @@ def calls(walk: Walk) -> tuple[Line, ...]:
         sent[key] = sent.get(key, 0) + 1
         again = f", try {sent[key]}" if sent[key] > 1 else ""
         way = f"to {call['backend']}" if call["way"] == "up" else f"from {call['backend']}"
-        name = _name(call)
-        told.append(Line(call["sent_at"], f"{name} {way}{again}: {_answer(call)}", "wire_calls", call))
+        name = name_of(call)
+        told.append(Line(call["sent_at"], f"{name} {way}{again}: {answer_of(call)}", "wire_calls", call))
         after_start = len(told) if name in _BEGINS else after_start
     if walk.meter_values:
         events = any(call["action"] == EVENT for call in walk.calls)
@@ -150,22 +150,23 @@ def calls(walk: Walk) -> tuple[Line, ...]:
 _BEGINS = ("StartTransaction", f"{EVENT} Started")
 
 
-def _name(call: Row) -> str:
+def name_of(call: Row) -> str:
     """The action of a call; an event also says which it is (OCPP 2.0.1)."""
     action = str(call["action"])
     return f"{action} {json.loads(call['payload'] or '{}').get('eventType')}" if action == EVENT else action
 
 
-def _answer(call: Row) -> str:
+def answer_of(call: Row) -> str:
+    """What became of a call, in words."""
     if call["delivered_at"] is None:
         return "never arrived"
     if call["answer_delivered_at"] is None:
         return "arrived, the answer did not" if call["answer_kind"] else "arrived, and was never answered"
     later = words.duration(int(call["answer_delivered_at"]) - int(call["sent_at"]))
-    return f"answered after {later}{_said(call)}"
+    return f"answered after {later}{said_by(call)}"
 
 
-def _said(call: Row) -> str:
+def said_by(call: Row) -> str:
     """What matters of an answer: an error, the transaction's number, whether the token is accepted."""
     if call["answer_kind"] == "error":
         return f" with an error {call['answer'] or ''}".rstrip()

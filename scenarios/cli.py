@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reports.against import text as compared
 from reports.run import Run
 from reports.summary import summary
 from scenarios import (
@@ -25,6 +26,7 @@ from scenarios import (
     cli_fleet,
     cli_fuzz,
     cli_load,
+    cli_look,
     cli_matrix,
     cli_mutants,
     cli_ocmf,
@@ -33,6 +35,7 @@ from scenarios import (
     cli_rehearse,
     cli_screen,
     cli_serve,
+    cli_sweep,
     cli_target,
 )
 from scenarios.cli_guard import Json, Seed
@@ -52,11 +55,10 @@ from scenarios.cli_run import (
     wanted_scenario,
     worst,
 )
-from scenarios.cli_trace import traces
 from scenarios.cli_usage import OneSentence
 from scenarios.load import load_scenario
 from scenarios.model import plain
-from scenarios.runfolder import newest_run, open_run
+from scenarios.runfolder import open_run
 from scenarios.stopping import quiet
 from scenarios.targets import foreign
 from sim.errors import BadInput, unknown
@@ -267,16 +269,27 @@ def report(
         str | None, typer.Option(help="Draw its PDFs anew: all, sample or none; as they are if left out.")
     ] = None,
     templates: Templates = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="RUN_DIR", help="Compare it with this other run instead.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Render the reports of an old run again, from its folder alone.
+    """Render the reports of an old run again, from its folder alone, or compare it with another run.
 
     \b
     chargerig report reports/out/first-day-seed1-1a2b3c4d
     chargerig report reports/out/upgrade-day-seed1-1a2b3c4d --documents all --templates my-templates
+    chargerig report reports/out/before --against reports/out/after
     """
     with _guarded(as_json):
         manifest = open_run(run_dir)
+        if against is not None:
+            told = cli_look.against(run_dir, against)
+            if as_json:
+                _print_json(told)
+            else:
+                cli_screen.lines([*compared(told), f"page: {told['page']}"])
+            return
         doors = _doors(context)
         drawn: dict[str, Any] = {}
         if documents is not None or templates is not None:
@@ -288,35 +301,6 @@ def report(
             _print_json({"folder": str(run_dir), "digest": manifest["digest"], "verdict": manifest["verdict"], **drawn})
         else:
             _show(run_dir)
-
-
-@app.command()
-def trace(
-    run_dir: Annotated[
-        Path | None, typer.Argument(help="The folder of a finished run; the newest in reports/out if left out.")
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="A session: its id in the books or the truth, transaction or visit."),
-    ] = None,
-    station: Annotated[str | None, typer.Option(metavar="ID", help="The life of a station.")] = None,
-    invoice: Annotated[str | None, typer.Option(metavar="ID", help="The number of an invoice or a bill.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Follow one session, station or invoice of a run, from the joule to the payout.
-
-    \b
-    chargerig trace --session legacy-s-000001
-    chargerig trace reports/out/first-day-seed1-1a2b3c4d --station CA-489
-    """
-    with _guarded(as_json):
-        folder = newest_run() if run_dir is None else run_dir
-        open_run(folder)
-        told = traces(folder, session=session, station=station, invoice=invoice)
-        if as_json:
-            _print_json({"folder": str(folder), "traces": [one.data() for one in told]})
-        else:
-            typer.echo(f"{folder}\n\n" + "\n\n\n".join(one.text() for one in told))
 
 
 @app.command()
@@ -367,6 +351,8 @@ app.add_typer(cli_matrix.app, name="matrix")
 cli_mutants.register(app)
 cli_audit.register(app)
 cli_rate.register(app)
+cli_look.register(app)
+cli_sweep.register(app)
 cli_record.register(app)
 cli_serve.register(app)
 cli_fleet.register(app)

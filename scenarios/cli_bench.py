@@ -129,3 +129,27 @@ def pricing(
             print_json(msgspec.to_builtins(result))
         else:
             cli_screen.lines(result.text().splitlines())
+
+
+@app.command()
+def checks(
+    seeds: Annotated[int, typer.Option(min=1, help="Outage days that are really played.")] = 12,
+    jobs: Annotated[int, typer.Option(min=2, help="Of them at once, each in a process.")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of a day and its checks; medians.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """What checks cost on top of a virtual day, how long a smoke run takes, and a thousand seeds of an outage day would.
+
+    \b
+    chargerig bench checks
+    chargerig bench checks --seeds 40 --json
+    """
+    with guarded(as_json):
+        from scenarios.bench.checks import bench_checks
+
+        with cli_screen.steps("checks") as tell:
+            result = bench_checks(seeds=seeds, jobs=jobs, repeats=repeats, tell=tell)
+        if as_json:
+            print_json(msgspec.to_builtins(result))
+        else:
+            cli_screen.lines(result.text().splitlines())

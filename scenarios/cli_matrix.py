@@ -85,7 +85,7 @@ def price(
         if not stays:
             raise BadInput(read.name, None, "holds no session with energy and time", "at least one such row")
         title = f"{whole.cells:,} cells x {len(stays):,} sessions"
-        with cli_screen.counted(title, "locations and groups") as tell:
+        with cli_screen.counted(title, what="locations and groups") as tell:
             priced = price_matrix(whole, stays, jobs, lambda done, total: tell(done, total, jobs))
         differing = sum(one.differing for one in priced)
         compared = sum(one.compared for one in priced)

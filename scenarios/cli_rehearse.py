@@ -21,6 +21,7 @@ from scenarios.cli_run import FINDING, OK, OWN_FAILURE
 from scenarios.cli_seed import Day, told
 from scenarios.load import sessions_path
 from scenarios.model import Scenario
+from scenarios.outfolder import free_place, write_results
 from scenarios.processes import TaskFailed, spread
 from scenarios.runfolder import DEFAULT_BASE
 from scenarios.stopping import Stopped
@@ -128,7 +129,7 @@ def finish(
     budgets = {key: getattr(scenario.budgets, key) for key in scenario.budgets.__struct_fields__}
     what = f"{name} --sites {','.join(only)}" if only else name
     told = rehearsal.forecast(what, scenario.title, budgets, done.seeds, asked=asked, failed=done.failed, only=only)
-    _write(place, told)
+    write_results(place, {JSON_FILE: rehearsal.dumps(told), PAGE_FILE: page(told)})
     went = OWN_FAILURE if done.failed else OK if told["verdict"] == rehearsal.GO else FINDING
     return told, done.stopped or went
 
@@ -136,21 +137,4 @@ def finish(
 def place_of(out: Path | None, scenario: Scenario, seeds: Sequence[int]) -> Path:
     """The folder of the forecast. Raises BadInput if something foreign lies there."""
     place = out or DEFAULT_BASE / f"{scenario.name}-rehearsal-{seeds[0]}-{seeds[-1]}"
-    if place.is_dir() and any(place.iterdir()) and not (place / JSON_FILE).is_file():
-        raise BadInput(place, None, "holds something that no rehearsal has written", "a folder that is empty or new")
-    if place.exists() and not place.is_dir():
-        raise BadInput(place, None, "is no folder", "a folder that is empty or new")
-    return place
-
-
-def _write(place: Path, forecast: Mapping[str, Any]) -> None:
-    """Write rehearsal.json and rehearsal.html, each whole or not at all. Raises BadInput if that cannot be."""
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for name, text in ((JSON_FILE, rehearsal.dumps), (PAGE_FILE, page)):  # the figures first: days went into them
-            partial = place / f"{name}.{os.getpid()}.partial"
-            partial.write_text(text(forecast), encoding="utf-8")
-            os.replace(partial, place / name)
-    except OSError as err:
-        problem = f"cannot be written ({err.strerror})"
-        raise BadInput(place, None, problem, "a folder that this user may write to") from None
+    return free_place(place, JSON_FILE, "rehearsal")

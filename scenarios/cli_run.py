@@ -137,7 +137,7 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, dr
     Documents that cannot be drawn raise too, but only when the run lies in its folder: what was judged is not lost.
     """
     sessions = sessions_path(scenario)
-    judge = _judging(scenario, wish, doors, sessions)
+    judge = judging(scenario, wish, doors, sessions)
     with RunFolder(scenario.name, wish.seed, wish.out) as folder:
         begun = perf_counter()
         played, results = judge(folder=folder.path, progress=progress)
@@ -193,7 +193,7 @@ def run_one(scenario: Scenario, wish: Wish, doors: Doors, progress: Progress, dr
     )
 
 
-def _judging(scenario: Scenario, wish: Wish, doors: Doors, sessions: Path) -> Callable[..., Any]:
+def judging(scenario: Scenario, wish: Wish, doors: Doors, sessions: Path) -> Callable[..., Any]:
     """Plays and judges it: in virtual time, or against a back-end behind sockets. Raises BadInput for what fits neither."""
     from scenarios.targets import foreign
 

@@ -344,8 +344,8 @@ def drawing() -> Any:
 
 
 @contextmanager
-def counted(title: str, what: str = "seeds") -> Iterator[Any]:
-    """Yields `tell(done, total, running)`: a line that is drawn over on a terminal, one for each call elsewhere."""
+def counted(title: str, third: str = "under way", what: str = "seeds") -> Iterator[Any]:
+    """Yields `tell(done, total, some)`: a line that is drawn over on a terminal, one for each call elsewhere."""
     console = err()
     begun = perf_counter()
     before = [0]
@@ -353,7 +353,7 @@ def counted(title: str, what: str = "seeds") -> Iterator[Any]:
     def text(done: int, total: int, running: int) -> str:
         left = (perf_counter() - begun) * (total - done) / done if done else 0.0
         eta = f", about {words.duration(int(left) * 1000)} to go" if done and done < total else ""
-        return f"{title}: {done:,} of {total:,} {what}, {running} under way{eta}"
+        return f"{title}: {done:,} of {total:,} {what}, {running} {third}{eta}"
 
     if not console.is_terminal:
 

@@ -6,6 +6,7 @@ judged in `scenarios.load_rules`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ WHAT = "a scenario in TOML"
 
 def load_scenario(name: str) -> Scenario:
     """The scenario of this name, or of this TOML file if the name is a path. Raises BadInput."""
-    if name.endswith(".toml") or "/" in name or "\\" in name:
+    if is_path(name):
         return make_scenario(parse_toml(read_text(Path(name), WHAT), name), name)
     known = catalogue.scenarios()
     name = catalogue.ALIASES.get(name, name)
@@ -35,11 +36,57 @@ def load_scenario(name: str) -> Scenario:
     return make_scenario(parse_toml(text, f"{name}.toml"), f"{name}.toml")
 
 
+def is_path(name: str) -> bool:
+    """Whether a user means a file rather than the name of a scenario."""
+    return name.endswith(".toml") or "/" in name or "\\" in name
+
+
 def make_scenario(data: Mapping[str, Any], file: str) -> Scenario:
     """A Scenario from parsed TOML. `file` is named in complaints. Raises BadInput."""
-    scenario: Scenario = StrictReader(file).struct(Scenario, _with_shorthands(data, file), "")
+    scenario: Scenario = StrictReader(file).struct(Scenario, _with_shorthands(extended(data, file), file), "")
     load_rules.judge(scenario, file)
     return scenario
+
+
+def extended(data: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """The tables of a file with `extends = "NAME"` laid over those of that scenario, a name or a path beside the file.
+
+    Tables are merged key by key; everything else, lists too, replaces what the other one says. Raises BadInput.
+    """
+    own, seen = dict(data), [file]
+    while "extends" in own:
+        name = own.pop("extends")
+        if not isinstance(name, str):
+            raise BadInput(
+                file, "extends", f"{name!r} is no text", "the name of a scenario, or the path of a .toml file"
+            )
+        text, other = _text_of(name, seen[-1])
+        if other in seen:
+            raise BadInput(file, "extends", f"{other} extends itself", "a scenario that stands by itself at the end")
+        seen.append(other)
+        own = merged(parse_toml(text, other), own)
+    return own
+
+
+def _text_of(name: str, beside: str) -> tuple[str, str]:
+    """The text of a scenario that another one extends, and what to call it."""
+    if is_path(name):
+        path = Path(os.path.normpath(Path(beside).parent / name))  # the folder of a file to be need not be there yet
+        return read_text(path, WHAT), str(path)
+    known = catalogue.ALIASES.get(name, name)
+    if known not in catalogue.scenarios():
+        problem, allowed = unknown("scenario", name, catalogue.scenarios(), more="the path of a .toml file")
+        raise BadInput(beside, "extends", problem, allowed)
+    return catalogue.scenario_file(known).read_text("utf-8"), f"{known}.toml"
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of TOML laid over each other."""
+    both = dict(below)
+    for key, value in above.items():
+        under = both.get(key)
+        both[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return both
 
 
 def with_sessions(scenario: Scenario, file: str, zone: str | None) -> Scenario:

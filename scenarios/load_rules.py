@@ -14,7 +14,7 @@ from scenarios import catalogue, load_money, load_upgrade, load_waves
 from scenarios.faults import rules as faults
 from scenarios.model import LARGEST, Scenario, Tariff, duration_text, hhmm
 from sim.clock import DAY, MINUTE
-from sim.errors import need, unknown
+from sim.errors import BadInput, need, unknown
 
 YEARS = (1970, 2100)
 SLOWEST_MS = 60_000
@@ -54,7 +54,8 @@ def judge(scenario: Scenario, file: str) -> None:
 
 def _known(name: str, known: Iterable[str], file: str, place: str, what: str) -> None:
     names = list(known)
-    need(name in names, file, place, *unknown(what, name, names, _WHERE.get(what, "")))
+    if name not in names:  # the nearest names are worked out for the complaint alone
+        raise BadInput(file, place, *unknown(what, name, names, _WHERE.get(what, "")))
 
 
 def _names(scenario: Scenario, file: str) -> None:

@@ -72,13 +72,14 @@ class Sessions(Part, frozen=True, kw_only=True):
     `file` is the name of a packaged file or a path; `zone` is that of its local times. Wall clocks are kept: 09:00 in
     the file is 09:00 at the site. `columns` says which column holds what where it is not the usual name. A file that
     does not hold the date of the day is shifted onto it by whole weeks. `sites` are those of the file that take part, none
-    for all of them.
+    for all of them; `rows` are the lines of the file that are replayed, none for all, and then only their stations exist.
     """
 
     file: str
     zone: ZoneName
     columns: dict[str, str] = {}
     sites: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 class Owner(Part, frozen=True, kw_only=True):

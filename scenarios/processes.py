@@ -53,15 +53,34 @@ def spread(
     is started, `done(n, result)` when it has ended, in whatever order that happens. Raises TaskFailed for the first task
     that raises or whose process dies; the others are ended then. With `died` that is the result of such a task instead.
     """
+    results: dict[int, R] = {}
+    for number, result in stream(worker, tasks, names, jobs, begin=begin, died=died):
+        results[number] = result
+        if done is not None:
+            done(number, result)
+    return [results[number] for number in range(len(tasks))]
+
+
+def stream(
+    worker: Callable[[T], R],
+    tasks: Sequence[T],
+    names: Sequence[str],
+    jobs: int,
+    *,
+    begin: Callable[[int], None] | None = None,
+    died: Callable[[int, TaskFailed], R] | None = None,
+) -> Iterator[tuple[int, R]]:
+    """The same, one task after the other as they end: number and result. Who closes the stream ends what still runs."""
     waiting = iter(range(len(tasks)))
     running: dict[Any, tuple[int, Any]] = {}
-    results: dict[int, R] = {}
     try:
-        while len(results) < len(tasks):
+        while True:
             while len(running) < jobs and (number := next(waiting, None)) is not None:
                 if begin is not None:
                     begin(number)
                 _start(running, worker, tasks[number], number)
+            if not running:
+                return
             for pipe in connection.wait(list(running)):
                 number, process = running[pipe]
                 try:
@@ -71,12 +90,9 @@ def spread(
                         raise
                     result = died(number, err)
                 del running[pipe]
-                results[number] = result
-                if done is not None:
-                    done(number, result)
+                yield number, result
     finally:
         _end(running)
-    return [results[number] for number in range(len(tasks))]
 
 
 def _start(running: dict[Any, tuple[int, Any]], worker: Callable[[T], R], task: T, number: int) -> None:

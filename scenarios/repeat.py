@@ -1,20 +1,17 @@
 """The same run once more in a process of its own, with another hash seed: determinism is shown, not claimed (INV-39).
 
 Reads what to run from standard input and prints the digest, nothing else. It may never write a file, and a second run
-that cannot be made or fails says why instead of ending the first one. Not by `scenarios.processes`: a hash seed is
-chosen when Python starts, so the process is started here, and may not outlive whoever started it.
+that cannot be made or fails says why instead of ending the first one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from scenarios import children
 from scenarios.model import Scenario
 from scenarios.targets import Target, resolve
 from sim.backend import Unverifiable
@@ -22,9 +19,6 @@ from sim.errors import raised
 
 HASH_SEEDS = ("20190612", "4711")
 _FAILED = "failed: "
-_PATH = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer)"
-_CHILD = f"{_PATH}; from scenarios.repeat import main; sys.exit(main())"
-"""Our own path comes first, so that the target's module is found, and no other module `scenarios` of the user's folder."""
 
 
 class Repeat:
@@ -36,11 +30,11 @@ class Repeat:
         self._process: subprocess.Popen[bytes] | None = None
         self._trouble = ""
         try:  # all of it before there is a process that could be left behind
-            work = _packed((scenario, seed, sessions, target.spec or target))
+            work = children.packed((scenario, seed, sessions, target.spec or target))
         except Exception as err:  # pickle raises whatever the object's own code raises
             self._trouble = f"the target {target.name!r} was made in Python and cannot be sent to it: {raised(err)}"
             return
-        self._process = _start(work, self.hash_seed)
+        self._process = children.start("scenarios.repeat", work, {"PYTHONHASHSEED": self.hash_seed})
 
     def digest(self) -> str | Unverifiable:
         """Wait for it: the digest, or why there is none."""
@@ -57,44 +51,7 @@ class Repeat:
     def stop(self) -> None:
         """End it if it still runs; for when the first run failed."""
         if self._process is not None:
-            _stop(self._process)
-
-
-def _packed(work: Any) -> bytes:
-    """What a child is told, with the path that it finds its modules by. Raises whatever the object's own code raises."""
-    return pickle.dumps(sys.path) + pickle.dumps(work)
-
-
-def _start(work: bytes, hash_seed: str) -> subprocess.Popen[bytes]:
-    """A process in which `main` runs; what it has to say comes with its answer, not on standard error."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _CHILD],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it is dead already: its exit code will say so
-            process.stdin.write(work)
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-    except BaseException:
-        _stop(process)
-        raise
-    return process
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End it if it still runs, and close what is open to it."""
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+            children.stop(self._process)
 
 
 def main() -> int:
@@ -114,6 +71,6 @@ def main() -> int:
 def _play() -> str:
     from scenarios.runner import play
 
-    scenario, seed, sessions, target = pickle.load(sys.stdin.buffer)  # our own parent wrote it
+    scenario, seed, sessions, target = children.unpacked()
     found = target if isinstance(target, Target) else resolve(target)
     return play(scenario, seed, sessions=sessions, target=found).evidence.digest

@@ -57,7 +57,7 @@ class Stage(Struct, frozen=True):
 
 def set_stage(scenario: Scenario, seed: int, sessions: Path) -> Stage:
     """Draw the whole cast. Raises BadInput for what the session file or the scenario lacks."""
-    workload = _workload(scenario, sessions)
+    workload = workload_of(scenario, sessions)
     sites = scenario.sites_for(workload.sites)
     counts = {site: sum(entry["site"] == site for entry in workload.stations.values()) for site in workload.sites}
     waves = scenario.waves(counts)
@@ -126,7 +126,8 @@ def _idle_billable(scenario: Scenario, site: Site, plan: StationPlan) -> bool:
     return approved and scenario.tariff_of(site).idle_per_minute.value > 0
 
 
-def _workload(scenario: Scenario, sessions: Path) -> Workload:
+def workload_of(scenario: Scenario, sessions: Path) -> Workload:
+    """The visits and stations of the session file that take part. Raises BadInput for what the file lacks."""
     default = scenario.default_owners[0] if scenario.default_owners else next(iter(scenario.owners))
 
     def zone_of(site: str) -> Any:
@@ -141,6 +142,7 @@ def _workload(scenario: Scenario, sessions: Path) -> Workload:
         days=scenario.day.days,
         columns=scenario.sessions.columns,
         sites=scenario.sessions.sites,
+        only=scenario.sessions.rows,
         horizon=int(scenario.day.horizon),
         default_power_w=scenario.fleet.power_w,
     )

@@ -50,10 +50,13 @@ DOORS = {
     "msgspec": ("",),
     "gevent": ("sim/runtimes/greenlet.py",),
     "locust": ("scenarios/load_run/users.py",),
+    "distributed": ("scenarios/sweep/cluster.py",),
+    "pytest": ("scenarios/pytest_plugin.py",),
 }
 NAME_OF = {"jsonschema-rs": "jsonschema_rs", "prometheus-client": "prometheus_client"}
 NO_DOOR = {"tzdata"}  # data only: zoneinfo finds it by itself
-IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust", "pyocmf"}  # faster, for PostgreSQL, load or bench only
+# For one purpose only: speed, PostgreSQL, load, a bench, a cluster, the pytest plugin.
+IN_EXTRAS = {"picows", "uvloop", "psycopg", "gevent", "locust", "pyocmf", "distributed", "pytest"}
 # Locust patches the process that imports it: these live in its processes only, and lead from one to the next.
 LOCUSTS: dict[str, tuple[str, ...]] = {
     "fleet.locustfile": (),
@@ -64,7 +67,7 @@ LOCUSTS: dict[str, tuple[str, ...]] = {
 # Its path is part of what users type (`locust -f fleet/locustfile.py`), its users need runtimes and shapes: an entry that
 # hands over, of the floor it hands over to, which nothing imports.
 ENTRIES = ("fleet/locustfile.py",)
-LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg", "ecdsa", "pyocmf"}
+LAZY = {"matplotlib", "typst", "picows", "uvloop", "psycopg", "ecdsa", "pyocmf", "distributed"}
 CLOCKS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.sleep", "time.localtime", "time.gmtime", "datetime.now", "datetime.utcnow",

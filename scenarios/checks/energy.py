@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from scenarios.checks.excuses import REFUSING, excused
 from scenarios.checks.joins import (
     BILLED,
     HANDED_OVER,
@@ -25,6 +26,7 @@ from sim.evidence.views import BookBill, BookSession, Held, Meter
 
 SETTLED = (BILLED, "free", "quarantined")
 
+UNKNOWN_TRANSACTION = "unknown-transaction"
 EXPLAINS = {
     "wrong-signature": ("tampered",),
     "key-unknown": ("key-unregistered", "tampered"),
@@ -33,7 +35,7 @@ EXPLAINS = {
     "record-missing": ("tampered",),
     "not-billable": ("blocked-token", "tampered", "clock-step", MISREPORTED),
     "unknown-token": ("blocked-token",),
-    "unknown-transaction": ("stray-stop", MISREPORTED),
+    UNKNOWN_TRANSACTION: ("stray-stop", MISREPORTED),
     "no-stop": (UNTOLD, MISREPORTED),
     "implausible": ("register-reset", "clock-step", "tampered", MISREPORTED),
 }
@@ -176,7 +178,7 @@ def settled_exactly_once(evidence: Evidence, judge: Judge) -> None:
         judge.examined()
         settled = [row for row in case.rows if row.state in SETTLED]
         states = [row.state for row in settled] or ["quarantined" for _ in case.orphans[:1]]
-        complaint = _complaint(plan, evidence, case, settled, states)
+        complaint = complaint_of(plan, evidence, case, settled, states)
         if complaint:
             rows = map(line, (*case.rows, *case.handed, *case.orphans))
             judge.fail("session", case.truth.session_id, complaint, line(case.truth), *rows)
@@ -189,7 +191,9 @@ def settled_exactly_once(evidence: Evidence, judge: Judge) -> None:
     judge.say(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
-def _complaint(plan: Plan, evidence: Evidence, case: Case, settled: list[BookSession], states: list[str]) -> str | None:
+def complaint_of(
+    plan: Plan, evidence: Evidence, case: Case, settled: list[BookSession], states: list[str]
+) -> str | None:
     """What is wrong with the end of a session, None if it ended as it should."""
     if len(states) > 1:
         return f"{case.energy_wh} Wh ended up {len(states)} times: {', '.join(states)}"
@@ -202,6 +206,8 @@ def _complaint(plan: Plan, evidence: Evidence, case: Case, settled: list[BookSes
     if states[0] == "quarantined":
         reasons = _quarantine_reasons(evidence, case, settled)
         if any(_explained(plan, case, reason) for reason in reasons):
+            return None
+        if UNKNOWN_TRANSACTION in reasons and _start_was_refused(evidence, case, settled):
             return None
         return f"an honest session of {case.energy_wh} Wh is held as {' and '.join(reasons) or 'nothing in particular'}"
     if states[0] == "free":
@@ -216,6 +222,12 @@ def _quarantine_reasons(evidence: Evidence, case: Case, settled: list[BookSessio
     named = {(row.backend, row.session_id) for row in settled}
     reasons += [held.reason for held in evidence.read(Held) if (held.backend, held.session_id) in named]
     return list(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _start_was_refused(evidence: Evidence, case: Case, settled: list[BookSession]) -> bool:
+    """Whether the back-end that holds it was made to answer with errors when it began: then nobody gave it a number."""
+    held_at = [*(row.backend for row in settled), *(held.backend for held in case.orphans)]
+    return any(excused(evidence, *REFUSING)(backend, case.truth.started_at) for backend in held_at)
 
 
 def _explained(plan: Plan, case: Case, reason: str) -> bool:

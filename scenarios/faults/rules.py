@@ -18,7 +18,7 @@ from scenarios.faults.timing import Timing
 from scenarios.migration.states import LEGAL
 from scenarios.model import Fault, Scenario, Where, duration_text, hhmm, local_instant
 from sim.clock import DAY, Instant
-from sim.errors import need, unknown
+from sim.errors import BadInput, need, unknown
 
 FROM_STATIONS = (
     "Authorize",
@@ -63,7 +63,8 @@ def judge(scenario: Scenario, file: str) -> None:
 def known(name: str, names: Iterable[str], file: str, place: str, what: str, see: str = "") -> None:
     """Raise BadInput unless there is such a thing."""
     there = list(names)
-    need(name in there, file, place, *unknown(what, name, there, see))
+    if name not in there:  # the nearest names are worked out for the complaint alone
+        raise BadInput(file, place, *unknown(what, name, there, see))
 
 
 def _fault(fault: Fault, scenario: Scenario, file: str, place: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -112,3 +113,25 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def run_fleet(url: str, arguments: Sequence[str], token: str | None, within_s: float) -> dict[str, Any]:
+    """`chargerig fleet` in a process of its own, against a back-end: what it counted. Raises ChildFailed.
+
+    A fleet that found something wrong (exit code 1) tells of it like any other.
+    """
+    command = [sys.executable, "-m", "scenarios.cli", "fleet", "--json", "--url", url, *arguments]
+    environment = {**os.environ, **({TOKEN: token} if token else {})}
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=within_s)
+    except subprocess.TimeoutExpired:
+        raise ChildFailed(f"the fleet still lives after {within_s:g} s") from None
+    try:
+        told: dict[str, Any] = msgspec.json.decode(done.stdout)
+    except msgspec.DecodeError:
+        raise ChildFailed(
+            f"the fleet ended with {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-500:]}"
+        ) from None
+    if "error" in told:
+        raise ChildFailed(f"the fleet could not live: {told['error']['sentence']}")
+    return {**told, "exit_code": done.returncode}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reference_csms import assemble
 from scenarios.strict import parse_toml, read_text
@@ -20,7 +21,9 @@ from scenarios.targets.model import ROLES, ForeignTarget
 from sim.backend import BackEnd, Factory, Setup
 from sim.errors import BadInput, raised
 
-ALLOWED = "`reference`, a target file (*.toml), or `package.module:factory`"
+ALLOWED = "`reference`, a target file (*.toml), `package.module:factory`, or `mutant:NAME`"
+PLANTED = "mutant:"
+"""How a back-end with a planted bug is named, as in `mutant:reply-before-commit`."""
 _KEYS = ("factory", "legacy", "new", "options")
 
 
@@ -69,8 +72,21 @@ def resolve(spec: str) -> Target:
         return REFERENCE
     if spec.endswith(".toml"):
         return _from_file(Path(spec))
+    if spec.startswith(PLANTED):
+        return _planted(spec)
     factory = _import(spec, "--target")
     return Target(name=spec, legacy=factory, new=factory, spec=spec)
+
+
+def _planted(spec: str) -> Target:
+    """The two back-ends with a planted bug. Raises BadInput for one that is not planted in a back-end."""
+    from scenarios.mutants.registry import mutant  # which imports targets
+
+    planted = mutant(spec.removeprefix(PLANTED))
+    if planted.move is not None or planted.desk is not None:
+        problem = f"{planted.name} is planted in the migration tool or the operator's desk, not in a back-end"
+        raise BadInput("command line", "--target", problem, f"`chargerig mutants {planted.name}`")
+    return replace(planted.target(), spec=spec)
 
 
 def _from_file(path: Path) -> Target:

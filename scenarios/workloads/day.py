@@ -50,13 +50,15 @@ def load_day(
     days: int = 1,
     columns: Mapping[str, str] | None = None,
     sites: Sequence[str] = (),
+    only: Sequence[int] = (),
     horizon: int = 36 * HOUR,
     wall_clock: WallClock = "site",
     default_power_w: int = dirt.DEFAULT_POWER_W,
 ) -> Workload:
     """The visits of `day`, or of so many `days` from it on, from the session file at `path` with wall clock of `zone`.
 
-    `sites` are those of the file that take part, none for all. `sites_zone` gives the time zone that a site lies in. With
+    `sites` are those of the file that take part, none for all; `only` the lines of the file that are replayed, and then no
+    other station exists than theirs. `sites_zone` gives the time zone that a site lies in. With
     `wall_clock` "site" 08:00 of the file is 08:00 at the site, with "file" it is the instant that it was in the file's zone.
     `horizon` is ms from the day's first midnight.
     Raises BadInput for whatever the file or the wishes lack.
@@ -78,6 +80,10 @@ def load_day(
     kinds = dirt.examine(file.rows, file.zone, horizon, default_power_w, site_of)
     replay = _Replay(kinds, site_of, zones, start + horizon, default_power_w)
     visits = replay.run(todays)
+    if only:
+        visits = _only(path, visits, only)
+        stations = {name: stations[name] for name in sorted({visit.station for visit in visits})}
+        zones = {site: zones[site] for site in sorted({entry["site"] for entry in stations.values()})}
     source_day = day - timedelta(weeks=weeks)
     report = _report(file, kinds, source_day, days, todays, visits, replay.left_out) | {
         "day": day.isoformat(),
@@ -99,6 +105,17 @@ def _of_sites(path: Path, file: SessionFile, sites: Sequence[str]) -> SessionFil
         if site not in there:
             raise BadInput(path, f"site {site!r}", "is not in the file", there)
     return replace(file, rows=tuple(row for row in file.rows if row.site in sites)) if sites else file
+
+
+def _only(path: Path, visits: tuple[RawVisit, ...], lines: Sequence[int]) -> tuple[RawVisit, ...]:
+    """The visits on these lines; each as it is when all of them happen. Raises BadInput for a line without one."""
+    there = {visit.line for visit in visits}
+    for line in lines:
+        if line not in there:
+            raise BadInput(
+                path, f"line {line}", "no visit of this day and these sites", "sessions.rows: lines with one"
+            )
+    return tuple(visit for visit in visits if visit.line in lines)
 
 
 def _redated(path: Path, file: SessionFile, day: date, days: int) -> tuple[tuple[Row, ...], int]:

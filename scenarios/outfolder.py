@@ -1,0 +1,34 @@
+"""A folder of results that belong to no single run: figures and their page, each whole or not at all.
+
+What somebody else put there is never touched. Nothing here may know what is in the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sim.errors import BadInput
+
+
+def free_place(place: Path, marker: str, what: str) -> Path:
+    """The place itself. Raises BadInput unless it is new, empty, or holds the `marker` of another `what`."""
+    if place.is_dir() and any(place.iterdir()) and not (place / marker).is_file():
+        raise BadInput(place, None, f"holds something that no {what} has written", "a folder that is empty or new")
+    if place.exists() and not place.is_dir():
+        raise BadInput(place, None, "is no folder", "a folder that is empty or new")
+    return place
+
+
+def write_results(place: Path, texts: Mapping[str, str]) -> None:
+    """Write these files into the folder, in this order. Raises BadInput if that cannot be."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            partial = place / f"{name}.{os.getpid()}.partial"
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, place / name)
+    except OSError as err:
+        problem = f"cannot be written ({err.strerror})"
+        raise BadInput(place, None, problem, "a folder that this user may write to") from None
