@@ -37,6 +37,7 @@ from scenarios import (
     cli_serve,
     cli_sweep,
     cli_target,
+    shelf,
 )
 from scenarios.cli_guard import Json, Seed
 from scenarios.cli_guard import doors_of as _doors
@@ -208,7 +209,12 @@ _LISTS = {
     "quirks": catalogue.quirks,
     "mutants": catalogue.mutants,
 }
-_IN_FULL = {"faults": cli_faults.lessons, "quirks": cli_faults.quirk_rows}
+_IN_FULL = {
+    "faults": cli_faults.lessons,
+    "quirks": cli_faults.quirk_rows,
+    "scenarios": shelf.scenario_rows,
+    "checks": shelf.check_rows,
+}
 """Lists of which a machine is told more than name and sentence."""
 
 

@@ -253,6 +253,12 @@ class Scenario(Part, frozen=True, kw_only=True):
     partner_fault: tuple[PartnerFault, ...] = ()
     budgets: Budgets
     checks: Checks
+    id: str = ""
+    """Its number in the plan of scenarios, such as O-03."""
+    price: Literal["smoke", "fast", "slow", "rare"] = "fast"
+    """What it costs: smoke seconds, fast less than a minute, slow minutes, rare more."""
+    source: str = ""
+    """Where the trouble was seen, or which rule of the specification it is about."""
 
     def tariff_of(self, site: Site) -> Tariff:
         """The tariff of a site, its own or that of its owner, in the version in force when the day begins."""
