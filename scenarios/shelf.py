@@ -19,8 +19,8 @@ from scenarios.mutants.registry import all_mutants
 def scenario_rows() -> list[dict[str, Any]]:
     """Name, number in the plan, title, price, source, checks, faults and mutants of each scenario; then what is missing."""
     mutants: dict[str, list[str]] = {}
-    for one in all_mutants():
-        mutants.setdefault(one.scenario, []).append(one.name)
+    for bug in all_mutants():
+        mutants.setdefault(bug.scenario, []).append(bug.name)
     rows: list[dict[str, Any]] = []
     for name in catalogue.scenarios():
         one = load_scenario(name)
@@ -48,8 +48,8 @@ def missing() -> dict[str, dict[str, str]]:
 def check_rows() -> list[dict[str, Any]]:
     """Id, sentence, the books, statements and quotes that each check reads, and the mutants that it was made to catch."""
     proofs: dict[str, list[str]] = {}
-    for one in all_mutants():
-        proofs.setdefault(one.check, []).append(one.name)
+    for bug in all_mutants():
+        proofs.setdefault(bug.check, []).append(bug.name)
     return [
         {
             "name": check.name,
