@@ -32,7 +32,7 @@ def scenario_rows() -> list[dict[str, Any]]:
                 "class": one.price,
                 "source": one.source,
                 "checks": list(one.checks.all_of),
-                "faults": sorted({fault.kind for fault in (*one.fault, *one.partner_fault)}),
+                "faults": sorted({fault.kind for fault in one.fault} | {fault.kind for fault in one.partner_fault}),
                 "mutants": mutants.get(name, []),
             }
         )
