@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/installed-to-run
 STAMP := $(VENV)/installed
 SEED ?= 1
 # The suite starts some hundred interpreters: with their code kept, each is there in half the time.
@@ -21,14 +22,18 @@ NPM := $(shell command -v npm 2>/dev/null)
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 17
 
-$(STAMP): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "chargerig needs Python 3.11 or newer; found: $$(python3 --version 2>&1). Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	"$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(STAMP): $(RUNS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## run the upgrade, print its verdicts, say where the report lies
+demo: $(RUNS) ## run the upgrade, print its verdicts, say where the report lies
 	$(BIN)/chargerig run upgrade-day --seed $(SEED)
 
 # Without npm, or if it fails, the tests that need these packages are left out by name in the summary.
@@ -55,7 +60,7 @@ slow: WORKERS ?= 2
 slow: $(STAMP) ## what takes longer: many seeds, all planted bugs
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow -q $$(grep -rl --include='test_*.py' 'mark\.slow' tests | sort)
 
-picture: $(STAMP) ## draw the picture of the README again
+picture: $(RUNS) ## draw the picture of the README again
 	rm -rf reports/out/picture
 	$(BIN)/chargerig run upgrade-day --seed 1 --no-repeat --out reports/out/picture
 	$(BIN)/chargerig report reports/out/picture --picture docs/upgrade-day.svg
