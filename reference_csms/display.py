@@ -15,12 +15,41 @@ from reference_csms.parts import Parts
 from reference_csms.pricing.model import ENERGY, FLAT, IDLE, Charge
 from reference_csms.pricing.offer import offers_at
 from reference_csms.pricing.rating import Cdr, Period, RatedCdr, RatingPolicy, full_policy, full_tariff
-from reference_csms.pricing.tariffs import minor_digits
+from reference_csms.pricing.tariffs import EnergyBand, minor_digits
 from reference_csms.records import CLOSED, FREE, QUARANTINED, RATED, Session
 from reference_csms.storage.port import Store
 from reference_csms.trail import Sample
+from sim.clock import Instant
 
 _PER = {ENERGY: ("per kWh", 1), FLAT: ("per charge", 1), IDLE: ("per minute of idle time", 60)}
+
+
+class _Seen:
+    """What the samples of one session come to: its register at the begin, where a price changes, and now.
+
+    A session has hundreds of samples, and each is shown a cost: those between two changes of price are folded into one
+    period as they come, which leaves every sum as it is.
+    """
+
+    __slots__ = ("bands", "count", "last", "points")
+
+    def __init__(self, at: Instant, wh: int, band: int) -> None:
+        self.points: list[tuple[Instant, int]] = [(at, wh)]
+        self.bands = [band]
+        self.count = 0
+        self.last: Sample | None = None
+
+    def follows(self, samples: Sequence[Sample]) -> bool:
+        """Whether these are the samples that were seen, and perhaps more."""
+        return self.count <= len(samples) and (not self.count or samples[self.count - 1] == self.last)
+
+    def add(self, at: Instant, wh: int, band: int) -> None:
+        """A later register."""
+        if len(self.points) > 1 and self.bands[-2:] == [band, band]:
+            self.points[-1] = (at, wh)
+        else:
+            self.points.append((at, wh))
+            self.bands.append(band)
 
 
 class Display:
@@ -31,6 +60,7 @@ class Display:
         self._catalogue = catalogue
         self._parts = parts
         self._policy = RatingPolicy(local_minute=parts.local_time)
+        self._seen: dict[str, _Seen] = {}
 
     def price(self, session: Session) -> str | None:
         """The prices that hold for a session at its start, gross, as one line; None if it has no tariff."""
@@ -59,10 +89,7 @@ class Display:
         owner = self._catalogue.owner_of(session.site)
         if session.tariff is None or owner is None or session.transaction_state == CLOSED:
             return None
-        known = [(session.started_at, session.meter_start)]
-        for at, wh in samples:
-            if at >= known[-1][0] and wh >= known[-1][1]:
-                known.append((at, wh))
+        known = self._points(session, session.tariff.bands, owner.zone, samples)
         at, wh = known[-1]
         periods = tuple(
             Period(begin, end, Decimal(after - before).scaleb(-3), False)
@@ -88,8 +115,29 @@ class Display:
         )
         return self._shown(self._parts.rate(cdr, session.tariff, self._policy), False)
 
+    def _points(
+        self, session: Session, bands: Sequence[EnergyBand], zone: str, samples: Sequence[Sample]
+    ) -> list[tuple[Instant, int]]:
+        """Begin, changes of price, and the last of the samples that do not run backwards."""
+
+        def band(at: Instant) -> int:
+            minute = self._parts.local_time(at, zone)
+            return next((number for number, one in enumerate(bands) if one.holds(minute)), -1)
+
+        seen = self._seen.get(session.session_id)
+        if seen is None or not seen.follows(samples):
+            seen = _Seen(session.started_at, session.meter_start, band(session.started_at))
+            self._seen[session.session_id] = seen
+        for at, wh in samples[seen.count :]:
+            if at >= seen.points[-1][0] and wh >= seen.points[-1][1]:
+                seen.add(at, wh, band(at))
+        seen.count = len(samples)
+        seen.last = samples[-1] if samples else None
+        return seen.points
+
     def final(self, session: Session) -> Decimal | None:
         """The cost of a closed session as it was rated, 0 if it is free; None if it is held and has no price yet."""
+        self._seen.pop(session.session_id, None)
         if session.cdr_id is None or session.state == QUARANTINED:
             return None
         rated = next((one.rated for one in self._store.find(RATED, "cdr_id", session.cdr_id) if one.effective), None)

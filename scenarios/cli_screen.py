@@ -49,9 +49,9 @@ def complain(sentence: str) -> None:
 
 
 def lines(texts: Iterable[str]) -> None:
-    """Plain lines as they are."""
+    """Plain lines as they are; with blanks that can be searched for, whatever a page would have there."""
     for text in texts:
-        out().print(escape(text), soft_wrap=True)
+        out().print(escape(text.replace("\u00a0", " ")), soft_wrap=True)
 
 
 def serving(where: Mapping[str, str], secret: str | None) -> None:

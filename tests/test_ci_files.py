@@ -146,7 +146,8 @@ def test_the_smoke_run_ends_within_a_minute_with_a_verdict(environment: dict[str
     run = smoke(tmp_path, environment)
     assert run.returncode == 0, run.stdout + run.stderr
     books = re.search(r"books: (\d+) sessions driven, (\d+) stored, (\d+) billed, 0 in quarantine", run.stdout)
-    assert books is not None and int(books[1]) >= 20 and books[1] == books[2] == books[3]
+    assert books is not None, run.stdout
+    assert int(books[1]) >= 20 and books[1] == books[2] == books[3]
     cases = list(ET.parse(tmp_path / "junit.xml").getroot().iter("testcase"))
     assert len(cases) > 20 and not [case for case in cases if case.find("failure") is not None]
     assert len([line for line in read_wire(tmp_path / "wire.jsonl.zst") if line.w == "open"]) == 20

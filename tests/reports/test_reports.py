@@ -267,7 +267,7 @@ def test_every_state_and_reason_has_its_words() -> None:
     """A code that a reader meets is explained: states of the move, reasons of quarantine, kinds of faults."""
     states = [state for _, group in words.PHASES for state in group]
     assert sorted(states) == sorted(words.STATES)
-    assert len(words.QUARANTINE) == 12
+    assert len(words.QUARANTINE) == 13
 
 
 def test_the_page_counts_the_combinations_that_occurred(make_run: Make) -> None:

@@ -28,7 +28,6 @@ FIRST = (
     "token-groups-swapped-at-new",
     "energy-cut-to-ten-wh",
     "stop-time-offset-twice",
-    "meter-values-refused",
     "energy-in-binary-floats",
     "kwh-rounded-on-the-lines",
     "held-session-ends-at-midnight",

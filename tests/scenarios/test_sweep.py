@@ -74,10 +74,10 @@ def _canned(found: Sequence[int], order: Sequence[int]) -> Any:
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1)])
 def test_the_first_finding_is_that_of_the_lowest_seed_whichever_ends_first(smoke: Scenario, order: list[int]) -> None:
-    done = sweep(_task(smoke, range(4)), where=_canned((1, 3), order))
+    done = sweep(_task(smoke, range(4)), 2, where=_canned((1, 3), order))
     assert done.stopped
     assert [outcome.seed for outcome in done.outcomes] == [0, 1]
-    every = sweep(_task(smoke, range(4)), everything=True, where=_canned((1, 3), order))
+    every = sweep(_task(smoke, range(4)), 2, everything=True, where=_canned((1, 3), order))
     assert [outcome.seed for outcome in every.outcomes if outcome.found] == [1, 3]
     assert not every.stopped
 

@@ -140,8 +140,8 @@ def test_inv_03_finds_a_bill_for_a_session_that_never_happened(day: Any, at: At)
 
 
 def test_inv_03_does_not_accept_a_harm_that_does_not_explain_the_reason(day: Any) -> None:
-    day.row("books_sessions", session_id="s-500000003")["reason"] = "key-unknown"
-    day.row("books_quarantine")["reason"] = "key-unknown"
+    day.row("books_sessions", session_id="s-500000003")["reason"] = "unknown-token"
+    day.row("books_quarantine")["reason"] = "unknown-token"
     assert subjects(day.check("INV-03")) == ["T500000003"]
 
 

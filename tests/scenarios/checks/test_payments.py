@@ -57,7 +57,16 @@ def paid(day: Any) -> Any:
     attempt(day, "k-2", "capture", 700, T + HOUR)
     moved(day, "capture", "cap_2", 700, T + HOUR, key="k-2/capture/1", for_id="ch_2")
     moved(day, "payout", "po_1", 1400, T + 8 * DAY, state="paid")
-    day.add("partner_bank", partner="bank", id="e1", at=T + 9 * DAY, amount=1400, currency="EUR", reference="po_1")
+    day.add(
+        "partner_bank",
+        partner="bank",
+        id="e1",
+        at=T + 9 * DAY,
+        amount=1400,
+        currency="EUR",
+        reference="po_1",
+        iban="NO93",
+    )
     day.add(
         "books_movements", backend="new", movement_id="po_1", kind="payout", account=ACCOUNT, currency="EUR",
         amount=1400, state="paid", at=T + 9 * DAY,
