@@ -38,6 +38,11 @@ def living(title: str, lasts_s: float | None) -> Iterator[Callable[[float, str],
         yield lambda at_s, text: progress.update(task, completed=min(at_s, lasts_s), description=f"{title}: {text}")
 
 
+def _plural(count: int, one: str, many: str = "") -> str:
+    """As `words.plural`, with a blank that can be searched for."""
+    return words.plural(count, one, many).replace("\u00a0", " ")
+
+
 def fleet(result: Any) -> None:
     """The figures of a fleet: what became of its calls, by action, and its own lag."""
     table = Table(box=None, pad_edge=False)
@@ -54,9 +59,9 @@ def fleet(result: Any) -> None:
     rate = result.sent / result.seconds if result.seconds else 0.0
     lines = [
         "",
-        f"{words.plural(result.stations, 'station')}, {result.opened:,} of {result.dials:,} dials succeeded, "
-        f"{words.plural(result.sessions, 'session')} "
-        f"with {result.energy_wh / 1000:,.1f} kWh, {words.plural(result.waiting, 'message')} still to be delivered",
+        f"{_plural(result.stations, 'station')}, {result.opened:,} of {result.dials:,} dials succeeded, "
+        f"{_plural(result.sessions, 'session')} "
+        f"with {result.energy_wh / 1000:,.1f} kWh, {_plural(result.waiting, 'message')} still to be delivered",
         f"{rate:,.0f} calls a second; answers after {result.p50_ms:.1f} ms (p50), {result.p95_ms:.1f} (p95), "
         f"{result.p99_ms:.1f} (p99), {result.worst_ms:.0f} at most",
         f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most",
@@ -69,7 +74,7 @@ def books(kept: Any) -> None:
     """What the back-end kept of what was driven; the first sessions that are missing, too many or wrong."""
     console = out()
     console.print(
-        f"books: {words.plural(kept.driven, 'session')} driven, {kept.stored:,} stored, {kept.billed:,} billed, "
+        f"books: {_plural(kept.driven, 'session')} driven, {kept.stored:,} stored, {kept.billed:,} billed, "
         f"{kept.quarantined:,} in quarantine",
         markup=False,
         soft_wrap=True,
@@ -97,10 +102,10 @@ def load(result: Any) -> None:
     calls, lag = result.all, f"own lag {result.lag_p99_ms:.0f} ms (p99), {result.lag_worst_ms:.0f} at most"
     lines = [
         "",
-        f"{words.plural(result.users, 'user')} in {words.plural(result.processes, 'process', 'processes')}, "
+        f"{_plural(result.users, 'user')} in {_plural(result.processes, 'process', 'processes')}, "
         f"{result.opened:,} of {result.dials:,} dials succeeded; "
-        f"{words.plural(result.sessions, 'session')} with {result.energy_wh / 1000:,.1f} kWh; "
-        f"{words.plural(result.waiting, 'message')} still to be delivered",
+        f"{_plural(result.sessions, 'session')} with {result.energy_wh / 1000:,.1f} kWh; "
+        f"{_plural(result.waiting, 'message')} still to be delivered",
         f"offered {result.offered:,}, sent {calls.sent:,}, answered {calls.answered:,}, accepted {calls.accepted:,}, "
         f"without an answer {calls.unanswered:,}; {lag}",
     ]
