@@ -130,11 +130,14 @@ class Settlement:
         return None
 
     def _overlapped(self, session: Session) -> Session | None:
-        """A settled session of this connector that covers the begin of this one: no second is billed twice (INV-02)."""
+        """A settled session of this connector that covers the begin of this one, by the clock and by the register: nothing is
+        billed twice (INV-02). A register that goes on where the other one ended tells of a clock that was set back.
+        """
         for other in self._store.find(SESSIONS, "station", session.station):
             before = other.connector == session.connector and other.started_at < session.started_at
             billed = before and other.session_id != session.session_id and other.state != records.QUARANTINED
-            if billed and other.stopped_at is not None and other.stopped_at > session.started_at:
+            covers = other.stopped_at is not None and other.stopped_at > session.started_at
+            if billed and covers and other.meter_stop is not None and other.meter_stop > session.meter_start:
                 return other
         return None
 

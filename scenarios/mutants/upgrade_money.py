@@ -72,6 +72,7 @@ MONEY_MUTANTS = (
         roles=("new",),
         baits=("webhook-duplicate",),
         sites=("laboratory-1F",),
+        calm=nobody_disputes,
     ),
     planted(
         "payout-booked-in-part",

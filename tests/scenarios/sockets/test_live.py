@@ -212,7 +212,8 @@ def test_three_runs_with_one_seed_against_one_database_find_nothing(
             facts, results = await asyncio.to_thread(judged, day, target(where), state)
             salts.append(facts["salt"])
             failed.extend(result for result in results if result.findings)
-            assert sum(result.verdict is Verdict.PASS for result in results) >= 20
+            unjudged = [(one.check, one.reason[:90]) for one in results if one.verdict is not Verdict.PASS]
+            assert len(results) - len(unjudged) >= 20, unjudged
 
     serving(thrice, 3 * PATIENCE_S, store=f"sqlite:///{tmp_path / 'books.sqlite'}")
     assert failed == []
