@@ -130,8 +130,8 @@ class Settlement:
         return None
 
     def _overlapped(self, session: Session) -> Session | None:
-        """A settled session of this connector that covers the begin of this one, by the clock and by the register: nothing is
-        billed twice (INV-02). A register that goes on where the other one ended tells of a clock that was set back.
+        """A settled session of this connector that covers the begin of this one, by clock and register: nothing is billed
+        twice (INV-02). A register that goes on where the other one ended tells of a clock that was set back.
         """
         for other in self._store.find(SESSIONS, "station", session.station):
             before = other.connector == session.connector and other.started_at < session.started_at
