@@ -43,7 +43,7 @@ def test_it_passes_where_every_check_examined_something(verify: Any) -> None:
 def test_it_fails_and_names_the_check_that_examined_nothing(verify: Any, capsys: pytest.CaptureFixture[str]) -> None:
     verify.items[0] = 0
     assert verify.main() == 1
-    expected = [f"{name}: T02 examined nothing" for name in verify.catalogue.scenarios()]
+    expected = [f"{name}: T02 examined nothing" for name in verify.days()]
     assert capsys.readouterr().err.splitlines() == expected
 
 
