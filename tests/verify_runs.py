@@ -1,5 +1,5 @@
-"""Part of `make verify`: runs every packaged day as a user would and compares. The troubles that are laid over them (they name
-a source) are played by `tests/scenarios/test_library.py`.
+"""Part of `make verify`: runs every packaged day as a user would and compares. The troubles that are laid over them (they
+name a source) are played by `tests/scenarios/test_library.py`.
 
 The same seed in two processes with different PYTHONHASHSEED gives the same digest, another seed another one, and every
 check that the scenario names examined something. Prints what it compared; exit code 1 if anything is not so, or if there
