@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from scenarios import cli_screen
 from scenarios.cli_guard import Json, guarded, print_json
 from scenarios.cli_run import FINDING, NOT_JUDGED, OK
+from scenarios.outfolder import must_be_new, write_new
 from sim.errors import BadInput
 from sim.evidence.verdict import Verdict, overall
 
@@ -50,6 +51,7 @@ def audit(
     add up are named. docs/audit.md describes the files. Exit code 0 if all is right, 1 for a finding, 2 for exports
     that cannot be read, 4 if nothing was found and something could not be judged.
     """
+    from reference_csms.pricing.policies import policy_named
     from reports.audit_page import page
     from reports.junit import document
     from scenarios.audit.exports import read_exports
@@ -66,11 +68,10 @@ def audit(
             return
         if exports is None:
             raise BadInput("command line", "DIR", "is missing", "a folder of exports, an audit.toml, or --sample DIR")
-        if out is not None and out.exists():
-            raise BadInput("command line", f"--out {out}", "is there already", "a folder that does not exist yet")
-        from scenarios.audit.reasons import check_policy
-
-        check_policy(policy)
+        if out is not None:
+            must_be_new(out, "--out")
+        if policy:
+            policy_named(policy)
         found = judged(read_exports(exports), policy)
         code = {Verdict.FAIL: FINDING, Verdict.UNKNOWN: NOT_JUDGED}.get(overall(found.results), OK)
         data = _data(found, code)
@@ -81,7 +82,7 @@ def audit(
                 "audit.json": _json(data),
                 "junit.xml": document(name, "chargerig.audit", {"policy": found.policy}, found.results),
             }
-            _write(out, files)
+            write_new(out, files, "--out")
         if as_json:
             print_json(data)
         else:
@@ -129,18 +130,6 @@ def _json(data: dict[str, Any]) -> str:
     import json
 
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-
-
-def _write(out: Path, files: dict[str, str]) -> None:
-    """All files or none: written beside, then renamed."""
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        partial.mkdir(parents=True)
-        for name, text in files.items():
-            (partial / name).write_text(text, "utf-8")
-        partial.rename(out)
-    except OSError as err:
-        raise BadInput("command line", f"--out {out}", f"cannot be written ({err.strerror})", "a new folder") from None
 
 
 def _show(data: dict[str, Any], out: Path | None) -> None:

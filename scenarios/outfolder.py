@@ -32,3 +32,26 @@ def write_results(place: Path, texts: Mapping[str, str]) -> None:
     except OSError as err:
         problem = f"cannot be written ({err.strerror})"
         raise BadInput(place, None, problem, "a folder that this user may write to") from None
+
+
+def must_be_new(place: Path, option: str) -> None:
+    """Raises BadInput if there is something; `option` is how the user named the place."""
+    if place.exists():
+        raise BadInput("command line", f"{option} {place}", "is there already", "a folder that does not exist yet")
+
+
+def write_new(place: Path, texts: Mapping[str, str], option: str) -> None:
+    """Write these files into a folder that does not exist yet, all or none: beside it, then renamed.
+
+    `option` is how the user named the folder. Raises BadInput if there is something, or if it cannot be.
+    """
+    must_be_new(place, option)
+    partial = place.with_name(f"{place.name}.partial")
+    try:
+        partial.mkdir(parents=True)
+        for name, text in texts.items():
+            (partial / name).write_text(text, encoding="utf-8")
+        partial.rename(place)
+    except OSError as err:
+        problem = f"cannot be written ({err.strerror})"
+        raise BadInput("command line", f"{option} {place}", problem, "a new folder") from None

@@ -256,7 +256,7 @@ class _Reader:
         """The rows of a CSV export; a column that it has not is absent. Raises BadInput for one that is needed."""
         if not self._has_csv(kind):
             return []
-        book: Book = getattr(self._said, kind) or Book(kind="csv", path=f"{kind}*.csv", zone=self._said.zone or None)  # type: ignore[arg-type]
+        book: Book = getattr(self._said, kind) or Book(kind="csv", path=f"{kind}*.csv")
         if book.zone is None and self._said.zone:
             book = msgspec.structs.replace(book, zone=self._said.zone)
         columns = TABLES[kind]

@@ -6,7 +6,6 @@ Plain structs. `place` is where each stands, for a reader who wants to look it u
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
@@ -93,6 +92,3 @@ class Exports(Struct, frozen=True, kw_only=True):
     registry: Registry | None = None
     policy: str = ""
     files: tuple[str, ...] = ()
-
-
-Row = dict[str, Any]

@@ -25,8 +25,8 @@ from scenarios.audit.sample import (
     signed_text,
     tariff_at,
 )
+from scenarios.outfolder import must_be_new, write_new
 from sim.clock import Instant, iso, parse_iso
-from sim.errors import BadInput
 from sim.rng import derive
 from sim.wire import keys, ocmf
 
@@ -37,8 +37,7 @@ _RESERVED = (7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 44)
 
 def write_sample(folder: Path) -> list[dict[str, str]]:
     """Write the sample to a new folder and tell what is planted. Raises BadInput for a folder that is there."""
-    if folder.exists():
-        raise BadInput("command line", f"--sample {folder}", "is there already", "a folder that does not exist yet")
+    must_be_new(folder, "--sample")
     made = honest_sample()
     for plant in PLANTS:
         plant(made)
@@ -59,16 +58,7 @@ def write_sample(folder: Path) -> list[dict[str, str]]:
         "audit.toml": f'name = "sample export"\nzone = "{ZONE}"\npolicy = "ocpi"\n',
         "planted.json": _json(planted),
     }
-    partial = folder.with_name(f"{folder.name}.partial")
-    try:
-        partial.mkdir(parents=True)
-        for name, text in files.items():
-            (partial / name).write_text(text, "utf-8")
-        partial.rename(folder)
-    except OSError as err:
-        raise BadInput(
-            "command line", f"--sample {folder}", f"cannot be written ({err.strerror})", "a new folder"
-        ) from None
+    write_new(folder, files, "--sample")
     return planted
 
 
@@ -88,13 +78,7 @@ def _csv(names: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
 def _billed(made: Sample, number: int) -> dict[str, Any]:
     """Write the invoice line of a record again, after its price was changed, and the sums."""
     row = made.cdr(number)
-    line = next(one for one in made.lines if one["cdr_id"] == row["id"])
-    sums = made.invoices[line["number"]]
-    net, gross = row["total_cost"]["excl_vat"], row["total_cost"]["incl_vat"]
-    sums["total_net"] += net - line["net"]
-    sums["total_gross"] += gross - line["gross"]
-    sums["total_vat"] = sums["total_gross"] - sums["total_net"]
-    line["net"], line["gross"] = net, gross
+    made.reprice(made.line(row["id"]), row["total_cost"]["excl_vat"], row["total_cost"]["incl_vat"])
     return row
 
 
@@ -174,12 +158,7 @@ def _twice(made: Sample) -> None:
 
 def _lost(made: Sample) -> None:
     made.cdrs.remove(made.cdr(44))
-    line = next(one for one in made.lines if one["cdr_id"] == "CDR-044")
-    made.lines.remove(line)
-    sums = made.invoices[line["number"]]
-    sums["total_net"] -= line["net"]
-    sums["total_gross"] -= line["gross"]
-    sums["total_vat"] = sums["total_gross"] - sums["total_net"]
+    made.drop_line("CDR-044")
     made.planted.append(Planted("A03", "S-044", "session S-044 never became a record"))
 
 
@@ -292,22 +271,13 @@ def _invoice_vat(made: Sample) -> None:
 
 
 def _other_amount(made: Sample) -> None:
-    line = next(one for one in made.lines if one["cdr_id"] == "CDR-017")
-    line["net"], line["gross"] = line["net"] + 2, line["gross"] + Decimal("2.38")
-    sums = made.invoices[line["number"]]
-    sums["total_net"] += 2
-    sums["total_gross"] += Decimal("2.38")
-    sums["total_vat"] = sums["total_gross"] - sums["total_net"]
+    line = made.line("CDR-017")
+    made.reprice(line, line["net"] + 2, line["gross"] + Decimal("2.38"))
     made.planted.append(Planted("A09", line["number"], "a line bills more than its record says"))
 
 
 def _never_invoiced(made: Sample) -> None:
-    line = next(one for one in made.lines if one["cdr_id"] == "CDR-018")
-    made.lines.remove(line)
-    sums = made.invoices[line["number"]]
-    sums["total_net"] -= line["net"]
-    sums["total_gross"] -= line["gross"]
-    sums["total_vat"] = sums["total_gross"] - sums["total_net"]
+    made.drop_line("CDR-018")
     made.planted.append(Planted("A10", "CDR-018", "it stands on no invoice"))
 
 

@@ -27,7 +27,7 @@ from reference_csms.pricing.model import (
     Tariff,
     Tax,
 )
-from reference_csms.pricing.policies import POLICIES, policy_named
+from reference_csms.pricing.policies import POLICIES
 from scenarios.audit.model import Bill
 from sim.clock import HOUR, Instant, to_datetime, zone
 
@@ -227,7 +227,7 @@ def _tariffs(tariff: Tariff) -> Iterator[tuple[str, str, Tariff]]:
         (IDLE, IDLE_TIME, "idle time"),
         (TIME, IDLE_TIME, "time"),
     ):
-        less = _components(tariff, lambda one, d=dimension: None if one.dimension == d else one)  # type: ignore[misc]
+        less = _without(tariff, dimension)
         if less != tariff:
             yield kind, f"{name} is not billed", less
     twice = _components(tariff, lambda one: replace(one, price=one.price * 2) if one.dimension == FLAT else one)
@@ -248,9 +248,18 @@ def _tariffs(tariff: Tariff) -> Iterator[tuple[str, str, Tariff]]:
         if tariff.tax != side and any(one.taxes for element in tariff.elements for one in element.components):
             yield TAX, words, replace(tariff, tax=side)
     for percent in _VATS:
-        changed = _components(tariff, lambda one, p=percent: replace(one, taxes=(Tax(p),)) if one.taxes else one)  # type: ignore[misc]
+        changed = _taxed(tariff, percent)
         if changed != tariff:
             yield TAX, f"VAT of {percent} % is taken", changed
+
+
+def _without(tariff: Tariff, dimension: str) -> Tariff:
+    return _components(tariff, lambda one: None if one.dimension == dimension else one)
+
+
+def _taxed(tariff: Tariff, percent: Decimal) -> Tariff:
+    """With another tax wherever there is one."""
+    return _components(tariff, lambda one: replace(one, taxes=(Tax(percent),)) if one.taxes else one)
 
 
 def _components(tariff: Tariff, change: Callable[[Component], Component | None]) -> Tariff:
@@ -265,9 +274,13 @@ def _energies(charge: Charge) -> Iterator[tuple[str, Charge]]:
     for places in (2, 1, 0):
         for mode, word in ((ROUND_DOWN, "cut"), (ROUND_HALF_UP, "rounded")):
             unit = Decimal(1).scaleb(-places)
-            changed = _with(charge, lambda n, one, u=unit, m=mode: replace(one, kwh=one.kwh.quantize(u, m)))  # type: ignore[misc]
+            changed = _rounded_energy(charge, unit, mode)
             if changed != charge:
                 yield f"energy is {word} to {places} decimals of a kWh", changed
+
+
+def _rounded_energy(charge: Charge, unit: Decimal, mode: str) -> Charge:
+    return _with(charge, lambda n, one: replace(one, kwh=one.kwh.quantize(unit, mode)))
 
 
 def best_policy(bills: Sequence[tuple[Bill, Tariff]]) -> tuple[Policy, int]:
@@ -295,9 +308,3 @@ def versions_at(versions: Mapping[str, Sequence[Tariff]], tariff_id: str, at: In
         if (one.valid_from is None or one.valid_from <= at) and (one.valid_to is None or at < one.valid_to):
             found = one
     return found
-
-
-def check_policy(name: str) -> None:
-    """Raises BadInput for a policy that there is not; an empty name is none."""
-    if name:
-        policy_named(name)

@@ -82,6 +82,30 @@ class Sample:
         """The record of that number."""
         return next(row for row in self.cdrs if row["id"] == f"CDR-{number:03}")
 
+    def line(self, cdr_id: str) -> dict[str, Any]:
+        """The first line that bills a record."""
+        return next(one for one in self.lines if one["cdr_id"] == cdr_id)
+
+    def add(self, number: str, net: Decimal, gross: Decimal) -> None:
+        """Add to the sums of an invoice, which is made if there is none."""
+        sums = self.invoices.setdefault(
+            number, {"number": number, "total_net": Decimal(0), "total_vat": Decimal(0), "total_gross": Decimal(0)}
+        )
+        sums["total_net"] += net
+        sums["total_gross"] += gross
+        sums["total_vat"] = sums["total_gross"] - sums["total_net"]
+
+    def reprice(self, line: dict[str, Any], net: Decimal, gross: Decimal) -> None:
+        """Another amount for a line, and for the invoice that it stands on."""
+        self.add(line["number"], net - line["net"], gross - line["gross"])
+        line["net"], line["gross"] = net, gross
+
+    def drop_line(self, cdr_id: str) -> None:
+        """Take the line of a record off its invoice."""
+        line = self.line(cdr_id)
+        self.lines.remove(line)
+        self.add(line["number"], -line["net"], -line["gross"])
+
 
 def honest_sample() -> Sample:
     """Charges of six meters over three weeks of March, before and after a change of prices and of the clock."""
@@ -208,11 +232,6 @@ def _session(row: dict[str, Any], energy: int) -> dict[str, Any]:
 
 def put_on_invoice(made: Sample, row: dict[str, Any], number: str) -> None:
     """A line for a record on the invoice of that number, and the sums of it."""
-    cost = row["total_cost"]
-    made.lines.append({"number": number, "cdr_id": row["id"], "net": cost["excl_vat"], "gross": cost["incl_vat"]})
-    sums = made.invoices.setdefault(
-        number, {"number": number, "total_net": Decimal(0), "total_vat": Decimal(0), "total_gross": Decimal(0)}
-    )
-    sums["total_net"] += cost["excl_vat"]
-    sums["total_gross"] += cost["incl_vat"]
-    sums["total_vat"] = sums["total_gross"] - sums["total_net"]
+    net, gross = row["total_cost"]["excl_vat"], row["total_cost"]["incl_vat"]
+    made.lines.append({"number": number, "cdr_id": row["id"], "net": net, "gross": gross})
+    made.add(number, net, gross)

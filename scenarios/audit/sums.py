@@ -84,8 +84,9 @@ def of_invoices(check: str, claim: str, exports: Exports) -> CheckResult:
 
 
 def _invoice(invoice: Invoice, lines: list[InvoiceLine], exports: Exports) -> Iterator[str]:
-    if None not in (invoice.net, invoice.vat, invoice.gross) and invoice.net + invoice.vat != invoice.gross:  # type: ignore[operator]
-        yield f"{invoice.net} without tax and {invoice.vat} of tax are not {invoice.gross}"
+    net, vat, gross = invoice.net, invoice.vat, invoice.gross
+    if net is not None and vat is not None and gross is not None and net + vat != gross:
+        yield f"{net} without tax and {vat} of tax are not {gross}"
     if exports.lines is None:
         return
     if not lines:
